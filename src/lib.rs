@@ -1,1 +1,15 @@
-//! Portcullis
+//! Portcullis: one executable that gives a small team a hardened backend.
+//!
+//! The modules stand in bands, lowest first. A file may use what stands before it, never what comes later.
+
+// Ground: what everything stands on.
+pub mod error;
+pub mod ids;
+pub mod clock;
+pub mod actor;
+
+// Machinery: how things are stored, run and spoken over HTTP, whatever they are.
+pub mod storage;
+
+// Trust: who did what, who may, who is it.
+pub mod audit;

@@ -1,0 +1,204 @@
+//! What an audit event says.
+
+use crate::{actor::Actor, clock::Time};
+use serde::Serialize;
+use serde_json::{Map, Value, value::RawValue};
+use std::borrow::Cow;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Success,
+    Denied,
+    Failed,
+}
+
+impl Outcome {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Denied => "denied",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// One thing that was done: the action, what it was done to, and what changed.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub action: Cow<'static, str>,
+    pub target_type: Option<Cow<'static, str>>,
+    pub target_id: Option<String>,
+    pub outcome: Outcome,
+    pub before: Option<Box<RawValue>>,
+    pub after: Option<Box<RawValue>>,
+    pub at: Option<Time>,
+}
+
+impl Event {
+    /// `Event::new("user.created", "user", id)`.
+    pub fn new(
+        action: impl Into<Cow<'static, str>>,
+        target_type: impl Into<Cow<'static, str>>,
+        target_id: impl ToString,
+    ) -> Self {
+        Self { target_type: Some(target_type.into()), target_id: Some(target_id.to_string()), ..Self::bare(action) }
+    }
+
+    /// An event without a target.
+    pub fn bare(action: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            action: action.into(),
+            target_type: None,
+            target_id: None,
+            outcome: Outcome::Success,
+            before: None,
+            after: None,
+            at: None,
+        }
+    }
+
+    pub fn outcome(mut self, outcome: Outcome) -> Self {
+        self.outcome = outcome;
+        self
+    }
+
+    pub fn before(mut self, state: &impl Serialize) -> Self {
+        self.before = serde_json::value::to_raw_value(state).ok();
+        self
+    }
+
+    pub fn after(mut self, state: &impl Serialize) -> Self {
+        self.after = serde_json::value::to_raw_value(state).ok();
+        self
+    }
+
+    /// Both states, reduced to what differs.
+    pub fn changed(self, before: &impl Serialize, after: &impl Serialize) -> Self {
+        let (old, new) = (serde_json::to_value(before), serde_json::to_value(after));
+        let (Ok(old), Ok(new)) = (old, new) else { return self };
+        let (old, new) = difference(&old, &new);
+        self.before(&old).after(&new)
+    }
+
+    /// The text that is stored and hashed.
+    pub(super) fn to_json(&self, seq: i64, at: Time, actor: &Actor) -> String {
+        serde_json::to_string(&Hashed { seq, at: self.at.unwrap_or(at), actor, event: self }).unwrap_or_default()
+    }
+}
+
+struct Hashed<'a> {
+    seq: i64,
+    at: Time,
+    actor: &'a Actor,
+    event: &'a Event,
+}
+
+impl Serialize for Hashed<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Who<'a> {
+            r#type: crate::actor::ActorKind,
+            id: Option<crate::ids::Id>,
+            label: &'a str,
+        }
+        #[derive(Serialize)]
+        struct Target<'a> {
+            r#type: Option<&'a str>,
+            id: Option<&'a str>,
+        }
+        #[derive(Serialize)]
+        struct Changes<'a> {
+            before: Option<&'a RawValue>,
+            after: Option<&'a RawValue>,
+        }
+        #[derive(Serialize)]
+        struct Whole<'a> {
+            seq: i64,
+            at: Time,
+            actor: Who<'a>,
+            action: &'a str,
+            target: Target<'a>,
+            outcome: Outcome,
+            ip: Option<std::net::IpAddr>,
+            request_id: Option<&'a str>,
+            changes: Changes<'a>,
+        }
+        let Self { seq, at, actor, event } = self;
+        Whole {
+            seq: *seq,
+            at: *at,
+            actor: Who { r#type: actor.kind, id: actor.id, label: &actor.label },
+            action: &event.action,
+            target: Target { r#type: event.target_type.as_deref(), id: event.target_id.as_deref() },
+            outcome: event.outcome,
+            ip: actor.ip,
+            request_id: actor.request_id.as_deref(),
+            changes: Changes { before: event.before.as_deref(), after: event.after.as_deref() },
+        }
+        .serialize(serializer)
+    }
+}
+
+/// The events of one change.
+pub enum Record {
+    One(Event),
+    /// One event for each row of a batch or an import.
+    Many(Vec<Event>),
+    /// Nothing was changed after all, so there is nothing to record.
+    Unchanged,
+}
+
+impl From<Event> for Record {
+    fn from(event: Event) -> Self {
+        Self::One(event)
+    }
+}
+
+impl From<Vec<Event>> for Record {
+    fn from(events: Vec<Event>) -> Self {
+        Self::Many(events)
+    }
+}
+
+/// The parts of two states that differ, member by member.
+pub fn difference(before: &Value, after: &Value) -> (Value, Value) {
+    let (Value::Object(old), Value::Object(new)) = (before, after) else {
+        return (before.clone(), after.clone());
+    };
+    let (mut left, mut right) = (Map::new(), Map::new());
+    for (name, was) in old {
+        match new.get(name) {
+            Some(is) if is == was => {}
+            Some(is) => {
+                let (was, is) = difference(was, is);
+                left.insert(name.clone(), was);
+                right.insert(name.clone(), is);
+            }
+            None => {
+                left.insert(name.clone(), was.clone());
+            }
+        }
+    }
+    for (name, is) in new {
+        if !old.contains_key(name) {
+            right.insert(name.clone(), is.clone());
+        }
+    }
+    (Value::Object(left), Value::Object(right))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_difference_names_only_what_changed() {
+        let before = json!({"name": "a", "data": {"city": "Paris", "zip": 1}, "gone": true});
+        let after = json!({"name": "a", "data": {"city": "Lyon", "zip": 1}, "new": null});
+        let (old, new) = difference(&before, &after);
+        assert_eq!(old, json!({"data": {"city": "Paris"}, "gone": true}));
+        assert_eq!(new, json!({"data": {"city": "Lyon"}, "new": null}));
+    }
+}

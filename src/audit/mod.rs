@@ -1,0 +1,91 @@
+//! The one door to write. [`Ledger::change`] commits a row, its audit event and the jobs it causes
+//! in one transaction; a change without its event does not compile.
+
+mod chain;
+mod event;
+
+pub use chain::{GENESIS, link};
+pub use event::{Event, Outcome, Record, difference};
+
+use crate::{
+    actor::Actor,
+    clock::Clock,
+    error::Result,
+    storage::{Db, Tx, Writer},
+};
+
+/// The handle for everything that changes something. Clones share it.
+#[derive(Clone)]
+pub struct Ledger {
+    db: Db,
+    writer: Writer,
+    clock: Clock,
+}
+
+impl Ledger {
+    pub fn new(db: Db, writer: Writer, clock: Clock) -> Self {
+        Self { db, writer, clock }
+    }
+
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// Runs `change` and writes the events it answers with, all or nothing; answers once it is on disk.
+    /// The change may be run again when others in its batch fail, so it must not keep state of its own.
+    pub async fn change<T: Send + 'static, R: Into<Record>>(
+        &self,
+        actor: &Actor,
+        change: impl FnMut(&Tx<'_>) -> Result<(T, R)> + Send + 'static,
+    ) -> Result<T> {
+        self.writer.write(self.recorded(actor, change)).await
+    }
+
+    /// [`Ledger::change`] for threads where blocking is fine (commands, jobs).
+    pub fn change_blocking<T: Send + 'static, R: Into<Record>>(
+        &self,
+        actor: &Actor,
+        change: impl FnMut(&Tx<'_>) -> Result<(T, R)> + Send + 'static,
+    ) -> Result<T> {
+        self.writer.write_blocking(self.recorded(actor, change))
+    }
+
+    /// Housekeeping that nobody needs to read about later, with the reason why.
+    pub async fn unrecorded<T: Send + 'static>(
+        &self,
+        _reason: &'static str,
+        change: impl FnMut(&Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.writer.write(change).await
+    }
+
+    /// [`Ledger::unrecorded`] for threads where blocking is fine.
+    pub fn unrecorded_blocking<T: Send + 'static>(
+        &self,
+        _reason: &'static str,
+        change: impl FnMut(&Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.writer.write_blocking(change)
+    }
+
+    fn recorded<T, R: Into<Record>>(
+        &self,
+        actor: &Actor,
+        mut change: impl FnMut(&Tx<'_>) -> Result<(T, R)> + Send + 'static,
+    ) -> impl FnMut(&Tx<'_>) -> Result<T> + Send + 'static {
+        let (actor, clock) = (actor.clone(), self.clock.clone());
+        move |tx| {
+            let (result, record) = change(tx)?;
+            chain::append(tx, &actor, clock.now(), &record.into())?;
+            Ok(result)
+        }
+    }
+}

@@ -1,0 +1,443 @@
+//! SQLite: the only file that names the driver.
+
+use super::{
+    Options,
+    value::{Column, FromColumn, Param},
+};
+use crate::error::{Code, Error, Result};
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags,
+    types::{ToSqlOutput, Value, ValueRef},
+};
+use std::{
+    cell::RefCell,
+    fs,
+    ops::Deref,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+mod embedded {
+    refinery::embed_migrations!("migrations/sqlite");
+}
+
+/// The write-ahead log is copied back into the database once it is this large.
+const CHECKPOINT_AT: u64 = 16 << 20;
+/// From here on the copy waits for readers, so that the log starts anew and cannot grow without end.
+const RESTART_AT: u64 = 128 << 20;
+/// Progress callbacks come every so many virtual machine steps.
+const STEPS: i32 = 4_000;
+const STATEMENTS: usize = 256;
+
+impl rusqlite::ToSql for Param<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Self::Null => ToSqlOutput::Owned(Value::Null),
+            Self::Int(v) => ToSqlOutput::Owned(Value::Integer(*v)),
+            Self::Real(v) => ToSqlOutput::Owned(Value::Real(*v)),
+            Self::Text(v) => ToSqlOutput::Borrowed(ValueRef::Text(v.as_bytes())),
+            Self::Owned(v) => ToSqlOutput::Borrowed(ValueRef::Text(v.as_bytes())),
+            Self::Blob(v) => ToSqlOutput::Borrowed(ValueRef::Blob(v)),
+            Self::Id(v) => ToSqlOutput::Owned(Value::Text(v.to_string())),
+        })
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(cause: rusqlite::Error) -> Self {
+        let error = match &cause {
+            rusqlite::Error::SqliteFailure(failure, _) => match failure.code {
+                ErrorCode::ConstraintViolation => match failure.extended_code {
+                    rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
+                        Self::conflict("Something else refers to this, or what it refers to is not there.")
+                    }
+                    rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY => {
+                        Self::conflict("There is one like this already.")
+                    }
+                    _ => return Self::internal(cause),
+                },
+                ErrorCode::DiskFull => Self::new(Code::StorageFull, "The disk is full. Free some room and try again."),
+                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+                    Self::unavailable("The database is busy. Try again in a moment.")
+                }
+                ErrorCode::OperationInterrupted => {
+                    Self::unavailable("The query took too long. Narrow it, or filter on an indexed field.")
+                }
+                ErrorCode::ReadOnly => Self::unavailable("The database cannot be written to."),
+                _ => return Self::internal(cause),
+            },
+            _ => return Self::internal(cause),
+        };
+        error.caused_by(cause)
+    }
+}
+
+/// A row of an answer.
+pub struct Row<'a>(&'a rusqlite::Row<'a>);
+
+impl Row<'_> {
+    pub fn get<T: FromColumn>(&self, index: usize) -> Result<T> {
+        T::from_column(self.column(index)?)
+            .ok_or_else(|| Error::internal(format!("column {index} holds another type than expected")))
+    }
+
+    /// A text column without copying it.
+    pub fn text(&self, index: usize) -> Result<&str> {
+        match self.column(index)? {
+            Column::Text(text) => Ok(text),
+            _ => Err(Error::internal(format!("column {index} is not text"))),
+        }
+    }
+
+    pub fn column(&self, index: usize) -> Result<Column<'_>> {
+        Ok(match self.0.get_ref(index)? {
+            ValueRef::Null => Column::Null,
+            ValueRef::Integer(v) => Column::Int(v),
+            ValueRef::Real(v) => Column::Real(v),
+            ValueRef::Text(v) => Column::Text(std::str::from_utf8(v).map_err(Error::internal)?),
+            ValueRef::Blob(v) => Column::Blob(v),
+        })
+    }
+}
+
+/// Asks questions of one connection.
+pub struct Reader<'c>(&'c Connection);
+
+impl Reader<'_> {
+    /// The first row, if there is one.
+    pub fn query_one<T>(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        map: impl FnOnce(&Row<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        let mut rows = statement.query(rusqlite::params_from_iter(params))?;
+        rows.next()?.map(|row| map(&Row(row))).transpose()
+    }
+
+    /// All rows. Bound them with `LIMIT`.
+    pub fn query_all<T>(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        mut map: impl FnMut(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut all = Vec::new();
+        self.query_each(sql, params, |row| {
+            all.push(map(row)?);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// Hands over row after row, for answers that should not stand in memory whole.
+    pub fn query_each(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        mut each: impl FnMut(&Row<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        let mut rows = statement.query(rusqlite::params_from_iter(params))?;
+        while let Some(row) = rows.next()? {
+            each(&Row(row))?;
+        }
+        Ok(())
+    }
+}
+
+type Hook = Box<dyn FnOnce() + Send>;
+
+/// A change under way. Everything a [`Reader`] can, and execute.
+pub struct Tx<'c> {
+    reader: Reader<'c>,
+    hooks: RefCell<Vec<Hook>>,
+}
+
+impl<'c> Deref for Tx<'c> {
+    type Target = Reader<'c>;
+
+    fn deref(&self) -> &Reader<'c> {
+        &self.reader
+    }
+}
+
+impl Tx<'_> {
+    /// Runs a statement; how many rows it touched.
+    pub fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<usize> {
+        Ok(self.reader.0.prepare_cached(sql)?.execute(rusqlite::params_from_iter(params))?)
+    }
+
+    /// Runs `hook` after the commit and before anyone is told of it; never when the change is undone.
+    pub fn after_commit(&self, hook: impl FnOnce() + Send + 'static) {
+        self.hooks.borrow_mut().push(Box::new(hook));
+    }
+
+    /// Runs `step` in a savepoint that is released when it answers `true`, else rolled back.
+    /// An error means that the whole transaction is lost.
+    pub(super) fn savepoint(&self, step: impl FnOnce(&Self) -> bool) -> Result<()> {
+        let kept = self.hooks.borrow().len();
+        self.execute("SAVEPOINT change", &[])?;
+        let good = step(self);
+        if self.reader.0.is_autocommit() {
+            return Err(Error::unavailable("The transaction was ended by the database."));
+        }
+        if !good {
+            self.hooks.borrow_mut().truncate(kept);
+            self.execute("ROLLBACK TO change", &[])?;
+        }
+        self.execute("RELEASE change", &[])?;
+        Ok(())
+    }
+}
+
+/// The connection that only the writer thread holds.
+pub(super) struct WriteConnection {
+    connection: Connection,
+    log: PathBuf,
+    checked: Instant,
+}
+
+impl WriteConnection {
+    /// Runs `steps` in one transaction and commits it to disk.
+    pub fn transaction(&mut self, steps: impl FnOnce(&Tx<'_>) -> Result<()>) -> Result<()> {
+        let tx = Tx { reader: Reader(&self.connection), hooks: RefCell::default() };
+        tx.execute("BEGIN IMMEDIATE", &[])?;
+        let outcome = steps(&tx).and_then(|()| tx.execute("COMMIT", &[]).map(drop));
+        if outcome.is_err() && !self.connection.is_autocommit() {
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+        outcome?;
+        tx.hooks.into_inner().into_iter().for_each(|hook| hook());
+        Ok(())
+    }
+
+    pub fn checkpoint_if_due(&mut self) {
+        if self.checked.elapsed() < Duration::from_millis(200) {
+            return;
+        }
+        let size = fs::metadata(&self.log).map_or(0, |file| file.len());
+        if size > RESTART_AT {
+            self.checkpoint("RESTART");
+        } else if size > CHECKPOINT_AT {
+            self.checkpoint("PASSIVE");
+        }
+        self.checked = Instant::now();
+    }
+
+    fn checkpoint(&self, mode: &str) {
+        let sql = format!("PRAGMA wal_checkpoint({mode})");
+        if let Err(error) = self.connection.query_row(&sql, [], |_| Ok(())) {
+            tracing::warn!(%error, mode, "the write-ahead log could not be checkpointed");
+        }
+    }
+
+    pub fn close(self) {
+        self.checkpoint("TRUNCATE");
+    }
+}
+
+pub(super) fn open_writer(path: &Path) -> Result<WriteConnection> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    configure(&connection)?;
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+         PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;",
+    )?;
+    let log = path.with_extension("db-wal");
+    Ok(WriteConnection { connection, log, checked: Instant::now() })
+}
+
+fn configure(connection: &Connection) -> Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection
+        .execute_batch("PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456; PRAGMA temp_store = MEMORY;")?;
+    Ok(())
+}
+
+/// Which migrations the database has and the binary brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MigrationStatus {
+    pub applied: i64,
+    pub latest: i64,
+}
+
+/// Looks at the database in `folder` without changing it.
+pub fn migration_status(folder: &Path) -> Result<MigrationStatus> {
+    let path = folder.join("portcullis.db");
+    let latest = latest_migration();
+    if !path.exists() {
+        return Ok(MigrationStatus { applied: 0, latest });
+    }
+    let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    Ok(MigrationStatus { applied: applied_migration(&connection).map_err(|cause| damaged(&path, &cause))?, latest })
+}
+
+fn latest_migration() -> i64 {
+    embedded::migrations::runner().get_migrations().iter().map(|m| i64::from(m.version())).max().unwrap_or(0)
+}
+
+fn applied_migration(connection: &Connection) -> rusqlite::Result<i64> {
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+    if tables == 0 {
+        return Ok(0);
+    }
+    connection.query_row("SELECT coalesce(max(version), 0) FROM refinery_schema_history", [], |row| row.get(0))
+}
+
+fn damaged(path: &Path, cause: &dyn std::fmt::Display) -> Error {
+    Error::unavailable(format!(
+        "{} is damaged or not a Portcullis database ({cause}). It was left as it is: restore a backup, or move it away to start anew.",
+        path.display()
+    ))
+}
+
+/// Makes the database when there is none, checks it when there is, and brings its schema up to date.
+/// A new one gets its name only once it is whole, so a start that is cut short leaves nothing half made.
+pub(super) fn prepare(path: &Path) -> Result<()> {
+    if path.exists() {
+        let mut connection = Connection::open(path)?;
+        check(&connection, path)?;
+        return migrate(&mut connection);
+    }
+    let fresh = path.with_extension("db.new");
+    for leftover in ["db.new", "db.new-wal", "db.new-shm", "db.new-journal"] {
+        let _ = fs::remove_file(path.with_extension(leftover));
+    }
+    let mut connection = Connection::open(&fresh)?;
+    migrate(&mut connection)?;
+    connection.close().map_err(|(_, cause)| Error::from(cause))?;
+    restrict(&fresh)?;
+    fs::rename(&fresh, path).map_err(Error::internal)
+}
+
+fn restrict(path: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(Error::internal)
+}
+
+fn check(connection: &Connection, path: &Path) -> Result<()> {
+    let empty = fs::metadata(path).map_err(Error::internal)?.len() == 0;
+    if empty {
+        return Err(damaged(path, &"the file is empty"));
+    }
+    let applied = applied_migration(connection).map_err(|cause| damaged(path, &cause))?;
+    let latest = latest_migration();
+    if applied > latest {
+        return Err(Error::unavailable(format!(
+            "{} was written by a newer Portcullis (schema {applied}, this one knows {latest}). Install the newer version.",
+            path.display()
+        )));
+    }
+    if applied == 0 {
+        return Err(damaged(path, &"it holds no Portcullis schema"));
+    }
+    Ok(())
+}
+
+fn migrate(connection: &mut Connection) -> Result<()> {
+    connection.execute_batch("PRAGMA foreign_keys = ON;")?;
+    embedded::migrations::runner()
+        .set_abort_divergent(true)
+        .run(connection)
+        .map_err(|cause| Error::unavailable(format!("the database could not be migrated: {cause}")).caused_by(cause))?;
+    Ok(())
+}
+
+/// Read connections, each with a deadline of its own.
+pub(super) struct Pool {
+    connections: r2d2::Pool<Opener>,
+    path: PathBuf,
+    timeout: Duration,
+    start: Instant,
+}
+
+pub(super) struct ReadConnection {
+    connection: Connection,
+    deadline: Arc<AtomicI64>,
+}
+
+struct Opener {
+    path: PathBuf,
+    start: Instant,
+}
+
+impl r2d2::ManageConnection for Opener {
+    type Connection = ReadConnection;
+    type Error = rusqlite::Error;
+
+    fn connect(&self) -> Result<ReadConnection, rusqlite::Error> {
+        let mut connection = Connection::open_with_flags(
+            &self.path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
+        configure(&connection).map_err(|_| rusqlite::Error::InvalidQuery)?;
+        connection.execute_batch("PRAGMA query_only = ON;")?;
+        let deadline = Arc::new(AtomicI64::new(i64::MAX));
+        let (limit, start) = (deadline.clone(), self.start);
+        let overdue = move || start.elapsed().as_millis() as i64 > limit.load(Ordering::Relaxed);
+        connection.progress_handler(STEPS, Some(overdue))?;
+        Ok(ReadConnection { connection, deadline })
+    }
+
+    fn is_valid(&self, open: &mut ReadConnection) -> Result<(), rusqlite::Error> {
+        open.connection.prepare_cached("SELECT 1")?.query_row([], |_| Ok(()))
+    }
+
+    fn has_broken(&self, open: &mut ReadConnection) -> bool {
+        !open.connection.is_autocommit()
+    }
+}
+
+impl Pool {
+    pub fn open(path: &Path, options: &Options) -> Result<Self> {
+        let start = Instant::now();
+        let opener = Opener { path: path.to_owned(), start };
+        let connections = r2d2::Pool::builder()
+            .max_size(options.read_pool_max.max(1))
+            .min_idle(Some(2.min(options.read_pool.max(1))))
+            .idle_timeout(Some(Duration::from_secs(300)))
+            .max_lifetime(Some(Duration::from_secs(3600)))
+            .connection_timeout(Duration::from_secs(5))
+            .test_on_check_out(true)
+            .build(opener)
+            .map_err(Error::internal)?;
+        Ok(Self { connections, path: path.to_owned(), timeout: options.query_timeout, start })
+    }
+
+    pub fn read<T>(&self, query: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
+        self.within(Some(self.timeout), query)
+    }
+
+    pub fn read_long<T>(&self, query: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
+        self.within(None, |reader| {
+            reader.0.execute_batch("BEGIN")?;
+            let outcome = query(reader);
+            reader.0.execute_batch("COMMIT")?;
+            outcome
+        })
+    }
+
+    fn within<T>(&self, limit: Option<Duration>, query: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
+        let open = self.connections.get().map_err(|cause| {
+            Error::unavailable("All database connections are in use. Try again in a moment.").caused_by(cause)
+        })?;
+        let end = limit.map_or(i64::MAX, |limit| (self.start.elapsed() + limit).as_millis() as i64);
+        open.deadline.store(end, Ordering::Relaxed);
+        let outcome = query(&Reader(&open.connection));
+        open.deadline.store(i64::MAX, Ordering::Relaxed);
+        outcome
+    }
+
+    pub fn sizes(&self) -> (u64, u64) {
+        let size = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+        (size(&self.path), size(&self.path.with_extension("db-wal")))
+    }
+}

@@ -1,0 +1,103 @@
+use super::*;
+use crate::error::{Code, Error};
+
+fn opened() -> (tempfile::TempDir, Db, Writer) {
+    let folder = tempfile::tempdir().unwrap();
+    let (db, writer) = open(folder.path(), &Options::default()).unwrap();
+    writer.write_blocking(|tx| tx.execute("CREATE TABLE notes (id TEXT PRIMARY KEY, body TEXT)", &[])).unwrap();
+    (folder, db, writer)
+}
+
+fn count(db: &Db) -> i64 {
+    db.read(|r| r.query_one("SELECT count(*) FROM notes", &[], |row| row.get(0))).unwrap().unwrap()
+}
+
+#[test]
+fn a_failed_change_undoes_only_itself() {
+    let (_folder, db, writer) = opened();
+    let insert = |id: &'static str, fail: bool| {
+        writer.write_blocking(move |tx| {
+            tx.execute("INSERT INTO notes VALUES (?1, 'x')", params![id])?;
+            if fail { Err(Error::forbidden("no")) } else { Ok(()) }
+        })
+    };
+    insert("a", false).unwrap();
+    assert_eq!(insert("b", true).unwrap_err().code(), Code::Forbidden);
+    insert("c", false).unwrap();
+    assert_eq!(insert("c", false).unwrap_err().code(), Code::Conflict);
+    assert_eq!(count(&db), 2);
+}
+
+#[test]
+fn a_panic_in_a_change_is_an_error_and_the_writer_lives() {
+    let (_folder, db, writer) = opened();
+    let panicked = writer.write_blocking::<()>(|_| panic!("on purpose"));
+    assert_eq!(panicked.unwrap_err().code(), Code::Internal);
+    writer.write_blocking(|tx| tx.execute("INSERT INTO notes VALUES ('a', 'x')", &[])).unwrap();
+    assert_eq!(count(&db), 1);
+}
+
+#[test]
+fn hooks_run_after_the_commit_and_not_for_what_was_undone() {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
+    let (_folder, _db, writer) = opened();
+    let ran = Arc::new(AtomicU32::new(0));
+    for fail in [true, false] {
+        let ran = ran.clone();
+        let _ = writer.write_blocking(move |tx| {
+            let ran = ran.clone();
+            tx.after_commit(move || {
+                ran.fetch_add(1, Ordering::Relaxed);
+            });
+            if fail { Err(Error::not_found()) } else { Ok(()) }
+        });
+    }
+    assert_eq!(ran.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn readers_cannot_write_and_slow_reads_are_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options { query_timeout: Duration::from_millis(50), ..Options::default() };
+    let (db, _writer) = open(folder.path(), &options).unwrap();
+    let write = db.read(|r| r.query_one("DELETE FROM audit_events RETURNING seq", &[], |_| Ok(())));
+    assert!(write.is_err());
+    let endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n";
+    let slow = db.read(|r| r.query_one(endless, &[], |row| row.get::<i64>(0)));
+    assert_eq!(slow.unwrap_err().code(), Code::Unavailable);
+}
+
+#[test]
+fn a_damaged_empty_or_newer_database_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("portcullis.db");
+    for bytes in [
+        &b""[..],
+        &b"not a database, but long enough to have a header of one hundred bytes or more, so that it is read...."[..],
+    ] {
+        std::fs::write(&path, bytes).unwrap();
+        let refusal = open(folder.path(), &Options::default()).err().unwrap().to_string();
+        assert!(refusal.contains("portcullis.db is damaged"), "{refusal}");
+        assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    }
+    std::fs::remove_file(&path).unwrap();
+    let (_db, writer) = open(folder.path(), &Options::default()).unwrap();
+    let newer = "INSERT INTO refinery_schema_history (version, name, applied_on, checksum) VALUES (9999, 'later', '2030-01-01T00:00:00Z', '1')";
+    writer.write_blocking(move |tx| tx.execute(newer, &[])).unwrap();
+    writer.close();
+    let refusal = open(folder.path(), &Options::default()).err().unwrap().to_string();
+    assert!(refusal.contains("newer Portcullis"), "{refusal}");
+}
+
+#[test]
+fn one_process_holds_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataFolder::open(folder.path()).unwrap();
+    let lock = data.lock().unwrap();
+    assert!(data.lock().unwrap_err().to_string().contains("in use"));
+    drop(lock);
+    data.lock().unwrap();
+}

@@ -1,0 +1,179 @@
+//! The one writer: a thread that owns the only write connection and commits waiting changes together.
+//!
+//! Each change runs in a savepoint of its own, so that one failure undoes only itself; callers are
+//! answered after the commit, so an acknowledged change is on disk. When a batch fails as a whole
+//! (full disk, I/O error), each of its changes is run again alone: a change may run more than once.
+
+use super::sqlite::{Tx, WriteConnection};
+use crate::error::{Error, Result};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+use tokio::sync::oneshot;
+
+/// Changes in one commit, at most.
+const BATCH: usize = 512;
+/// A batch is closed after this long, so that the first in it does not wait for the last.
+const BATCH_TIME: Duration = Duration::from_millis(20);
+
+/// The writing side. Clones share the thread; it ends when the last is dropped.
+#[derive(Clone)]
+pub struct Writer(Arc<Shared>);
+
+struct Shared {
+    queue: Mutex<Option<Sender<Box<dyn Pending>>>>,
+    thread: Mutex<Option<thread::JoinHandle<()>>>,
+    waiting: AtomicU64,
+    commits: AtomicU64,
+}
+
+impl Writer {
+    pub(super) fn start(connection: WriteConnection) -> Result<Self> {
+        let (queue, changes) = channel::<Box<dyn Pending>>();
+        let shared = Arc::new(Shared {
+            queue: Mutex::new(Some(queue)),
+            thread: Mutex::new(None),
+            waiting: AtomicU64::new(0),
+            commits: AtomicU64::new(0),
+        });
+        let counters = Arc::downgrade(&shared);
+        let thread = thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || {
+                let mut connection = connection;
+                while let Ok(first) = changes.recv() {
+                    let done = commit_batch(&mut connection, first, &changes);
+                    if let Some(shared) = counters.upgrade() {
+                        shared.waiting.fetch_sub(done as u64, Ordering::Relaxed);
+                        shared.commits.fetch_add(1, Ordering::Relaxed);
+                    }
+                    connection.checkpoint_if_due();
+                }
+                connection.close();
+            })
+            .map_err(Error::internal)?;
+        *shared.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(thread);
+        Ok(Self(shared))
+    }
+
+    /// Runs `change` in the writer and answers after it is on disk.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        change: impl FnMut(&Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let answer = self.submit(change)?;
+        answer.await.map_err(|_| Error::unavailable("The server is shutting down."))?
+    }
+
+    /// [`Writer::write`] for threads where blocking is fine.
+    pub fn write_blocking<T: Send + 'static>(
+        &self,
+        change: impl FnMut(&Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let answer = self.submit(change)?;
+        answer.blocking_recv().map_err(|_| Error::unavailable("The server is shutting down."))?
+    }
+
+    fn submit<T: Send + 'static>(
+        &self,
+        change: impl FnMut(&Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<T>>> {
+        let (reply, answer) = oneshot::channel();
+        let pending: Box<dyn Pending> = Box::new(Waiting { change, result: None, reply: Some(reply) });
+        let queue = self.0.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let closed = || Error::unavailable("The server is shutting down.");
+        queue.as_ref().ok_or_else(closed)?.send(pending).map_err(|_| closed())?;
+        self.0.waiting.fetch_add(1, Ordering::Relaxed);
+        Ok(answer)
+    }
+
+    /// Changes that wait for their commit now, and commits so far.
+    pub fn load(&self) -> (u64, u64) {
+        (self.0.waiting.load(Ordering::Relaxed), self.0.commits.load(Ordering::Relaxed))
+    }
+
+    /// Finishes what waits, empties the write-ahead log and closes the connection. Later changes are refused.
+    pub fn close(&self) {
+        drop(self.0.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
+        let thread = self.0.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A change on its way: run (perhaps twice), then answered once.
+trait Pending: Send {
+    /// Runs the change; `false` asks for its savepoint to be rolled back.
+    fn run(&mut self, tx: &Tx<'_>) -> bool;
+    fn answer(&mut self, failed: Option<Error>);
+}
+
+struct Waiting<T, F> {
+    change: F,
+    result: Option<Result<T>>,
+    reply: Option<oneshot::Sender<Result<T>>>,
+}
+
+impl<T: Send, F: FnMut(&Tx<'_>) -> Result<T> + Send> Pending for Waiting<T, F> {
+    fn run(&mut self, tx: &Tx<'_>) -> bool {
+        let result = catch_unwind(AssertUnwindSafe(|| (self.change)(tx)))
+            .unwrap_or_else(|_| Err(Error::internal("a change panicked")));
+        let good = result.is_ok();
+        self.result = Some(result);
+        good
+    }
+
+    fn answer(&mut self, failed: Option<Error>) {
+        let result = match (failed, self.result.take()) {
+            (Some(error), _) => Err(error),
+            (None, Some(result)) => result,
+            (None, None) => Err(Error::internal("a change was not run")),
+        };
+        if let Some(reply) = self.reply.take() {
+            let _ = reply.send(result);
+        }
+    }
+}
+
+/// Runs `first` and whatever waits behind it in one transaction; how many changes that were.
+fn commit_batch(
+    connection: &mut WriteConnection,
+    first: Box<dyn Pending>,
+    changes: &Receiver<Box<dyn Pending>>,
+) -> usize {
+    let started = Instant::now();
+    let mut batch = Vec::with_capacity(64);
+    let mut next = Some(first);
+    let outcome = connection.transaction(|tx| {
+        while let Some(mut change) = next.take() {
+            let outcome = tx.savepoint(|tx| change.run(tx));
+            batch.push(change);
+            outcome?;
+            if batch.len() < BATCH && started.elapsed() < BATCH_TIME {
+                next = changes.try_recv().ok();
+            }
+        }
+        Ok(())
+    });
+    batch.extend(next);
+    let count = batch.len();
+    match outcome {
+        Ok(()) => batch.iter_mut().for_each(|change| change.answer(None)),
+        Err(error) if count == 1 => batch[0].answer(Some(error)),
+        Err(_) => batch.iter_mut().for_each(|change| run_alone(connection, change.as_mut())),
+    }
+    count
+}
+
+fn run_alone(connection: &mut WriteConnection, change: &mut dyn Pending) {
+    let outcome = connection.transaction(|tx| tx.savepoint(|tx| change.run(tx)));
+    change.answer(outcome.err());
+}
