@@ -1,0 +1,84 @@
+// Dialogs and drawers on the native <dialog>: focus held inside and given back, Esc backs out.
+
+import { button, h, icon, problemNotice } from './dom.js';
+
+let serial = 0;
+
+function sheet(className, { title, subtitle, body, foot, onclose }) {
+  serial += 1;
+  const labelId = `sheet-${serial}`;
+  const bodyNode = h('div', { class: 'sheet-body' }, body);
+  const footNode = h('footer', { class: 'sheet-foot', hidden: !foot }, foot);
+  const titleNode = h('h2', { id: labelId, tabindex: '-1' }, title);
+  const dialog = h('dialog', { class: className, 'aria-labelledby': labelId },
+    h('header', { class: 'sheet-head' },
+      h('div', { class: 'grow' }, titleNode, subtitle && h('div', { class: 'muted small break' }, subtitle)),
+      h('button', { class: 'button quiet icon-only', type: 'button', 'aria-label': 'Close', onclick: () => dialog.close() }, icon('close'))),
+    bodyNode, footNode);
+  const opener = document.activeElement;
+  dialog.addEventListener('click', (event) => event.target === dialog && dialog.close());
+  dialog.addEventListener('close', () => {
+    dialog.remove();
+    if (opener?.isConnected) opener.focus();
+    onclose?.();
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+  return {
+    dialog, body: bodyNode,
+    close: () => dialog.close(),
+    setFoot: (...nodes) => { footNode.hidden = !nodes.length; footNode.replaceChildren(...nodes); },
+    setTitle: (text) => { titleNode.textContent = text; },
+  };
+}
+
+export const openDialog = (options) => sheet(`dialog ${options.wide ? 'wide' : ''}`, options);
+
+/** A drawer keeps its first focus on its title, so that its content is read from the top. */
+export function openDrawer(options) {
+  const drawer = sheet('drawer', options);
+  drawer.dialog.querySelector('h2').focus();
+  return drawer;
+}
+
+/** Runs `work` while the button waits; a failure is shown in `place`. Answers whether it went well. */
+export async function attempt(control, place, work) {
+  control.disabled = true;
+  place.replaceChildren();
+  try {
+    await work();
+    return true;
+  } catch (problem) {
+    if (!problem.status && problem.code !== 'unreachable') throw problem;
+    place.replaceChildren(problemNotice(problem));
+    return false;
+  } finally {
+    control.disabled = false;
+  }
+}
+
+/** Asks before an act: names the object, the consequence and whether it can be undone. */
+export function confirm({ title, text, verb, danger = true, work }) {
+  return new Promise((resolve) => {
+    let done = false;
+    const failure = h('div', {});
+    const cancel = button('Cancel', { onclick: () => box.close() });
+    const act = button(verb, { tone: danger ? 'danger' : 'primary', onclick: async () => {
+      done = await attempt(act, failure, work);
+      if (done) box.close();
+    } });
+    const box = openDialog({ title, body: h('div', { class: 'stack' }, h('p', {}, text), failure), foot: [cancel, act], onclose: () => resolve(done) });
+    cancel.focus();
+  });
+}
+
+/** A link or secret that is shown this once. */
+export function showOnce({ title, text, secret, node }) {
+  const box = openDialog({ title, body: h('div', { class: 'stack' }, h('p', {}, text), node ?? h('div', { class: 'notice break' }, h('code', {}, secret))), foot: [] });
+  const copy = button('Copy', { glyph: 'copy', onclick: async () => {
+    await navigator.clipboard?.writeText(secret);
+    copy.replaceChildren(icon('check'), 'Copied');
+  } });
+  box.setFoot(copy, button('Done', { tone: 'primary', onclick: box.close }));
+  copy.focus();
+}

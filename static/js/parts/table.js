@@ -1,0 +1,150 @@
+// A list of records: search, filters, sorting and pages live in the address; loading, empty, no match and failed differ.
+
+import { get } from '../api.js';
+import { go, here, refresh, setQuery, withQuery } from '../router.js';
+import { button, count, emptyState, h, icon, problemNotice } from './dom.js';
+
+const SKELETON_ROWS = 12;
+
+function sortHeader(column, sort) {
+  const direction = sort === column.sort ? 'ascending' : sort === `-${column.sort}` ? 'descending' : null;
+  const next = direction === 'ascending' ? `-${column.sort}` : column.sort;
+  return h('th', { role: 'columnheader', scope: 'col', class: column.numeric && 'numeric', 'aria-sort': direction },
+    h('button', { type: 'button', onclick: () => setQuery({ sort: next, cursor: null }) }, column.label, direction && icon(direction === 'ascending' ? 'up' : 'down', 14)));
+}
+
+function head(columns, sort) {
+  return h('thead', {}, h('tr', { role: 'row' }, columns.map((column) => (column.sort
+    ? sortHeader(column, sort)
+    : h('th', { role: 'columnheader', scope: 'col', class: column.numeric && 'numeric' }, column.label)))));
+}
+
+function cell(column, item, link) {
+  const value = column.cell(item);
+  const classes = [column.numeric && 'numeric', column.fit && 'fit', column.phoneOff && 'phone-off', !link && column.above && 'above'].filter(Boolean).join(' ');
+  return h('td', { role: 'cell', class: classes, 'data-label': column.phoneLabel ?? null }, link ? h('a', { class: 'row-link', href: link }, value) : value);
+}
+
+function row(columns, item, rowHref) {
+  const link = rowHref?.(item);
+  return h('tr', { role: 'row', class: link && 'linked' }, columns.map((column, i) => cell(column, item, i === 0 && link)));
+}
+
+function skeleton(columns) {
+  const bones = (i) => columns.map((_, j) => h('td', { role: 'cell' }, h('span', { class: `bone ${(i + j) % 3 ? 'short' : 'long'}` })));
+  return h('tbody', { class: 'late', 'aria-hidden': 'true' }, Array.from({ length: SKELETON_ROWS }, (_, i) => h('tr', {}, bones(i))));
+}
+
+/** A plain table of rows already at hand. */
+export function table({ label, columns, items, rowHref, sort = '' }) {
+  return h('table', { class: 'table stacking', role: 'table', 'aria-label': label },
+    head(columns, sort), h('tbody', { role: 'rowgroup' }, items.map((item) => row(columns, item, rowHref))));
+}
+
+function searchBox({ placeholder }) {
+  let typing = false;
+  let timer;
+  const input = h('input', { class: 'input', type: 'search', 'aria-label': placeholder, placeholder, value: here().query.get('search') ?? '', autocomplete: 'off', spellcheck: 'false',
+    oninput: () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        setQuery({ search: input.value.trim(), cursor: null }, { replace: typing });
+        typing = true;
+      }, 180);
+    },
+    onblur: () => { typing = false; } });
+  return h('div', { class: 'search' }, icon('search'), input);
+}
+
+function filterSelect({ name, label, options }) {
+  return h('select', { class: 'select', 'aria-label': label, 'data-filter': name, value: here().query.get(name) ?? '', onchange: (event) => setQuery({ [name]: event.target.value, cursor: null }) },
+    options.map(([value, text]) => h('option', { value }, text)));
+}
+
+function pager(nextCursor) {
+  const paged = here().query.has('cursor');
+  if (!nextCursor && !paged) return null;
+  return h('nav', { class: 'pager', 'aria-label': 'Pages of this list' },
+    paged && h('a', { class: 'button small', href: withQuery({ cursor: null }) }, 'First page'),
+    paged && history.state?.inside && button('Previous', { tone: 'small', onclick: () => history.back() }),
+    nextCursor && h('a', { class: 'button small', href: withQuery({ cursor: nextCursor }) }, 'Next'));
+}
+
+/**
+ * `path`, `columns` (or a function of the items), `params(query)` for the API, `rowHref(item)`, `noun`,
+ * `search`, `filters`, `tools`, `empty` (a state for a list that never had anything), `sort` (the default).
+ */
+export function listView(options) {
+  const { path, params = () => ({}), rowHref, noun, search, filters = [], tools = [], empty, sort: defaultSort = '' } = options;
+  const columnsFor = (items) => (typeof options.columns === 'function' ? options.columns(items) : options.columns);
+  const counter = h('span', { class: 'count', role: 'status' });
+  const searchNode = search && searchBox(search);
+  const toolbar = h('div', { class: 'toolbar' }, searchNode, filters.map(filterSelect), counter, tools);
+  const failure = h('div', { hidden: true });
+  const body = h('div', {});
+  const node = h('section', { class: 'card', 'aria-label': `List of ${noun}s` }, toolbar, failure, body);
+  let shown = null;
+  let running = null;
+  let lastKey = null;
+
+  function controlsFollow(query) {
+    const input = searchNode?.querySelector('input');
+    if (input && document.activeElement !== input) input.value = query.get('search') ?? '';
+    for (const select of toolbar.querySelectorAll('[data-filter]')) select.value = query.get(select.dataset.filter) ?? '';
+  }
+
+  function narrowed(query) {
+    return query.has('search') || query.has('cursor') || filters.some(({ name }) => query.get(name));
+  }
+
+  function show({ items, next_cursor: nextCursor, total }, query) {
+    shown = items;
+    counter.textContent = total === undefined ? '' : count(total, noun, options.nouns);
+    if (items.length) {
+      const sort = query.get('sort') ?? defaultSort;
+      body.replaceChildren(h('div', { class: 'table-scroll' }, table({ label: `${noun}s`, columns: columnsFor(items), items, rowHref, sort })), pager(nextCursor) ?? '');
+    } else if (narrowed(query)) {
+      const clear = Object.fromEntries(['search', 'cursor', ...filters.map(({ name }) => name)].map((name) => [name, null]));
+      body.replaceChildren(emptyState({ icon: 'search', title: `No ${noun} matches`, text: 'Try another word, or take the filters away.', action: h('a', { class: 'button', href: withQuery(clear) }, 'Clear the filters') }));
+    } else {
+      body.replaceChildren(emptyState(empty));
+    }
+  }
+
+  async function load() {
+    running?.abort();
+    running = new AbortController();
+    const { query } = here();
+    controlsFollow(query);
+    if (!shown) body.replaceChildren(h('table', { class: 'table', 'aria-label': 'Loading' }, head(columnsFor([]), ''), skeleton(columnsFor([]))));
+    body.setAttribute('aria-busy', 'true');
+    try {
+      const asked = { count: true, sort: query.get('sort') ?? defaultSort, cursor: query.get('cursor'), ...params(query) };
+      show(await get(path, asked, running.signal), query);
+      failure.hidden = true;
+    } catch (problem) {
+      if (problem.name === 'AbortError') return;
+      // The rows that were there stay: a failure must not look like an empty list.
+      failure.hidden = false;
+      failure.replaceChildren(h('div', { class: 'card-body' }, problemNotice(problem, load)));
+      if (!shown) body.replaceChildren();
+    }
+    body.removeAttribute('aria-busy');
+  }
+
+  function update({ query }) {
+    const relevant = new URLSearchParams(query);
+    for (const name of ['open', 'tab']) relevant.delete(name);
+    const key = relevant.toString();
+    if (key !== lastKey) { lastKey = key; load(); }
+  }
+
+  update(here());
+  return { node, update, reload: load };
+}
+
+/** After a write: closes the drawer and shows the list as it is now. */
+export async function backToList() {
+  await go(withQuery({ open: null }));
+  refresh();
+}

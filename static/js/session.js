@@ -1,0 +1,48 @@
+// Who is signed in, what they may do, and whether the kill switch is on.
+
+import { get, post, setCsrfToken, signals } from './api.js';
+
+export const session = { user: null, killSwitch: null };
+
+export function begin(me) {
+  session.user = me;
+  setCsrfToken(me.csrf_token);
+}
+
+export async function refreshUser() {
+  begin(await get('/auth/me'));
+}
+
+function covers(held, resource, action) {
+  if (held === '*') return true;
+  const [heldResource, heldAction] = held.split(':');
+  const resourceFits = heldResource === '*' || heldResource === resource
+    || (heldResource === 'entities.*' && resource.startsWith('entities.'));
+  return resourceFits && (heldAction === '*' || heldAction === action);
+}
+
+/** May the user do `action` on `resource`, in whatever reach? */
+export function can(resource, action) {
+  return (session.user?.permissions ?? []).some((held) => covers(held, resource, action));
+}
+
+export async function refreshKillSwitch() {
+  try {
+    session.killSwitch = await get('/kill-switch');
+  } catch (problem) {
+    if (problem.code === 'kill_switch_active') session.killSwitch = { active: true, scope: 'all', reason: problem.message };
+  }
+  signals.dispatchEvent(new Event('kill-switch-known'));
+}
+
+export async function signOut(everywhere = false) {
+  await post(everywhere ? '/auth/logout-all' : '/auth/logout');
+  leave();
+}
+
+/** A fresh document, so that nothing of the old one stays in memory or behind Back. */
+export function leave(wanted = '') {
+  setCsrfToken('');
+  document.getElementById('app').replaceChildren();
+  location.replace('/console/sign-in' + (wanted ? `?to=${encodeURIComponent(wanted)}` : ''));
+}
