@@ -106,8 +106,16 @@ async function openConsole(page) {
   router.startRouter(main);
 }
 
+/** What no form or list has shown in its own place. */
+async function showLeftover({ reason }) {
+  if (reason?.errors === undefined || reason.status === 401) return;
+  const { toast } = await import('./parts/toast.js');
+  toast(reason.requestId ? `${reason.message} Request ${reason.requestId}` : reason.message);
+}
+
 async function boot() {
   applyTheme();
+  window.addEventListener('unhandledrejection', showLeftover);
   // A copy kept by the browser for Back would show what log-out closed.
   window.addEventListener('pageshow', (event) => event.persisted && location.reload());
   const page = location.pathname.split('/')[2] || 'overview';

@@ -41,6 +41,23 @@ export function openDrawer(options) {
   return drawer;
 }
 
+/** The drawer of one record: `load(drawer)` fills it, a failure offers Retry, `closed` hears when a person closes it. */
+export function recordDrawer({ title, load, closed }) {
+  let dismissed = false;
+  const drawer = openDrawer({ title, body: h('p', { class: 'muted late' }, 'Loading…'), onclose: () => dismissed || closed() });
+  async function fill() {
+    try {
+      await load(drawer);
+    } catch (problem) {
+      if (problem.errors === undefined) throw problem;
+      drawer.body.replaceChildren(problemNotice(problem, fill));
+    }
+  }
+  drawer.reload = fill;
+  fill();
+  return { dismiss: () => { dismissed = true; drawer.close(); } };
+}
+
 /** Runs `work` while the button waits; a failure is shown in `place`. Answers whether it went well. */
 export async function attempt(control, place, work) {
   control.disabled = true;
@@ -49,7 +66,7 @@ export async function attempt(control, place, work) {
     await work();
     return true;
   } catch (problem) {
-    if (!problem.status && problem.code !== 'unreachable') throw problem;
+    if (problem.errors === undefined) throw problem;
     place.replaceChildren(problemNotice(problem));
     return false;
   } finally {

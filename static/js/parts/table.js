@@ -1,7 +1,7 @@
 // A list of records: search, filters, sorting and pages live in the address; loading, empty, no match and failed differ.
 
 import { get } from '../api.js';
-import { go, here, refresh, setQuery, withQuery } from '../router.js';
+import { here, setQuery, withQuery } from '../router.js';
 import { button, count, emptyState, h, icon, problemNotice } from './dom.js';
 
 const SKELETON_ROWS = 12;
@@ -72,10 +72,10 @@ function pager(nextCursor) {
 
 /**
  * `path`, `columns` (or a function of the items), `params(query)` for the API, `rowHref(item)`, `noun`,
- * `search`, `filters`, `tools`, `empty` (a state for a list that never had anything), `sort` (the default).
+ * `search`, `filters` (as selects), `hidden` (other filters in the address), `tools`, `empty` (a state for a list that never had anything), `sort` (the default).
  */
 export function listView(options) {
-  const { path, params = () => ({}), rowHref, noun, search, filters = [], tools = [], empty, sort: defaultSort = '' } = options;
+  const { path, params = () => ({}), rowHref, noun, search, filters = [], hidden = [], tools = [], empty, sort: defaultSort = '' } = options;
   const columnsFor = (items) => (typeof options.columns === 'function' ? options.columns(items) : options.columns);
   const counter = h('span', { class: 'count', role: 'status' });
   const searchNode = search && searchBox(search);
@@ -93,9 +93,7 @@ export function listView(options) {
     for (const select of toolbar.querySelectorAll('[data-filter]')) select.value = query.get(select.dataset.filter) ?? '';
   }
 
-  function narrowed(query) {
-    return query.has('search') || query.has('cursor') || filters.some(({ name }) => query.get(name));
-  }
+  const narrowing = ['search', 'cursor', ...filters.map(({ name }) => name), ...hidden];
 
   function show({ items, next_cursor: nextCursor, total }, query) {
     shown = items;
@@ -103,8 +101,8 @@ export function listView(options) {
     if (items.length) {
       const sort = query.get('sort') ?? defaultSort;
       body.replaceChildren(h('div', { class: 'table-scroll' }, table({ label: `${noun}s`, columns: columnsFor(items), items, rowHref, sort })), pager(nextCursor) ?? '');
-    } else if (narrowed(query)) {
-      const clear = Object.fromEntries(['search', 'cursor', ...filters.map(({ name }) => name)].map((name) => [name, null]));
+    } else if (narrowing.some((name) => query.get(name))) {
+      const clear = Object.fromEntries(narrowing.map((name) => [name, null]));
       body.replaceChildren(emptyState({ icon: 'search', title: `No ${noun} matches`, text: 'Try another word, or take the filters away.', action: h('a', { class: 'button', href: withQuery(clear) }, 'Clear the filters') }));
     } else {
       body.replaceChildren(emptyState(empty));
@@ -143,8 +141,24 @@ export function listView(options) {
   return { node, update, reload: load };
 }
 
-/** After a write: closes the drawer and shows the list as it is now. */
-export async function backToList() {
-  await go(withQuery({ open: null }));
-  refresh();
+/** Keeps a list and its drawer in step with the address; `open(id, hooks)` answers `{ dismiss }`. */
+export function listWithDrawer(list, open) {
+  let shown = null;
+  const dismiss = () => { shown?.drawer?.dismiss(); shown = null; };
+
+  async function update({ query }) {
+    list.update({ query });
+    const id = query.get('open');
+    if ((shown?.id ?? null) === id) return;
+    dismiss();
+    if (!id) return;
+    const mine = { id };
+    shown = mine;
+    const closed = () => { if (shown === mine) { shown = null; setQuery({ open: null }); } };
+    const drawer = await open(id, { changed: list.reload, closed });
+    if (shown === mine) mine.drawer = drawer;
+    else drawer.dismiss();
+  }
+  update(here());
+  return { update, refresh: list.reload, leave: dismiss };
 }

@@ -1,0 +1,125 @@
+// One user: make, see, change, end sessions, disable, delete.
+
+import { get, patch, post, remove, segment } from '../api.js';
+import { to } from '../router.js';
+import { can, session } from '../session.js';
+import { confirm, recordDrawer, showOnce } from '../parts/dialog.js';
+import { badge, button, copyable, facts, h, icon, sentence, time } from '../parts/dom.js';
+import { field, form } from '../parts/form.js';
+import { toast } from '../parts/toast.js';
+
+const auditLink = (id) => h('a', { class: 'button', href: to('audit', { target_type: 'user', target_id: id }) }, icon('list'), 'Audit');
+
+async function roleChoices(held = []) {
+  const { items } = await get('/roles', { limit: 200 }).catch(() => ({ items: held.map((name) => ({ name })) }));
+  return items.filter(({ name }) => name !== 'anonymous').map(({ name, description }) => [name, sentence(name), description]);
+}
+
+function giveLink(user) {
+  const link = new URL(user.set_password_url, location.origin).href;
+  showOnce({ title: `A link for ${user.email}`, text: 'Whoever opens this link sets the password. It works once and is not shown again.', secret: link });
+}
+
+async function newUser(drawer, changed) {
+  const options = await roleChoices();
+  drawer.body.replaceChildren(form({
+    submit: 'Create the user',
+    fields: [
+      field({ name: 'email', label: 'Email', type: 'email', required: true, autocomplete: 'off' }),
+      field({ name: 'name', label: 'Name', hint: 'Optional', autocomplete: 'off' }),
+      field({ name: 'password', label: 'Password', type: 'password', autocomplete: 'new-password', hint: 'Leave it empty to get a link with which they set their own.' }),
+      field({ type: 'choices', name: 'roles', label: 'Roles', options }),
+    ],
+    send: async ({ email, name, password, roles }) => {
+      const user = await post('/users', { email: email.trim(), ...(name && { name }), ...(password && { password }), ...(roles?.length && { roles }) });
+      drawer.close();
+      changed();
+      if (user.set_password_url) giveLink(user);
+      else toast(`${user.email} was created.`);
+    },
+  }));
+  drawer.body.querySelector('input').focus();
+}
+
+function editForm(user, options, saved) {
+  const statuses = [['active', 'Active'], ['disabled', 'Disabled: cannot sign in'], ...(user.status === 'pending' ? [['pending', 'Waiting for approval']] : [])];
+  const before = [...user.roles ?? []].sort().join();
+  return form({
+    submit: 'Save',
+    fields: [
+      field({ name: 'name', label: 'Name', value: user.name ?? '' }),
+      field({ name: 'status', label: 'Status', type: 'select', options: statuses, value: user.status }),
+      field({ type: 'choices', name: 'roles', label: 'Roles', options, value: user.roles }),
+    ],
+    send: async ({ name, status, roles = [] }) => {
+      const save = async () => saved(await patch(`/users/${user.id}`, { name: name || null, status, roles }));
+      const removed = (user.roles ?? []).filter((role) => !roles.includes(role));
+      const added = roles.filter((role) => !user.roles?.includes(role));
+      if ([...roles].sort().join() === before) return save();
+      const words = [added.length && `gains ${added.map(sentence).join(', ')}`, removed.length && `loses ${removed.map(sentence).join(', ')}`].filter(Boolean).join(' and ');
+      return confirm({ title: `Change the roles of ${user.name || user.email}?`, text: `They ${words.replace('gains', 'gain').replace('loses', 'lose')}. It takes effect on their next request and can be changed back.`, verb: 'Change roles', danger: false, work: save });
+    },
+  });
+}
+
+function deleteUser(user, { changed, close }) {
+  return confirm({
+    title: `Delete ${user.name || user.email}?`,
+    text: 'Their sessions end at once and the address becomes free. You can restore the account later.',
+    verb: 'Delete user',
+    work: async () => {
+      await remove(`/users/${user.id}`);
+      close();
+      changed();
+      toast(`${user.email} was deleted.`, { undo: async () => { await post(`/users/${user.id}/restore`); changed(); toast(`${user.email} is back.`); } });
+    },
+  });
+}
+
+function revokeSessions(user) {
+  return confirm({
+    title: `End all sessions of ${user.name || user.email}?`,
+    text: 'They are signed out on every device and have to sign in again. This cannot be undone.',
+    verb: 'End sessions',
+    work: async () => { await post(`/users/${user.id}/sessions/revoke`); toast('Their sessions have ended.'); },
+  });
+}
+
+function actionsFor(user, context) {
+  const mayUpdate = can('users', 'update');
+  const own = user.id === session.user.id;
+  const { reload, changed } = context;
+  if (user.deleted_at) {
+    return [auditLink(user.id), can('users', 'delete') && button('Restore', { tone: 'primary', onclick: async () => { await post(`/users/${user.id}/restore`); changed(); reload(); toast(`${user.email} is back.`); } })];
+  }
+  const locked = user.locked_until && new Date(user.locked_until) > new Date();
+  return [
+    can('users', 'delete') && !own && button('Delete', { tone: 'danger-quiet start', onclick: () => deleteUser(user, context) }),
+    mayUpdate && locked && button('Unlock', { onclick: async () => { await post(`/users/${user.id}/unlock`); changed(); reload(); toast('Unlocked.'); } }),
+    mayUpdate && button('Password link', { glyph: 'link', onclick: async () => giveLink({ ...user, ...await post(`/users/${user.id}/password-link`) }) }),
+    mayUpdate && button('End sessions', { onclick: () => revokeSessions(user) }),
+    auditLink(user.id),
+  ].filter(Boolean);
+}
+
+async function existingUser(drawer, id, changed) {
+  const context = { changed, close: drawer.close, reload: drawer.reload };
+  const user = await get(`/users/${segment(id)}`);
+  drawer.setTitle(user.name || user.email);
+  const known = facts([
+    ['Email', user.email], ['Last sign-in', time(user.last_login_at, { full: true })], ['Second factor', user.mfa_enabled ? badge('On', 'good') : badge('Off')],
+    ['Created', time(user.created_at, { full: true })], ['Locked until', user.locked_until && time(user.locked_until, { full: true })],
+    ['Deleted', user.deleted_at && time(user.deleted_at, { full: true })], ['Id', copyable(user.id, 'Copy the id')],
+  ]);
+  const editable = can('users', 'update') && !user.deleted_at;
+  const edit = editable && h('div', { class: 'section' }, h('h3', {}, 'Profile and access'), editForm(user, await roleChoices(user.roles), () => { toast('Saved.'); changed(); context.reload(); }));
+  drawer.body.replaceChildren(known, edit || '');
+  drawer.setFoot(...actionsFor(user, context));
+}
+
+export function userDrawer(id, { changed, closed }) {
+  return recordDrawer({
+    title: id === 'new' ? 'New user' : 'User', closed,
+    load: (drawer) => (id === 'new' ? newUser(drawer, changed) : existingUser(drawer, id, changed)),
+  });
+}

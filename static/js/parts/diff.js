@@ -1,0 +1,40 @@
+// What a change did, field by field.
+
+import { h, sentence } from './dom.js';
+
+const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
+
+function flatten(value, prefix = '', into = new Map()) {
+  if (!isObject(value)) return into;
+  for (const [key, inner] of Object.entries(value)) {
+    const path = prefix ? `${prefix}.${key}` : key;
+    if (isObject(inner) && Object.keys(inner).length) flatten(inner, path, into);
+    else into.set(path, inner);
+  }
+  return into;
+}
+
+export function plain(value) {
+  if (value === null || value === undefined || value === '') return 'nothing';
+  if (value === true) return 'yes';
+  if (value === false) return 'no';
+  if (Array.isArray(value) && value.every((item) => typeof item !== 'object')) return value.join(', ') || 'nothing';
+  return typeof value === 'object' ? JSON.stringify(value, null, 1) : String(value);
+}
+
+export function differences(before, after) {
+  const old = flatten(before);
+  const now = flatten(after);
+  return [...new Set([...old.keys(), ...now.keys()])]
+    .filter((key) => JSON.stringify(old.get(key)) !== JSON.stringify(now.get(key)))
+    .map((key) => ({ key, before: old.get(key), after: now.get(key), had: old.has(key), has: now.has(key) }));
+}
+
+export function diffTable({ before, after }) {
+  const changes = differences(before, after);
+  if (!changes.length) return h('p', { class: 'muted' }, 'No field changed.');
+  return h('table', { class: 'diff', 'aria-label': 'Changed fields' }, h('tbody', {}, changes.map(({ key, had, has, ...values }) => h('tr', {},
+    h('th', { scope: 'row' }, key.split('.').map(sentence).join(' › ')),
+    h('td', {}, had && h('del', {}, h('span', { class: 'visually-hidden' }, 'before: '), plain(values.before)),
+      has && h('ins', {}, h('span', { class: 'visually-hidden' }, 'after: '), plain(values.after)))))));
+}
