@@ -14,3 +14,4 @@ pub mod cache;
 
 // Trust: who did what, who may, who is it.
 pub mod audit;
+pub mod identity;
