@@ -11,6 +11,7 @@ pub mod actor;
 // Machinery: how things are stored, run and spoken over HTTP, whatever they are.
 pub mod storage;
 pub mod cache;
+pub mod jobs;
 
 // Trust: who did what, who may, who is it.
 pub mod audit;

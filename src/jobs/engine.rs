@@ -1,0 +1,279 @@
+//! Claims due jobs, runs them within their limits and notes how they ended.
+
+use super::{
+    WORK,
+    handler::{self, Attempt, Context, Handler},
+    store::{self, Claimed},
+};
+use crate::{
+    clock::Clock,
+    error::{Error, Result},
+    ids::Id,
+    storage::{Db, Tx, Writer},
+};
+use futures_util::FutureExt;
+use serde::de::DeserializeOwned;
+use std::{
+    collections::HashMap,
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
+    time::Duration,
+};
+use tokio::{sync::watch, task::JoinSet, time};
+
+/// Whether jobs may run now. The kill switch answers it.
+pub trait MayRun: Send + Sync {
+    fn may_run(&self) -> bool;
+}
+
+/// The limits of a job.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub tries: u32,
+    /// The longest an attempt may take.
+    pub timeout: Duration,
+    /// The wait after the first failed attempt; it doubles from there.
+    pub back_off: Duration,
+    /// Jobs that run at the same time, at most.
+    pub at_once: usize,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { tries: 3, timeout: Duration::from_secs(30), back_off: Duration::from_secs(10), at_once: 4 }
+    }
+}
+
+/// A clock that is moved is noticed after this long.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+const PAUSED: Duration = Duration::from_secs(1);
+const CLEAN_UP: &str = "jobs.clean_up";
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Knows the kinds of jobs, until it is started.
+pub struct Engine(Shared);
+
+struct Shared {
+    writer: Writer,
+    db: Db,
+    clock: Clock,
+    policy: Policy,
+    may_run: Option<Arc<dyn MayRun>>,
+    handlers: HashMap<&'static str, Handler>,
+    kinds: Vec<&'static str>,
+    schedules: HashMap<&'static str, Duration>,
+    running: Mutex<HashMap<Id, u32>>,
+}
+
+impl Engine {
+    /// An engine that cleans up behind itself.
+    pub fn new(writer: Writer, db: Db, clock: Clock) -> Self {
+        let mut engine = Self(Shared {
+            writer: writer.clone(),
+            db,
+            clock: clock.clone(),
+            policy: Policy::default(),
+            may_run: None,
+            handlers: HashMap::new(),
+            kinds: Vec::new(),
+            schedules: HashMap::new(),
+            running: Mutex::default(),
+        });
+        engine.register(CLEAN_UP, move |(), _| clean_up(writer.clone(), clock.clone()));
+        engine.schedule(CLEAN_UP, HOUR);
+        engine
+    }
+
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.0.policy = policy;
+        self
+    }
+
+    /// Asks before each claim; what runs already is let finish.
+    pub fn ask(mut self, may_run: Arc<dyn MayRun>) -> Self {
+        self.0.may_run = Some(may_run);
+        self
+    }
+
+    /// Runs jobs of this kind with `handler`, which must not block and may run more than once per job.
+    pub fn register<P, F, Fut>(&mut self, kind: &'static str, handler: F)
+    where
+        P: DeserializeOwned,
+        F: Fn(P, Context) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.add(kind, handler::asynchronous(handler));
+    }
+
+    /// [`Engine::register`] for work that blocks. It has to look at [`Context::is_cancelled`] when it takes long.
+    pub fn register_blocking<P, F>(&mut self, kind: &'static str, handler: F)
+    where
+        P: DeserializeOwned + Send + 'static,
+        F: Fn(P, Context) -> Result<()> + Send + Sync + 'static,
+    {
+        self.add(kind, handler::blocking(handler));
+    }
+
+    fn add(&mut self, kind: &'static str, handler: Handler) {
+        if self.0.handlers.insert(kind, handler).is_none() {
+            self.0.kinds.push(kind);
+        }
+    }
+
+    /// Keeps one job of this kind coming: at once when there is none yet, then `every` so often after the last
+    /// one ended. Its handler takes `()`.
+    pub fn schedule(&mut self, kind: &'static str, every: Duration) {
+        self.0.schedules.insert(kind, every);
+    }
+
+    /// Takes up what a crash left behind and starts working.
+    pub async fn start(self) -> Result<Running> {
+        let shared = Arc::new(self.0);
+        let (now, tries) = (shared.clock.now(), shared.policy.tries);
+        shared.writer.write(move |tx| store::take_up(tx, now, tries)).await?;
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(work(shared.clone(), stopped));
+        Ok(Running { shared, stop, task })
+    }
+}
+
+/// A started engine.
+pub struct Running {
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    task: tokio::task::JoinHandle<JoinSet<()>>,
+}
+
+impl Running {
+    /// Claims nothing more, waits up to `grace` for what runs, and hands back the rest: that attempt does not count.
+    pub async fn shutdown(self, grace: Duration) {
+        let _ = self.stop.send(true);
+        let Ok(mut attempts) = self.task.await else { return };
+        let _ = time::timeout(grace, async { while attempts.join_next().await.is_some() {} }).await;
+        attempts.shutdown().await;
+        let left: Vec<_> = self.shared.running().drain().collect();
+        if left.is_empty() {
+            return;
+        }
+        let now = self.shared.clock.now();
+        if let Err(error) = self.shared.writer.write(move |tx| store::hand_back(tx, &left, now)).await {
+            tracing::warn!(?error, "running jobs could not be handed back; the next start takes them up");
+        }
+    }
+}
+
+async fn work(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) -> JoinSet<()> {
+    let mut attempts = JoinSet::new();
+    while !*stopped.borrow_and_update() {
+        let mut woken = std::pin::pin!(WORK.notified());
+        woken.as_mut().enable();
+        let pause = shared.start_due(&mut attempts).await.unwrap_or_else(|error| {
+            tracing::error!(?error, "due jobs could not be claimed; trying again shortly");
+            PAUSED
+        });
+        tokio::select! {
+            told = stopped.changed() => if told.is_err() { break },
+            () = woken => {}
+            Some(_) = attempts.join_next() => {}
+            () = time::sleep(pause) => {}
+        }
+    }
+    attempts
+}
+
+impl Shared {
+    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<Id, u32>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts what is due, as far as there is room; how long to wait before looking again.
+    async fn start_due(self: &Arc<Self>, attempts: &mut JoinSet<()>) -> Result<Duration> {
+        if self.may_run.as_ref().is_some_and(|may_run| !may_run.may_run()) {
+            return Ok(PAUSED);
+        }
+        self.keep_schedules().await?;
+        while attempts.try_join_next().is_some() {}
+        let room = self.policy.at_once.saturating_sub(attempts.len());
+        let now = self.clock.now();
+        let next = self.db.read(|r| store::next_due(r, &self.kinds))?;
+        match next {
+            Some(due) if due > now => return Ok(due.since(now).min(LOOK_AGAIN)),
+            Some(_) if room > 0 => {}
+            _ => return Ok(LOOK_AGAIN),
+        }
+        let kinds = self.kinds.clone();
+        let claimed = self.writer.write(move |tx| store::claim(tx, &kinds, now, room)).await?;
+        for job in claimed {
+            self.running().insert(job.id, job.attempt);
+            attempts.spawn(self.clone().attempt(job));
+        }
+        Ok(Duration::ZERO)
+    }
+
+    async fn keep_schedules(&self) -> Result<()> {
+        for (&kind, &every) in &self.schedules {
+            let now = self.clock.now();
+            let latest = now.plus(every);
+            if self.db.read(|r| store::off_schedule(r, kind, latest))? {
+                self.writer.write(move |tx| store::put_on_schedule(tx, kind, now, latest)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One try of one job, and the note of how it ended.
+    async fn attempt(self: Arc<Self>, job: Claimed) {
+        let outcome = self.run(&job).await;
+        if let Err(error) = &outcome {
+            tracing::warn!(job = %job.id, kind = job.kind, attempt = job.attempt, ?error, "a job failed");
+        }
+        let job = Arc::new(job);
+        let error = outcome.err().map(|error| error.to_string().chars().take(1000).collect::<String>());
+        while let Err(cause) = self.conclude(job.clone(), error.clone()).await {
+            tracing::error!(job = %job.id, error = ?cause, "the end of a job could not be written; trying again");
+            time::sleep(PAUSED).await;
+        }
+        self.running().remove(&job.id);
+    }
+
+    async fn run(&self, job: &Claimed) -> Result<()> {
+        let handler =
+            self.handlers.get(&*job.kind).ok_or_else(|| Error::internal("no handler for this kind of job"))?;
+        let ended = Arc::new(AtomicBool::new(false));
+        let _attempt = Attempt(ended.clone());
+        let context = Context { id: job.id, attempt: job.attempt, ended };
+        let guarded = AssertUnwindSafe(async { handler(&job.payload, context).await }).catch_unwind();
+        match time::timeout(self.policy.timeout, guarded).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(Error::internal("the job panicked")),
+            Err(_) => Err(Error::unavailable(format!("The job took longer than {:?}.", self.policy.timeout))),
+        }
+    }
+
+    async fn conclude(&self, job: Arc<Claimed>, error: Option<String>) -> Result<()> {
+        let now = self.clock.now();
+        let again = job.attempt < self.policy.tries;
+        let wait = self.policy.back_off.saturating_mul(1 << job.attempt.saturating_sub(1).min(16));
+        let next = self.schedules.get_key_value(&*job.kind).map(|(&kind, &every)| (kind, now.plus(every)));
+        self.writer
+            .write(move |tx: &Tx<'_>| {
+                match &error {
+                    None => store::done(tx, &job, now)?,
+                    Some(error) => store::failed(tx, &job, error, now, again.then(|| now.plus(wait)))?,
+                }
+                match next {
+                    Some((kind, due)) if error.is_none() || !again => store::put_on_schedule(tx, kind, due, due),
+                    _ => Ok(()),
+                }
+            })
+            .await
+    }
+}
+
+async fn clean_up(writer: Writer, clock: Clock) -> Result<()> {
+    const AT_ONCE: usize = 1_000;
+    let now = clock.now();
+    while writer.write(move |tx| store::remove_finished(tx, now, AT_ONCE)).await? == AT_ONCE {}
+    Ok(())
+}
