@@ -2,6 +2,9 @@
 
 import { get, post, setCsrfToken, signals } from './api.js';
 
+/** From what all may see to what few may. */
+export const CLEARANCES = [['public', 'Public'], ['internal', 'Internal'], ['confidential', 'Confidential'], ['restricted', 'Restricted']];
+
 export const session = { user: null, killSwitch: null };
 
 export function begin(me) {

@@ -4,8 +4,7 @@ import { get, segment } from '../api.js';
 import { recordDrawer } from '../parts/dialog.js';
 import { diffTable } from '../parts/diff.js';
 import { copyable, facts, h, sentence, time } from '../parts/dom.js';
-import { actorName, sentenceOf } from '../parts/events.js';
-import { outcomeBadge } from '../pages/audit.js';
+import { actorName, outcomeBadge, sentenceOf } from '../pages/audit.js';
 import { to } from '../router.js';
 
 const filterLink = (query, text) => h('a', { href: to('audit', query) }, text);

@@ -4,10 +4,10 @@ import { get, patch, post, remove, segment } from '../api.js';
 import { confirm, openDialog, attempt, recordDrawer } from '../parts/dialog.js';
 import { badge, button, count, facts, h, icon, notice, sentence, time } from '../parts/dom.js';
 import { field, fieldError, form } from '../parts/form.js';
-import { CLEARANCES, clearanceText, parsePermission, sentencesOf } from '../parts/rules.js';
+import { clearanceText, parsePermission, sentencesOf } from '../pages/roles.js';
 import { toast } from '../parts/toast.js';
 import { to } from '../router.js';
-import { can } from '../session.js';
+import { can, CLEARANCES } from '../session.js';
 
 const auditLink = (name) => h('a', { class: 'button', href: to('audit', { target_type: 'role', target_id: name }) }, icon('list'), 'Audit');
 const sentenceList = (permissions) => h('ul', { class: 'stack' }, (sentencesOf(permissions).length ? sentencesOf(permissions) : ['Can do nothing yet']).map((text) => h('li', { class: 'row' }, icon('check', 14), h('span', { class: 'grow' }, text))));

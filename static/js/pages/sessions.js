@@ -1,14 +1,15 @@
 import { get, remove, segment } from '../api.js';
-import { confirm } from '../parts/dialog.js';
 import { badge, button, emptyState, h, problemNotice, time } from '../parts/dom.js';
 import { table } from '../parts/table.js';
-import { toast } from '../parts/toast.js';
 import { pageHead } from '../router.js';
 import { signOut } from '../session.js';
 
 const BROWSERS = [['Edg/', 'Edge'], ['OPR/', 'Opera'], ['Firefox/', 'Firefox'], ['Chrome/', 'Chrome'], ['Safari/', 'Safari'], ['curl/', 'curl'], ['python', 'Python']];
 const SYSTEMS = [['Android', 'Android'], ['iPhone', 'iPhone'], ['iPad', 'iPad'], ['Windows', 'Windows'], ['Mac OS', 'macOS'], ['Linux', 'Linux']];
 const KINDS = { cookie: 'Console', token: 'API client' };
+
+const confirm = async (options) => (await import('../parts/dialog.js')).confirm(options);
+const toast = async (text) => (await import('../parts/toast.js')).toast(text);
 
 function device(agent = '') {
   const named = (list) => list.find(([mark]) => agent?.includes(mark))?.[1];

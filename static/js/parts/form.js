@@ -2,8 +2,8 @@
 
 import { button, h, labelled, problemNotice, showFieldErrors } from './dom.js';
 
-function select({ name, options, value, required }) {
-  return h('select', { class: 'select', name, required, value: value ?? '' }, options.map(([key, text]) => h('option', { value: key }, text)));
+function select({ name, options, value, required, onchange }) {
+  return h('select', { class: 'select', name, required, onchange, value: value ?? '' }, options.map(([key, text]) => h('option', { value: key }, text)));
 }
 
 function choices({ label, name, options, value = [], hint }) {

@@ -1,0 +1,101 @@
+import { address, literal } from '../api.js';
+import { button, emptyState, h, icon, number, sentence, time } from '../parts/dom.js';
+import { listView, listWithDrawer } from '../parts/table.js';
+import { pageHead, setQuery, to, withQuery } from '../router.js';
+import { can } from '../session.js';
+
+const DEFAULT_COLUMNS = 4;
+const isPlain = (value) => value === null || typeof value !== 'object';
+
+function shown(value) {
+  if (value === undefined || value === null) return '';
+  if (typeof value === 'boolean') return value ? 'Yes' : 'No';
+  if (typeof value === 'number') return value.toLocaleString('en', { maximumFractionDigits: 6 });
+  if (/^\d{4}-\d\d-\d\dT/.test(value)) return time(value);
+  return isPlain(value) ? String(value) : Array.isArray(value) ? `${value.length} items` : `${Object.keys(value).length} fields`;
+}
+
+/** The properties that the rows at hand have, the ones that fit a cell first. */
+function propertiesOf(items) {
+  const keys = new Map();
+  for (const { data } of items) for (const [key, value] of Object.entries(data ?? {})) keys.set(key, keys.get(key) !== false && isPlain(value));
+  return [...keys].sort(([, a], [, b]) => b - a).map(([key]) => key);
+}
+
+function columnsOf(items) {
+  const chosen = new URLSearchParams(location.search).get('columns');
+  const properties = chosen === null ? propertiesOf(items).slice(0, DEFAULT_COLUMNS) : chosen.split(',').filter(Boolean);
+  const numeric = (key) => items.some(({ data }) => typeof data?.[key] === 'number');
+  return [
+    { label: 'Name', sort: 'name', fit: true, cell: (entity) => entity.name || 'Untitled' },
+    ...properties.map((key) => ({ label: sentence(key), phoneLabel: sentence(key), fit: true, numeric: numeric(key), cell: ({ data }) => shown(data?.[key]) })),
+    { label: 'Confidence', sort: 'confidence', numeric: true, phoneLabel: 'Confidence', cell: ({ confidence }) => (confidence === null || confidence === undefined ? '' : `${number(Math.round(confidence * 100))} %`) },
+    { label: 'Updated', sort: 'updated_at', phoneLabel: 'Updated', cell: (entity) => time(entity.updated_at) },
+    { label: 'Id', phoneOff: true, cell: ({ id }) => h('code', { class: 'faint', title: id }, id.slice(-8)) },
+  ];
+}
+
+function columnPicker(known) {
+  const host = h('div', { class: 'menu-host' });
+  const menu = h('div', { class: 'menu', hidden: true, role: 'group', 'aria-label': 'Columns' });
+  const toggle = button('Columns', { glyph: 'columns', 'aria-expanded': 'false', onclick: () => show(menu.hidden) });
+  function choose() {
+    const columns = [...menu.querySelectorAll('input:checked')].map(({ value }) => value).join(',');
+    setQuery({ columns: columns || ',' });
+  }
+  function show(open) {
+    const now = new URLSearchParams(location.search).get('columns');
+    const chosen = now === null ? known().slice(0, DEFAULT_COLUMNS) : now.split(',');
+    const boxes = known().map((key) => h('label', { class: 'check' }, h('input', { type: 'checkbox', value: key, checked: chosen.includes(key), onchange: choose }), sentence(key)));
+    menu.replaceChildren(...(boxes.length ? boxes : [h('p', { class: 'muted' }, 'These entities have no properties.')]));
+    menu.hidden = !open;
+    toggle.setAttribute('aria-expanded', String(open));
+    if (open) menu.querySelector('input')?.focus();
+  }
+  host.addEventListener('keydown', (event) => { if (event.key === 'Escape' && !menu.hidden) { show(false); toggle.focus(); } });
+  host.addEventListener('focusout', (event) => event.relatedTarget && !host.contains(event.relatedTarget) && show(false));
+  host.append(toggle, menu);
+  return host;
+}
+
+function actionsFor(type) {
+  const resource = `entities.${type}`;
+  const mayCreate = can(resource, 'create');
+  return [
+    can(resource, 'export') && h('a', { class: 'button', href: address(`/entities/${type}/export`, { format: 'csv' }), download: `${type}.csv` }, icon('download'), 'CSV'),
+    can(resource, 'export') && h('a', { class: 'button', href: address(`/entities/${type}/export`, { format: 'jsonl' }), download: `${type}.jsonl` }, icon('download'), 'JSON Lines'),
+    mayCreate && h('a', { class: 'button', href: to(`entities/${type}/import`) }, icon('upload'), 'Import'),
+    button('New entity', { glyph: 'plus', tone: 'primary', disabled: !mayCreate, title: mayCreate ? null : 'Your role may not create these', onclick: () => setQuery({ open: 'new' }) }),
+  ];
+}
+
+function entityList(root, type) {
+  let known = [];
+  const list = listView({
+    path: `/entities/${type}`, noun: 'entity', nouns: 'entities', sort: '-updated_at',
+    columns: (items) => { known = propertiesOf(items); return columnsOf(items); },
+    params: (query) => {
+      const word = query.get('search');
+      return { filter: word && `name ~ ${literal(word)}`, deleted: query.get('deleted') };
+    },
+    rowHref: (entity) => withQuery({ open: entity.id }),
+    search: { placeholder: 'Search by name' },
+    filters: [{ name: 'deleted', label: 'Deleted entities', options: [['', 'Present'], ['only', 'Deleted'], ['include', 'Present and deleted']] }],
+    tools: [columnPicker(() => known)],
+    empty: { icon: 'layers', title: `No ${sentence(type).toLowerCase()} yet`, text: 'Create the first one here, import a file, or send one through the API.', action: can(`entities.${type}`, 'create') && h('a', { class: 'button', href: to(`entities/${type}/import`) }, icon('upload'), 'Import a file') },
+  });
+  root.append(pageHead({ title: sentence(type), back: { href: to('entity-types'), label: 'Entity types' }, actions: actionsFor(type) }), list.node);
+  return listWithDrawer(list, async (id, hooks) => (await import('../drawers/entity.js')).entityDrawer(type, id, hooks));
+}
+
+export default function entities({ root, segments: [type, action] }) {
+  if (!type) {
+    root.append(pageHead({ title: 'Entities' }), emptyState({ icon: 'layers', title: 'Which type?', text: 'Entities are listed by their type.', action: h('a', { class: 'button', href: to('entity-types') }, 'Entity types') }));
+    return {};
+  }
+  if (action === 'import') {
+    import('../parts/import.js').then(({ importPage }) => importPage(root, type));
+    return {};
+  }
+  return entityList(root, type);
+}

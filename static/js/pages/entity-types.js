@@ -1,0 +1,35 @@
+import { badge, button, h, number, sentence, time } from '../parts/dom.js';
+import { listView, listWithDrawer } from '../parts/table.js';
+import { pageHead, setQuery, to, withQuery } from '../router.js';
+import { can, CLEARANCES } from '../session.js';
+
+const ORDER = CLEARANCES.map(([level]) => level);
+
+function strictest(type) {
+  const levels = Object.values(type.fields ?? {}).map(({ sensitivity }) => ORDER.indexOf(sensitivity));
+  const level = ORDER[Math.max(1, ...levels)];
+  return badge(sentence(level), { confidential: 'caution', restricted: 'danger' }[level]);
+}
+
+const propertiesOf = (type) => Object.keys(type.schema?.properties ?? {});
+
+const COLUMNS = [
+  { label: 'Type', cell: (type) => sentence(type.name) },
+  { label: 'Properties', fit: true, cell: (type) => propertiesOf(type).map(sentence).join(', ') || h('span', { class: 'faint' }, 'Any object') },
+  { label: 'Most sensitive', phoneLabel: 'Holds', cell: strictest },
+  { label: 'Entities', numeric: true, phoneLabel: 'Entities', cell: (type) => (type.entity_count === undefined ? '' : number(type.entity_count)) },
+  { label: 'Updated', phoneLabel: 'Updated', cell: (type) => time(type.updated_at) },
+  { label: h('span', { class: 'visually-hidden' }, 'Definition'), numeric: true, above: true, cell: (type) => h('a', { class: 'button small', href: withQuery({ open: type.name }), 'aria-label': `Definition of ${sentence(type.name)}` }, 'Definition') },
+];
+
+export default function entityTypes({ root }) {
+  const mayCreate = can('entity_types', 'create') || can('entity_types', 'write');
+  const create = () => button('New type', { glyph: 'plus', tone: 'primary', disabled: !mayCreate, title: mayCreate ? null : 'Your role may not create types', onclick: () => setQuery({ open: 'new' }) });
+  const list = listView({
+    path: '/entity-types', noun: 'entity type', columns: COLUMNS,
+    rowHref: (type) => to(`entities/${type.name}`),
+    empty: { icon: 'layers', title: 'No entity types yet', text: 'A type describes one kind of record, such as customers: its properties and who may see them.', action: mayCreate && button('Create the first type', { onclick: () => setQuery({ open: 'new' }) }) },
+  });
+  root.append(pageHead({ title: 'Entity types', actions: [create()] }), list.node);
+  return listWithDrawer(list, async (name, hooks) => (await import('../drawers/entity-type.js')).entityTypeDrawer(name, hooks));
+}

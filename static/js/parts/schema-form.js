@@ -1,0 +1,75 @@
+// Form fields from a JSON Schema, and their values back as JSON.
+
+import { sentence } from './dom.js';
+import { field, fieldError } from './form.js';
+
+const PREFIX = 'data.';
+const typeOf = (schema) => [schema.type].flat().find((type) => type && type !== 'null') ?? (schema.enum ? 'string' : 'any');
+const hintOf = (schema, required) => [schema.description, required ? '' : 'Optional'].filter(Boolean).join(' · ');
+
+const asLocal = (iso) => {
+  if (!iso) return '';
+  const date = new Date(iso);
+  return new Date(date - date.getTimezoneOffset() * 60000).toISOString().slice(0, 19);
+};
+
+function inputFor(schema) {
+  const type = typeOf(schema);
+  if (type === 'number' || type === 'integer') return { type: 'number', step: type === 'integer' ? '1' : 'any', min: schema.minimum, max: schema.maximum };
+  if (type === 'string') return { type: { date: 'date', 'date-time': 'datetime-local', email: 'email', uri: 'url' }[schema.format] ?? 'text', maxlength: schema.maxLength, ...(schema.format === 'date-time' && { step: '1' }) };
+  return { type: 'json', rows: 6 };
+}
+
+function fieldFor(name, schema, value, required) {
+  const label = schema.title ?? sentence(name);
+  const common = { name: PREFIX + name, label, pointer: `/data/${name}`, hint: hintOf(schema, required) };
+  if (schema.enum) return field({ ...common, type: 'select', options: [['', 'Not set'], ...schema.enum.map((item) => [JSON.stringify(item), sentence(item)])], value: value === undefined ? '' : JSON.stringify(value) });
+  if (typeOf(schema) === 'boolean') return field({ ...common, type: 'select', options: [['', 'Not set'], ['true', 'Yes'], ['false', 'No']], value: value === undefined || value === null ? '' : String(value) });
+  const input = inputFor(schema);
+  const text = input.type === 'json' ? (value === undefined ? '' : JSON.stringify(value, null, 2)) : input.type === 'datetime-local' ? asLocal(value) : value ?? '';
+  return field({ ...common, ...input, value: text });
+}
+
+export function schemaFields(schema, data = {}) {
+  const properties = schema?.properties ?? {};
+  return Object.entries(properties).map(([name, property]) => fieldFor(name, property, data[name], schema.required?.includes(name)));
+}
+
+/** Properties that the schema doesn't name, as one JSON text. */
+export function restField(schema, data = {}) {
+  const known = Object.keys(schema?.properties ?? {});
+  const rest = Object.fromEntries(Object.entries(data).filter(([key]) => !known.includes(key)));
+  if (schema?.additionalProperties === false || (known.length && !Object.keys(rest).length)) return null;
+  return field({ name: 'rest', type: 'json', label: known.length ? 'Other properties' : 'Data', pointer: '/data', hint: 'A JSON object', value: Object.keys(rest).length ? JSON.stringify(rest, null, 2) : '' });
+}
+
+function json(text, pointer) {
+  try { return JSON.parse(text); } catch (cause) { throw fieldError(pointer, `This is not JSON: ${cause.message}`); }
+}
+
+function valueOf(name, schema, text) {
+  if (text === '') return undefined;
+  const type = typeOf(schema);
+  if (schema.enum || type === 'boolean') return JSON.parse(text);
+  if (type === 'number' || type === 'integer') return Number(text);
+  if (type === 'string') return schema.format === 'date-time' ? new Date(text).toISOString() : text;
+  return json(text, `/data/${name}`);
+}
+
+export function dataOf(schema, values) {
+  const data = values.rest?.trim() ? json(values.rest, '/data') : {};
+  for (const [name, property] of Object.entries(schema?.properties ?? {})) {
+    const value = valueOf(name, property, values[PREFIX + name] ?? '');
+    if (value !== undefined) data[name] = value;
+  }
+  return data;
+}
+
+/** What turns `before` into `after` as a merge patch, where null takes away. */
+export function mergePatch(before = {}, after = {}) {
+  const changes = {};
+  for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
+    if (JSON.stringify(before[key]) !== JSON.stringify(after[key])) changes[key] = after[key] ?? null;
+  }
+  return changes;
+}
