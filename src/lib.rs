@@ -10,9 +10,16 @@ pub mod actor;
 
 // Machinery: how things are stored, run and spoken over HTTP, whatever they are.
 pub mod storage;
+
 pub mod cache;
 pub mod jobs;
 
+pub mod web;
+
+// Permission: who may do what, without SQL.
+pub mod permit;
+
 // Trust: who did what, who may, who is it.
 pub mod audit;
+
 pub mod identity;

@@ -35,7 +35,7 @@ into_param! {
     Time => |v| Self::Int(v.0),
 }
 
-impl<'a, T: Into<Self>> From<Option<T>> for Param<'a> {
+impl<T: Into<Self>> From<Option<T>> for Param<'_> {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Into::into)
     }

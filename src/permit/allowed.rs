@@ -1,0 +1,182 @@
+//! `Allowed<…>`: the proof that the caller may, as the first parameter of every handler.
+
+use super::{
+    clearance::Clearance,
+    grants::{Grants, Reach},
+    permission::Action,
+    principal::{Caller, Principal},
+    rights::Right,
+};
+use crate::{
+    actor::Actor,
+    error::{Code, Error},
+    ids::Id,
+};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
+use std::{
+    future::{Ready, ready},
+    marker::PhantomData,
+    sync::Arc,
+};
+
+/// What a route asks of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Open to anyone, for the reason given.
+    Public(&'static str),
+    /// Any known caller.
+    SignedIn,
+    /// A permission. For `entities` the type comes from the path.
+    Permission { resource: &'static str, action: Action },
+}
+
+/// The parameter types that can stand first in a handler.
+pub trait Gatekeeper: FromRequest {
+    const NEED: Need;
+}
+
+/// The caller may do this: who they are and how far they may go. Only this band makes one.
+#[derive(Clone, Debug)]
+pub struct Permit {
+    caller: Caller,
+    reach: Reach,
+}
+
+impl Permit {
+    /// For commands run by somebody with a shell on the machine, and for the program's own work.
+    pub fn full(_reason: &'static str) -> Self {
+        let grants = Grants::new(vec![super::Permission::EVERYTHING], Some(Clearance::Restricted));
+        let caller = Caller { principal: None, anonymous: Arc::new(grants), ip: None, request_id: "cli".into() };
+        Self { caller, reach: Reach::Any }
+    }
+
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    pub fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    pub fn clearance(&self) -> Clearance {
+        self.caller.clearance()
+    }
+
+    pub fn user_id(&self) -> Option<Id> {
+        self.caller.user_id()
+    }
+
+    pub fn actor(&self) -> Actor {
+        self.caller.actor()
+    }
+
+    /// How far the same caller may go with another action, on the same or another resource.
+    pub fn also(&self, resource: &str, entity_type: Option<&str>, action: Action) -> Option<Reach> {
+        self.caller.grants().reach(resource, entity_type, action)
+    }
+
+    /// The same caller with another action, when they may.
+    pub fn extend<R: Right>(&self, entity_type: Option<&str>) -> Option<Self> {
+        let reach = self.also(R::RESOURCE, entity_type, R::ACTION)?;
+        Some(Self { caller: self.caller.clone(), reach })
+    }
+}
+
+/// The caller holds the right `R`.
+#[derive(Debug)]
+pub struct Allowed<R> {
+    permit: Permit,
+    right: PhantomData<R>,
+}
+
+impl<R> std::ops::Deref for Allowed<R> {
+    type Target = Permit;
+
+    fn deref(&self) -> &Permit {
+        &self.permit
+    }
+}
+
+impl<R> Allowed<R> {
+    pub fn into_permit(self) -> Permit {
+        self.permit
+    }
+}
+
+/// The caller is known, whatever they may do.
+#[derive(Debug)]
+pub struct SignedIn {
+    pub caller: Caller,
+    pub principal: Arc<Principal>,
+}
+
+/// Open to anyone; the route states why in [`super::Route::open`].
+#[derive(Debug)]
+pub struct Public {
+    pub caller: Caller,
+}
+
+/// No caller set means that the gate was not passed: refused.
+fn caller(request: &HttpRequest) -> Result<Caller, Error> {
+    request.extensions().get::<Caller>().cloned().ok_or_else(|| Error::internal("a handler was reached past the gate"))
+}
+
+pub(crate) fn unauthenticated() -> Error {
+    Error::new(Code::Unauthenticated, "Sign in, or send a token, to do this.")
+}
+
+/// The answer to somebody who may not: 401 while unknown, 403 when known.
+pub(crate) fn refusal(caller: &Caller, resource: &str, action: Action) -> Error {
+    if caller.principal.is_none() {
+        return unauthenticated();
+    }
+    Error::forbidden(format!("This takes the permission {resource}:{}, which you do not hold.", action.as_str()))
+}
+
+impl<R: Right> FromRequest for Allowed<R> {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(caller(request).and_then(|caller| {
+            let entity_type = request.match_info().get("type");
+            match caller.grants().reach(R::RESOURCE, entity_type, R::ACTION) {
+                Some(reach) => Ok(Self { permit: Permit { caller, reach }, right: PhantomData }),
+                None => Err(refusal(&caller, R::RESOURCE, R::ACTION)),
+            }
+        }))
+    }
+}
+
+impl FromRequest for SignedIn {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(caller(request).and_then(|caller| {
+            let principal = caller.principal.clone().ok_or_else(unauthenticated)?;
+            Ok(Self { caller, principal })
+        }))
+    }
+}
+
+impl FromRequest for Public {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(caller(request).map(|caller| Self { caller }))
+    }
+}
+
+impl<R: Right> Gatekeeper for Allowed<R> {
+    const NEED: Need = Need::Permission { resource: R::RESOURCE, action: R::ACTION };
+}
+
+impl Gatekeeper for SignedIn {
+    const NEED: Need = Need::SignedIn;
+}
+
+impl Gatekeeper for Public {
+    const NEED: Need = Need::Public("");
+}

@@ -1,0 +1,16 @@
+//! Who may do what: pure rules without SQL. A handler's first parameter proves the right it needs.
+
+mod allowed;
+mod clearance;
+mod grants;
+mod permission;
+mod principal;
+pub mod rights;
+mod route;
+
+pub use allowed::{Allowed, Need, Permit, Public, SignedIn};
+pub use clearance::Clearance;
+pub use grants::{Grants, Reach, Rule};
+pub use permission::{Action, CATALOGUE, Permission, Resource, RowRule, Subject};
+pub use principal::{Caller, Principal, SessionKind, SessionRef};
+pub use route::{Guarded, LimitClass, Route};

@@ -1,0 +1,49 @@
+//! The rights that handlers ask for, as types. One line for each pair of resource and action in use.
+
+use super::permission::Action;
+
+/// A resource and an action, known when the program is built.
+pub trait Right: 'static {
+    const RESOURCE: &'static str;
+    const ACTION: Action;
+}
+
+macro_rules! rights {
+    ($($name:ident = $resource:literal $action:ident;)*) => {
+        $(
+            #[doc = concat!("`", $resource, "`: ", stringify!($action))]
+            #[derive(Debug)]
+            pub struct $name;
+            impl Right for $name {
+                const RESOURCE: &'static str = $resource;
+                const ACTION: Action = Action::$action;
+            }
+        )*
+    };
+}
+
+rights! {
+    ReadEntity = "entities" Read;
+    CreateEntity = "entities" Create;
+    UpdateEntity = "entities" Update;
+    DeleteEntity = "entities" Delete;
+    ExportEntity = "entities" Export;
+    ReadEntityTypes = "entity_types" Read;
+    CreateEntityTypes = "entity_types" Create;
+    UpdateEntityTypes = "entity_types" Update;
+    DeleteEntityTypes = "entity_types" Delete;
+    ReadUsers = "users" Read;
+    CreateUsers = "users" Create;
+    UpdateUsers = "users" Update;
+    DeleteUsers = "users" Delete;
+    ReadRoles = "roles" Read;
+    CreateRoles = "roles" Create;
+    UpdateRoles = "roles" Update;
+    DeleteRoles = "roles" Delete;
+    ReadAudit = "audit" Read;
+    ExportAudit = "audit" Export;
+    ReadKillSwitch = "kill_switch" Read;
+    WriteKillSwitch = "kill_switch" Write;
+    ReadJobs = "jobs" Read;
+    ReadOverview = "overview" Read;
+}

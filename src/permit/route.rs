@@ -1,0 +1,144 @@
+//! A route is a value: mounted, documented, shown in the access matrix and walked by a test. One list, four uses.
+
+use super::allowed::{Gatekeeper, Need};
+use actix_web::{FromRequest, Handler, Responder, http::Method, web};
+use std::sync::Arc;
+
+/// Argument lists whose first member says who may come in. Handlers with other arguments do not become routes.
+pub trait Guarded: FromRequest {
+    const NEED: Need;
+}
+
+macro_rules! guarded {
+    ($($rest:ident)*) => {
+        impl<First: Gatekeeper + 'static, $($rest: FromRequest + 'static),*> Guarded for (First, $($rest,)*) {
+            const NEED: Need = First::NEED;
+        }
+    };
+}
+
+guarded!();
+guarded!(A);
+guarded!(A B);
+guarded!(A B C);
+guarded!(A B C D);
+guarded!(A B C D E);
+guarded!(A B C D E F);
+guarded!(A B C D E F G);
+
+/// Which limit by address counts a request that ends without a known caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitClass {
+    Public,
+    /// Doors that check a password.
+    Login,
+}
+
+type Mount = Arc<dyn Fn() -> actix_web::Route + Send + Sync>;
+
+/// One method on one path under `/api/v1`.
+#[derive(Clone)]
+pub struct Route {
+    pub method: Method,
+    /// Below `/api/v1`, as in `/users/{id}`.
+    pub path: &'static str,
+    pub need: Need,
+    pub summary: &'static str,
+    pub limit: LimitClass,
+    /// Answers under the kill switch too: for anyone, or for those who hold `kill_switch:write`.
+    pub under_kill_switch: bool,
+    /// Streams up or down; bounded by a least rate instead of the request timeout.
+    pub streams: bool,
+    mount: Mount,
+}
+
+impl Route {
+    fn new<F, Args>(method: Method, path: &'static str, summary: &'static str, handler: F) -> Self
+    where
+        F: Handler<Args> + Send + Sync,
+        Args: Guarded + 'static,
+        F::Output: Responder + 'static,
+    {
+        let mount: Mount = Arc::new(move || web::to(handler.clone()));
+        let limit = LimitClass::Public;
+        Self { method, path, need: Args::NEED, summary, limit, under_kill_switch: false, streams: false, mount }
+    }
+
+    /// `Route::get("/users/{id}", "One user", show)`. Answers HEAD too.
+    pub fn get<F, Args>(path: &'static str, summary: &'static str, handler: F) -> Self
+    where
+        F: Handler<Args> + Send + Sync,
+        Args: Guarded + 'static,
+        F::Output: Responder + 'static,
+    {
+        Self::new(Method::GET, path, summary, handler)
+    }
+
+    pub fn post<F, Args>(path: &'static str, summary: &'static str, handler: F) -> Self
+    where
+        F: Handler<Args> + Send + Sync,
+        Args: Guarded + 'static,
+        F::Output: Responder + 'static,
+    {
+        Self::new(Method::POST, path, summary, handler)
+    }
+
+    pub fn put<F, Args>(path: &'static str, summary: &'static str, handler: F) -> Self
+    where
+        F: Handler<Args> + Send + Sync,
+        Args: Guarded + 'static,
+        F::Output: Responder + 'static,
+    {
+        Self::new(Method::PUT, path, summary, handler)
+    }
+
+    pub fn patch<F, Args>(path: &'static str, summary: &'static str, handler: F) -> Self
+    where
+        F: Handler<Args> + Send + Sync,
+        Args: Guarded + 'static,
+        F::Output: Responder + 'static,
+    {
+        Self::new(Method::PATCH, path, summary, handler)
+    }
+
+    pub fn delete<F, Args>(path: &'static str, summary: &'static str, handler: F) -> Self
+    where
+        F: Handler<Args> + Send + Sync,
+        Args: Guarded + 'static,
+        F::Output: Responder + 'static,
+    {
+        Self::new(Method::DELETE, path, summary, handler)
+    }
+
+    /// Says why a public route is open. Routes that take `Public` without it are caught by a test.
+    pub fn open(mut self, reason: &'static str) -> Self {
+        if let Need::Public(why) = &mut self.need {
+            *why = reason;
+        }
+        self
+    }
+
+    pub fn limit(mut self, class: LimitClass) -> Self {
+        self.limit = class;
+        self
+    }
+
+    pub fn under_kill_switch(mut self) -> Self {
+        self.under_kill_switch = true;
+        self
+    }
+
+    pub fn streams(mut self) -> Self {
+        self.streams = true;
+        self
+    }
+
+    /// The first segment of the path: the noun.
+    pub fn noun(&self) -> &'static str {
+        self.path[1..].split('/').next().unwrap_or_default()
+    }
+
+    pub fn mount(&self) -> actix_web::Route {
+        (self.mount)()
+    }
+}

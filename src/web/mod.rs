@@ -1,0 +1,17 @@
+//! How things are spoken over HTTP, whatever they are: bodies, queries, pages, problems.
+
+mod body;
+mod json;
+mod page;
+mod path;
+mod precondition;
+mod problem;
+mod query;
+
+pub use body::{Body, BodyLimit, Valid, media_type};
+pub use json::parse as parse_json;
+pub use page::{DEFAULT_LIMIT, Deleted, ListQuery, MAX_LIMIT, Page};
+pub use path::At;
+pub use precondition::{Precondition, etag};
+pub use problem::{render, status};
+pub use query::Params;

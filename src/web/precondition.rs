@@ -1,0 +1,53 @@
+//! Conditional requests (RFC 9110, section 13): `If-Match` and `If-None-Match` over strong entity tags.
+
+use crate::error::{Code, Error, Result};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header};
+use std::future::{Ready, ready};
+
+/// The entity tag of a version as seen through a field mask (0 when nothing is masked).
+pub fn etag(version: i64, mask: u64) -> String {
+    if mask == 0 { format!("\"{version}\"") } else { format!("\"{version}-{mask:x}\"") }
+}
+
+/// What the caller knows already.
+#[derive(Clone, Debug, Default)]
+pub struct Precondition {
+    if_match: Option<String>,
+    if_none_match: Option<String>,
+}
+
+impl Precondition {
+    /// Refuses a change of something that changed meanwhile: 412.
+    pub fn check(&self, current: &str) -> Result<()> {
+        match &self.if_match {
+            Some(expected) if !lists(expected, current) => Err(Error::new(
+                Code::PreconditionFailed,
+                "It was changed since you read it. Read it again, then repeat your change.",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the caller has this version already: 304.
+    pub fn is_known(&self, current: &str) -> bool {
+        self.if_none_match.as_deref().is_some_and(|known| lists(known, current))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.if_match.is_none() && self.if_none_match.is_none()
+    }
+}
+
+fn lists(tags: &str, current: &str) -> bool {
+    tags.trim() == "*" || tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == current)
+}
+
+impl FromRequest for Precondition {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let read = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        ready(Ok(Self { if_match: read(header::IF_MATCH), if_none_match: read(header::IF_NONE_MATCH) }))
+    }
+}
