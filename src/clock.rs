@@ -93,6 +93,16 @@ impl Clock {
         Time(self.0.as_ref().map_or(now, |offset| now + offset.load(Ordering::Relaxed)))
     }
 
+    /// Time that a change of the system's clock does not touch, for waiting and locks: the system's time when
+    /// it was first asked for, and what has passed since.
+    pub fn steady(&self) -> Time {
+        static START: std::sync::LazyLock<(std::time::Instant, Time)> =
+            std::sync::LazyLock::new(|| (std::time::Instant::now(), Clock::system().now()));
+        let moved = self.0.as_ref().map_or(0, |offset| offset.load(Ordering::Relaxed));
+        let now = START.1.plus(START.0.elapsed());
+        Time(now.0.saturating_add(moved))
+    }
+
     /// Moves a movable clock; negative goes back. A system clock stays as it is.
     pub fn advance(&self, millis: i64) {
         if let Some(offset) = &self.0 {

@@ -135,8 +135,8 @@ mod tests {
     async fn a_password_is_itself_and_nothing_else() {
         let hasher = Hasher::start(LOWEST).unwrap();
         let long = "x".repeat(72);
-        let hashed = hasher.hash(Password::new(&long)).await.unwrap();
-        let is = |text: &str| hasher.verify(Password::new(text), Some(hashed.clone()));
+        let stored = hasher.hash(Password::new(&long)).await.unwrap();
+        let is = |text: &str| hasher.verify(Password::new(text), Some(stored.clone()));
         assert_eq!(is(&long).await.unwrap(), Verified::Right);
         assert_eq!(is(&format!("{long}y")).await.unwrap(), Verified::Wrong);
         assert_eq!(is(&long[..71]).await.unwrap(), Verified::Wrong);
@@ -146,8 +146,8 @@ mod tests {
     #[tokio::test]
     async fn a_nul_does_not_end_a_password() {
         let hasher = Hasher::start(LOWEST).unwrap();
-        let hashed = hasher.hash(Password::new("twelve chars\0twelve chars")).await.unwrap();
-        let shorter = hasher.verify(Password::new("twelve chars"), Some(hashed)).await.unwrap();
+        let stored = hasher.hash(Password::new("twelve chars\0twelve chars")).await.unwrap();
+        let shorter = hasher.verify(Password::new("twelve chars"), Some(stored)).await.unwrap();
         assert_eq!(shorter, Verified::Wrong);
     }
 

@@ -1,7 +1,11 @@
 //! Who somebody is: users, their passwords, sessions and tokens.
 
+mod email;
 mod hasher;
+mod lockout;
 mod password;
 
+pub use email::Email;
 pub use hasher::{Hasher, Verified};
+pub use lockout::Lockout;
 pub use password::{Password, Policy};

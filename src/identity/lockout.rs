@@ -1,0 +1,266 @@
+//! Waiting and locks after failed log-ins, for an account and the network the attempts come from, so that
+//! nobody can lock somebody else out. Accounts are known by fingerprint alone: unknown ones count alike.
+//!
+//! An attempt is reserved on disk before its password is looked at, and counts as failed until it succeeds.
+//! So a thousand parallel guesses evaluate no more than the limit, and ending the process resets nothing.
+
+use crate::{
+    audit::Ledger,
+    clock::Time,
+    error::{Code, Error, Result},
+    params,
+    storage::{Reader, Tx},
+};
+use std::{net::IpAddr, time::Duration};
+
+/// Failures are forgotten when no attempt follows for so long.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+#[derive(Clone)]
+pub struct Lockout {
+    ledger: Ledger,
+    failures: u32,
+    lock: Duration,
+}
+
+/// An attempt that was reserved: it must fail, succeed or be released.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    account: String,
+    network: String,
+}
+
+struct Row {
+    failures: u32,
+    blocked_until: Option<Time>,
+    last_at: Time,
+}
+
+impl Lockout {
+    /// Locks for `lock` after `failures` failures.
+    pub fn new(ledger: Ledger, failures: u32, lock: Duration) -> Self {
+        Self { ledger, failures: failures.max(1), lock }
+    }
+
+    /// Takes one attempt on the account, or says how long to wait.
+    pub async fn reserve(&self, account: String, ip: Option<IpAddr>) -> Result<Attempt> {
+        let attempt = Attempt { account, network: network(ip) };
+        // A flood of refused attempts must not become a flood of writes.
+        let row = self.ledger.db().read(|reader| find(reader, &attempt))?;
+        self.admit(row.as_ref())?;
+        let (lockout, reserved) = (self.clone(), attempt.clone());
+        self.ledger
+            .unrecorded("a log-in attempt is reserved", move |tx| {
+                let row = find(tx, &reserved)?;
+                let failures = lockout.admit(row.as_ref())? + 1;
+                let now = lockout.now();
+                let blocked_until = (failures >= lockout.failures).then(|| now.plus(lockout.lock));
+                tx.execute(
+                    "INSERT INTO login_attempts (account, network, failures, blocked_until, last_at)
+                     VALUES (?1, ?2, ?3, ?4, ?5)
+                     ON CONFLICT (account, network) DO UPDATE
+                     SET failures = excluded.failures, blocked_until = excluded.blocked_until, last_at = excluded.last_at",
+                    params![&reserved.account, &reserved.network, failures, blocked_until, now],
+                )?;
+                Ok(())
+            })
+            .await?;
+        Ok(attempt)
+    }
+
+    /// The password was wrong: the next attempt waits, twice as long as the one before.
+    pub async fn failed(&self, attempt: Attempt) -> Result<()> {
+        let lockout = self.clone();
+        self.ledger
+            .unrecorded("a log-in failed", move |tx| {
+                let Some(row) = find(tx, &attempt)? else { return Ok(()) };
+                let until = lockout.now().plus(lockout.wait_after(row.failures));
+                tx.execute(
+                    "UPDATE login_attempts SET blocked_until = ?3
+                     WHERE account = ?1 AND network = ?2 AND (blocked_until IS NULL OR blocked_until < ?3)",
+                    params![&attempt.account, &attempt.network, until],
+                )?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// The password was never looked at: the attempt counts for nothing.
+    pub async fn release(&self, attempt: Attempt) -> Result<()> {
+        let limit = self.failures;
+        self.ledger
+            .unrecorded("a log-in attempt is given back", move |tx| {
+                tx.execute(
+                    "UPDATE login_attempts SET failures = failures - 1, blocked_until = NULL
+                     WHERE account = ?1 AND network = ?2 AND failures > 0 AND failures <= ?3",
+                    params![&attempt.account, &attempt.network, limit],
+                )?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Until when the account is locked for some network, if it is.
+    pub fn locked_until(&self, reader: &Reader<'_>, account: &str) -> Result<Option<Time>> {
+        let now = self.now();
+        let until = reader.query_one(
+            "SELECT max(blocked_until) FROM login_attempts WHERE account = ?1 AND failures >= ?2 AND blocked_until > ?3",
+            params![account, self.failures, now],
+            |row| row.get::<Option<Time>>(0),
+        )?;
+        Ok(until.flatten().map(|until| until.min(now.plus(self.lock))))
+    }
+
+    fn now(&self) -> Time {
+        self.ledger.clock().steady()
+    }
+
+    /// How many failures there were, when an attempt may be made now.
+    fn admit(&self, row: Option<&Row>) -> Result<u32> {
+        let Some(row) = row else { return Ok(0) };
+        let now = self.now();
+        // A clock that went back must not lock for longer than a lock lasts.
+        let left = row.blocked_until.map_or(Duration::ZERO, |until| until.since(now)).min(self.lock);
+        if !left.is_zero() {
+            let wait = Duration::from_secs(left.as_millis().div_ceil(1000) as u64);
+            return Err(Error::new(
+                Code::LoginDelayed,
+                "Too many failed sign-ins from your network. Wait, then try again.",
+            )
+            .retry_after(wait));
+        }
+        let over = row.failures >= self.failures || now.since(row.last_at) > FORGOTTEN_AFTER;
+        Ok(if over { 0 } else { row.failures })
+    }
+
+    fn wait_after(&self, failures: u32) -> Duration {
+        if failures >= self.failures {
+            return self.lock;
+        }
+        Duration::from_secs(1_u64 << failures.saturating_sub(1).min(20)).min(self.lock)
+    }
+}
+
+impl Attempt {
+    /// The password was right: this network's count for the account starts anew.
+    pub fn succeed(&self, tx: &Tx<'_>) -> Result<()> {
+        tx.execute(
+            "DELETE FROM login_attempts WHERE account = ?1 AND network = ?2",
+            params![&self.account, &self.network],
+        )?;
+        Ok(())
+    }
+}
+
+/// Lifts every lock on the account.
+pub(crate) fn unlock(tx: &Tx<'_>, account: &str) -> Result<usize> {
+    tx.execute("DELETE FROM login_attempts WHERE account = ?1", params![account])
+}
+
+/// Forgets attempts that no longer count.
+pub(crate) fn clean(tx: &Tx<'_>, now: Time) -> Result<usize> {
+    tx.execute(
+        "DELETE FROM login_attempts WHERE last_at < ?1 AND (blocked_until IS NULL OR blocked_until < ?2)",
+        params![now.minus(FORGOTTEN_AFTER), now],
+    )
+}
+
+fn find(reader: &Reader<'_>, attempt: &Attempt) -> Result<Option<Row>> {
+    reader.query_one(
+        "SELECT failures, blocked_until, last_at FROM login_attempts WHERE account = ?1 AND network = ?2",
+        params![&attempt.account, &attempt.network],
+        |row| Ok(Row { failures: row.get(0)?, blocked_until: row.get(1)?, last_at: row.get(2)? }),
+    )
+}
+
+/// What counts as one place: an IPv4 address, or an IPv6 /64.
+fn network(ip: Option<IpAddr>) -> String {
+    match ip.map(|ip| ip.to_canonical()) {
+        None => "local".to_owned(),
+        Some(IpAddr::V4(ip)) => ip.to_string(),
+        Some(IpAddr::V6(ip)) => {
+            let [a, b, c, d, ..] = ip.segments();
+            format!("{:x}:{:x}:{:x}:{:x}::/64", a, b, c, d)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::Clock, storage};
+
+    const LOCK: Duration = Duration::from_secs(900);
+
+    fn lockout() -> (Lockout, Clock, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let (db, writer) = storage::open(folder.path(), &storage::Options::default()).unwrap();
+        let clock = Clock::movable();
+        (Lockout::new(Ledger::new(db, writer, clock.clone()), 10, LOCK), clock, folder)
+    }
+
+    fn from(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    async fn fail(lockout: &Lockout, ip: &str) -> Result<()> {
+        let attempt = lockout.reserve("victim".into(), from(ip)).await?;
+        lockout.failed(attempt).await
+    }
+
+    #[tokio::test]
+    async fn waiting_doubles_and_ends_in_a_lock_for_that_network_alone() {
+        let (lockout, clock, _folder) = lockout();
+        for failures in 1..=10_u32 {
+            fail(&lockout, "203.0.113.1").await.unwrap();
+            let refused = fail(&lockout, "203.0.113.1").await.unwrap_err();
+            assert_eq!(refused.code(), Code::LoginDelayed);
+            let wait = refused.wait().unwrap();
+            let expected = if failures == 10 { 900 } else { 1 << (failures - 1) };
+            assert!(wait.as_secs().abs_diff(expected) <= 1, "{wait:?} after {failures}");
+            if failures < 10 {
+                clock.advance(wait.as_millis() as i64);
+            }
+        }
+        fail(&lockout, "203.0.113.2").await.unwrap();
+        clock.advance(LOCK.as_millis() as i64);
+        fail(&lockout, "203.0.113.1").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn parallel_guesses_are_evaluated_ten_times_at_most() {
+        let (lockout, _clock, _folder) = lockout();
+        let guesses = (0..200).map(|_| lockout.reserve("victim".into(), from("203.0.113.1")));
+        let outcomes = futures_util::future::join_all(guesses).await;
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 10);
+    }
+
+    #[tokio::test]
+    async fn success_and_release_count_for_nothing() {
+        let (lockout, _clock, _folder) = lockout();
+        for _ in 0..20 {
+            let attempt = lockout.reserve("somebody".into(), None).await.unwrap();
+            lockout.release(attempt).await.unwrap();
+        }
+        for _ in 0..20 {
+            let attempt = lockout.reserve("somebody".into(), None).await.unwrap();
+            lockout.ledger.unrecorded("test", move |tx| attempt.succeed(tx)).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_goes_back_a_day_locks_no_longer_than_a_lock() {
+        let (lockout, clock, _folder) = lockout();
+        fail(&lockout, "203.0.113.1").await.unwrap();
+        clock.advance(-86_400_000);
+        let wait = fail(&lockout, "203.0.113.1").await.unwrap_err().wait().unwrap();
+        assert!(wait <= LOCK);
+    }
+
+    #[test]
+    fn one_network_is_an_ipv4_address_or_an_ipv6_64() {
+        assert_eq!(network(from("::ffff:203.0.113.7")), network(from("203.0.113.7")));
+        assert_eq!(network(from("2001:db8:1:2::7")), network(from("2001:db8:1:2:ffff::1")));
+        assert_ne!(network(from("2001:db8:1:2::7")), network(from("2001:db8:1:3::7")));
+    }
+}
