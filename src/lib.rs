@@ -10,7 +10,7 @@ pub mod actor;
 
 // Machinery: how things are stored, run and spoken over HTTP, whatever they are.
 pub mod storage;
-
+pub mod filter;
 pub mod cache;
 pub mod jobs;
 

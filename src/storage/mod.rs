@@ -4,11 +4,13 @@
 //! Only `sqlite.rs` names the driver.
 
 mod folder;
+mod json;
 mod sqlite;
 mod value;
 mod writer;
 
 pub use folder::{DataFolder, FolderLock};
+pub use json::{contains, json_boolean, json_number, json_path, json_text, json_value};
 pub use sqlite::{MigrationStatus, Reader, Row, Tx, migration_status};
 pub use value::{Column, FromColumn, Param};
 pub use writer::Writer;

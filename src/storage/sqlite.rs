@@ -7,6 +7,7 @@ use super::{
 use crate::error::{Code, Error, Result};
 use rusqlite::{
     Connection, ErrorCode, OpenFlags,
+    functions::FunctionFlags,
     types::{ToSqlOutput, Value, ValueRef},
 };
 use std::{
@@ -259,6 +260,18 @@ fn configure(connection: &Connection) -> Result<()> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection
         .execute_batch("PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456; PRAGMA temp_store = MEMORY;")?;
+    connection.create_scalar_function(
+        "contains_folded",
+        2,
+        FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC,
+        |call| {
+            let (ValueRef::Text(text), ValueRef::Text(part)) = (call.get_raw(0), call.get_raw(1)) else {
+                return Ok(None);
+            };
+            let (text, part) = (String::from_utf8_lossy(text), String::from_utf8_lossy(part));
+            Ok(Some(text.to_lowercase().contains(&*part)))
+        },
+    )?;
     Ok(())
 }
 
