@@ -199,13 +199,12 @@ fn one(
 
 fn sign(operator: Operator, negated: bool) -> &'static str {
     match (operator, negated) {
-        (Operator::Equal, false) | (Operator::Unequal, true) => "=",
         (Operator::Equal, true) | (Operator::Unequal, false) => "<>",
         (Operator::Less, false) | (Operator::GreaterOrEqual, true) => "<",
         (Operator::LessOrEqual, false) | (Operator::Greater, true) => "<=",
         (Operator::Greater, false) | (Operator::LessOrEqual, true) => ">",
         (Operator::GreaterOrEqual, false) | (Operator::Less, true) => ">=",
-        (Operator::Contains | Operator::In, _) => "=",
+        _ => "=",
     }
 }
 
