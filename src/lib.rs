@@ -7,6 +7,8 @@ pub mod error;
 pub mod ids;
 pub mod clock;
 pub mod actor;
+pub mod config;
+pub mod secrets;
 
 // Machinery: how things are stored, run and spoken over HTTP, whatever they are.
 pub mod storage;

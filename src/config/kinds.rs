@@ -1,0 +1,283 @@
+//! The types that only configuration has: choices, origins, route patterns, tokens, limits by role.
+
+use super::setting::Setting;
+use secrecy::{ExposeSecret, SecretString};
+use std::{collections::BTreeMap, fmt, ops::Deref};
+use toml::Value;
+
+/// Declares an enum whose values are the words that a configuration may hold.
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($variant),+ }
+
+        impl $name {
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl Setting for $name {
+            fn form() -> String {
+                format!("one of {}", [$($word),+].join(", "))
+            }
+
+            fn read(value: &Value) -> Option<Self> {
+                match value.as_str()?.trim() { $($word => Some(Self::$variant),)+ _ => None }
+            }
+
+            fn write(&self) -> Option<Value> {
+                Some(Value::String(self.as_str().to_owned()))
+            }
+        }
+    };
+}
+
+choice!(
+    /// What the instance is for. Production refuses what is only fit for trying out.
+    Environment { Development = "development", Staging = "staging", Production = "production" }
+);
+choice!(
+    /// Who may make an account.
+    Signup { Closed = "closed", Open = "open", Approval = "approval" }
+);
+choice!(
+    /// Whether a refusal refuses, or is only counted.
+    Enforcement { Enforce = "enforce", Observe = "observe" }
+);
+choice!(
+    /// What request inspection does with what it finds.
+    InspectionMode { Off = "off", Observe = "observe", Block = "block" }
+);
+choice!(
+    /// How log lines look.
+    LogFormat { Json = "json", Text = "text" }
+);
+choice!(
+    /// The least serious lines that are logged.
+    LogLevel { Error = "error", Warn = "warn", Info = "info", Debug = "debug", Trace = "trace" }
+);
+
+/// Text that was checked once; reads as the text.
+macro_rules! checked_text {
+    ($(#[$doc:meta])* $name:ident, $form:literal, $legal:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $name(String);
+
+        impl Deref for $name {
+            type Target = str;
+
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl Setting for $name {
+            fn form() -> String {
+                $form.into()
+            }
+
+            fn read(value: &Value) -> Option<Self> {
+                let legal: fn(&str) -> bool = $legal;
+                value.as_str().map(str::trim).filter(|text| legal(text)).map(|text| Self(text.to_owned()))
+            }
+
+            fn write(&self) -> Option<Value> {
+                Some(Value::String(self.0.clone()))
+            }
+        }
+    };
+}
+
+checked_text!(
+    /// Scheme, host and port under which browsers reach the server.
+    WebOrigin,
+    "an origin such as https://app.example.org, without path or final slash",
+    is_origin
+);
+checked_text!(
+    /// An origin that browsers may call from, or `*` for any.
+    AllowedOrigin,
+    "an origin such as https://app.example.org, without path or final slash, or *",
+    |text| text == "*" || is_origin(text)
+);
+checked_text!(
+    /// A route as the route list writes it, with or without its method.
+    RoutePattern,
+    "a route such as /api/v1/overview or GET /api/v1/users/{id}",
+    is_route
+);
+checked_text!(
+    /// Which engine keeps the data.
+    StorageUrl,
+    "sqlite",
+    |text| text == "sqlite" || text.starts_with("postgres://")
+);
+
+impl StorageUrl {
+    pub fn sqlite() -> Self {
+        Self("sqlite".to_owned())
+    }
+}
+
+fn is_origin(text: &str) -> bool {
+    let Some(authority) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
+        return false;
+    };
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let host_is_legal = match address {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            !host.is_empty()
+                && !host.starts_with(['.', '-'])
+                && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.' || b == b'-')
+        }
+    };
+    host_is_legal && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+}
+
+fn is_route(text: &str) -> bool {
+    let path = match text.split_once(' ') {
+        Some((method, path)) if ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"].contains(&method) => path,
+        Some(_) => return false,
+        None => text,
+    };
+    path.starts_with('/') && !path.contains("//") && path.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// A secret of at least 32 bytes that is not an example.
+#[derive(Clone)]
+pub struct Token(SecretString);
+
+const LEAST_TOKEN_BYTES: usize = 32;
+const LEAST_DISTINCT_BYTES: usize = 8;
+const EXAMPLES: [&str; 9] =
+    ["change", "example", "secret", "password", "your", "default", "replace", "insert", "0123456789"];
+
+impl Token {
+    pub fn parse(text: &str) -> Option<Self> {
+        let lower = text.to_ascii_lowercase();
+        let mut distinct: Vec<u8> = text.bytes().collect();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let weak = text.len() < LEAST_TOKEN_BYTES
+            || distinct.len() < LEAST_DISTINCT_BYTES
+            || EXAMPLES.iter().any(|word| lower.contains(word));
+        (!weak).then(|| Self(text.into()))
+    }
+
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+/// Requests a minute by role name, from entries such as `analyst_per_minute = 600`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoleLimits(BTreeMap<String, u32>);
+
+const PER_MINUTE: &str = "_per_minute";
+
+impl Deref for RoleLimits {
+    type Target = BTreeMap<String, u32>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Setting for RoleLimits {
+    const TABLE: bool = true;
+
+    fn form() -> String {
+        "named {role}_per_minute, a whole number from 1 to 1000000".into()
+    }
+
+    fn read(value: &Value) -> Option<Self> {
+        let entry = |(name, value): (&String, &Value)| {
+            let role = name.strip_suffix(PER_MINUTE).filter(|role| is_name(role))?;
+            let limit = u32::read(value).filter(|limit| (1..=1_000_000).contains(limit))?;
+            Some((role.to_owned(), limit))
+        };
+        value.as_table()?.iter().map(entry).collect::<Option<_>>().map(Self)
+    }
+
+    fn write(&self) -> Option<Value> {
+        let entries = self.0.iter().map(|(role, limit)| (format!("{role}{PER_MINUTE}"), i64::from(*limit).into()));
+        Some(Value::Table(entries.collect()))
+    }
+
+    fn from_text(text: &str) -> Value {
+        u32::from_text(text)
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.len() <= 63
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_exact() {
+        for good in ["https://a.example", "http://localhost:3000", "http://127.0.0.1:8080", "https://[::1]:8443"] {
+            assert!(is_origin(good), "{good}");
+        }
+        for bad in [
+            "a.example",
+            "https://",
+            "https://a.example/",
+            "https://a.example/x",
+            "https://u@a.example",
+            "ftp://a.example",
+            "https://a:0",
+            "https://*.a.example",
+            "null",
+        ] {
+            assert!(!is_origin(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn weak_tokens_are_refused() {
+        assert!(Token::parse("1f0c9be27d5a48e3a6b1c4d27e8f9a03").is_some());
+        for weak in
+            ["", "short", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "change-me-change-me-change-me-1234567890"]
+        {
+            assert!(Token::parse(weak).is_none(), "{weak}");
+        }
+    }
+
+    #[test]
+    fn routes_may_name_their_method() {
+        assert!(is_route("/api/v1/overview") && is_route("GET /api/v1/users/{id}"));
+        assert!(!is_route("api/v1/overview") && !is_route("FETCH /x") && !is_route("//x"));
+    }
+}

@@ -1,0 +1,51 @@
+//! The configuration: one typed tree from file, `.env`, environment and flags, with every mistake told at once.
+
+mod checks;
+mod keys;
+mod kinds;
+mod layers;
+mod mistake;
+mod setting;
+mod unavailable;
+
+pub use checks::{KEYRING_FILE, is_available, readable_by_others};
+pub use keys::{
+    Auth, Backup, Cache, Config, Cors, Files, Inspection, Key, KillSwitch, Limits, Log, Mail, Metrics, Outbound,
+    SECTIONS, Section, Server, Storage, Tls,
+};
+pub use kinds::{
+    AllowedOrigin, Enforcement, Environment, InspectionMode, LogFormat, LogLevel, RoleLimits, RoutePattern, Signup,
+    StorageUrl, Token, WebOrigin,
+};
+pub use layers::Sources;
+pub use mistake::{Mistake, Mistakes, Origin};
+
+use layers::Layers;
+use std::collections::BTreeMap;
+
+/// A configuration without mistakes, and where each value came from.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    pub config: Config,
+    origins: BTreeMap<String, Origin>,
+}
+
+impl Loaded {
+    /// Where the value of a key such as `server.listen` came from.
+    pub fn origin(&self, key: &str) -> Origin {
+        self.origins.get(key).cloned().unwrap_or_default()
+    }
+}
+
+impl Config {
+    /// Reads and checks all sources.
+    pub fn load(sources: &Sources) -> Result<Loaded, Mistakes> {
+        let mut layers = Layers::gather(sources);
+        let config = Self::take(&mut layers);
+        checks::check(&config, &mut layers);
+        match layers.into_parts() {
+            (origins, mistakes) if mistakes.is_empty() => Ok(Loaded { config, origins }),
+            (_, mistakes) => Err(Mistakes(mistakes)),
+        }
+    }
+}

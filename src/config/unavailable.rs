@@ -1,0 +1,34 @@
+//! Keys whose feature this version does not have yet. A value other than the default is refused, since it
+//! would silently do nothing. Whoever builds the feature deletes its line.
+
+/// Names of keys.
+pub(super) const KEYS: &[&str] = &[
+    "flags",
+    "server.public_dir",
+    "tls.cert",
+    "tls.key",
+    "tls.acme_email",
+    "tls.acme_domains",
+    "auth.challenge_after",
+    "auth.require_mfa_roles",
+    "auth.enforcement",
+    "limits.routes",
+    "inspection.mode",
+    "files.store",
+    "files.max_mb",
+    "files.allow",
+    "backup.schedule",
+    "backup.keep",
+    "backup.to",
+    "audit.retention_days",
+    "audit.anchor_url",
+    "outbound.allow",
+    "log.file",
+    "metrics.token",
+    "mail.smtp_url",
+    "mail.from",
+    "sentry.dsn",
+    "security_txt.contact",
+];
+
+pub(super) const MESSAGE: &str = "not available in this version; leave it out";
