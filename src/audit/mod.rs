@@ -3,9 +3,11 @@
 
 mod chain;
 mod event;
+mod verify;
 
 pub use chain::{GENESIS, link};
 pub use event::{Event, Outcome, Record, difference};
+pub use verify::{Checkpoint, Verdict, head, verify};
 
 use crate::{
     actor::Actor,
