@@ -54,8 +54,8 @@ function topbar(frame, signOut) {
     h('button', { class: 'palette-button', type: 'button', 'aria-keyshortcuts': 'Control+K /', onclick: openPalette },
       icon('search'), h('span', {}, 'Search'), h('kbd', {}, 'Ctrl K')),
     h('div', { class: 'spacer' }),
-    h('a', { class: 'button danger-quiet', href: '/console/kill-switch' }, icon('power'), h('span', { class: 'hide-phone' }, 'Kill switch')),
-    h('button', { class: 'button quiet', type: 'button', onclick: signOut }, icon('exit'), h('span', { class: 'hide-phone' }, 'Sign out')));
+    h('a', { class: 'button danger-quiet', href: '/console/kill-switch', 'aria-label': 'Kill switch' }, icon('power'), h('span', { class: 'hide-phone' }, 'Kill switch')),
+    h('button', { class: 'button quiet', type: 'button', 'aria-label': 'Sign out', onclick: signOut }, icon('exit'), h('span', { class: 'hide-phone' }, 'Sign out')));
 }
 
 const CLOSED = { all: 'All traffic is stopped', writes: 'Changes are stopped', signups: 'Sign-ups are stopped', api_keys: 'API keys are stopped' };

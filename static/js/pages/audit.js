@@ -8,22 +8,27 @@ const OUTCOMES = [['', 'Any outcome'], ['success', 'Done'], ['denied', 'Denied']
 const TYPES = [['', 'Any object'], ['user', 'Users'], ['role', 'Roles'], ['session', 'Sessions'], ['entity', 'Entities'], ['entity_type', 'Entity types'], ['kill_switch', 'Kill switch']];
 const DAYS = [['', 'Any time'], ['1', 'Last 24 hours'], ['7', 'Last 7 days'], ['30', 'Last 30 days']];
 const TEXT_FILTERS = [['actor_id', 'Person'], ['action', 'Action'], ['target_id', 'Object'], ['request_id', 'Request']];
-const LABELS = { success: ['Done', 'good'], denied: ['Denied', 'caution'], failed: ['Failed', 'danger'] };
+const LABELS = { denied: ['Denied', 'caution'], failed: ['Failed', 'danger'] };
 
-export const outcomeBadge = (outcome) => badge(...(LABELS[outcome] ?? [sentence(outcome)]));
+export const outcomeBadge = (outcome) => (outcome === 'success' ? h('span', { class: 'muted' }, 'Done') : badge(...(LABELS[outcome] ?? [sentence(outcome)])));
 
 /* Events as sentences: "Anna changed role support" */
 
 const VERBS = {
-  created: 'created', updated: 'changed', deleted: 'deleted', restored: 'restored', erased: 'erased', imported: 'imported', exported: 'exported', read: 'read',
-  unlocked: 'unlocked', revoked: 'ended', enabled: 'enabled', disabled: 'disabled', activated: 'switched on', deactivated: 'switched off', verified: 'verified',
+  created: ['created', 'create'], updated: ['changed', 'change'], deleted: ['deleted', 'delete'], restored: ['restored', 'restore'], erased: ['erased', 'erase'],
+  imported: ['imported', 'import'], exported: ['exported', 'export'], read: ['read', 'read'], unlocked: ['unlocked', 'unlock'], verified: ['verified', 'verify'],
 };
+const ON = ['switched the kill switch on', 'switch the kill switch on'];
+const OFF = ['switched the kill switch off', 'switch the kill switch off'];
+const IN = ['signed in', 'sign in'];
+const OUT = ['signed out', 'sign out'];
+const PASSWORD = ['changed their password', 'change their password'];
 const WHOLE = {
-  'auth.login': 'signed in', 'auth.logged_in': 'signed in', 'auth.logout': 'signed out', 'auth.logged_out': 'signed out', 'session.created': 'signed in', 'session.revoked': 'ended a session', 'session.ended': 'ended a session',
-  'auth.login_failed': 'failed to sign in', 'auth.failed': 'failed to sign in', 'auth.password_changed': 'changed their password', 'user.password_changed': 'changed their password',
-  'auth.logout_all': 'signed out everywhere', 'setup.completed': 'set up this server', 'system.setup': 'set up this server',
-  'kill_switch.activated': 'switched the kill switch on', 'kill_switch.deactivated': 'switched the kill switch off', 'kill_switch.enabled': 'switched the kill switch on', 'kill_switch.disabled': 'switched the kill switch off',
-  'user.roles_changed': 'changed the roles of a user', 'user.sessions_revoked': 'ended all sessions of a user', 'request.denied': 'was refused', 'access.denied': 'was refused',
+  'auth.login': IN, 'auth.logged_in': IN, 'session.created': IN, 'auth.login_failed': ['failed to sign in', 'sign in'], 'auth.logout': OUT, 'auth.logged_out': OUT,
+  'auth.logout_all': ['signed out everywhere', 'sign out everywhere'], 'session.revoked': ['ended a session', 'end a session'], 'session.ended': ['ended a session', 'end a session'],
+  'auth.password_changed': PASSWORD, 'user.password_changed': PASSWORD, 'setup.completed': ['set up this server', 'set up this server'],
+  'kill_switch.activated': ON, 'kill_switch.enabled': ON, 'kill_switch.deactivated': OFF, 'kill_switch.disabled': OFF,
+  'user.roles_changed': ['changed the roles of a user', 'change the roles of a user'], 'user.sessions_revoked': ['ended all sessions of a user', 'end all sessions of a user'],
 };
 
 const article = (noun) => `${/^[aeio]/.test(noun) ? 'an' : 'a'} ${noun}`;
@@ -37,15 +42,14 @@ function objectOf({ target, changes }, noun) {
 export const actorName = ({ actor }) => actor?.label || { cli: 'The command line', system: 'The system', anonymous: 'Someone not signed in', api_key: 'An API key' }[actor?.type] || 'A user';
 
 export function sentenceOf(event) {
+  const done = event.outcome === 'success';
+  const told = ([past, base]) => (done ? past : `tried to ${base}`);
   const who = actorName(event);
-  const tried = { denied: 'was not allowed: ', failed: 'did not succeed: ' }[event.outcome] ?? '';
-  const whole = WHOLE[event.action];
-  if (whole) return `${who} ${tried && !/failed|refused/.test(whole) ? tried : ''}${whole}`;
+  if (WHOLE[event.action]) return `${who} ${told(WHOLE[event.action])}`;
   const dot = event.action.lastIndexOf('.');
-  const noun = event.action.slice(0, dot).split('.')[0].replaceAll('_', ' ');
   const verb = VERBS[event.action.slice(dot + 1)];
-  if (!verb || dot < 0) return `${who}: ${tried}${sentence(event.action).toLowerCase()}`;
-  return `${who} ${tried}${verb} ${objectOf(event, noun)}`;
+  if (!verb || dot < 0) return `${who}: ${sentence(event.action).toLowerCase()}`;
+  return `${who} ${told(verb)} ${objectOf(event, event.action.slice(0, dot).split('.')[0].replaceAll('_', ' '))}`;
 }
 
 const COLUMNS = [
@@ -109,7 +113,7 @@ export default function audit({ root }) {
   const mayExport = can('audit', 'export');
   root.append(pageHead({ title: 'Audit log', actions: [
     mayExport && h('a', { class: 'button', href: address('/audit/export', { format: 'csv' }), download: 'audit.csv' }, icon('download'), 'CSV'),
-    mayExport && h('a', { class: 'button', href: address('/audit/export', { format: 'jsonl' }), download: 'audit.jsonl' }, icon('download'), 'JSON Lines'),
+    mayExport && h('a', { class: 'button hide-phone', href: address('/audit/export', { format: 'jsonl' }), download: 'audit.jsonl' }, icon('download'), 'JSON Lines'),
     button('Verify chain', { glyph: 'shield', tone: 'primary', onclick: verify }),
   ] }), list.node);
   const page = listWithDrawer(list, async (seq, hooks) => (await import('../drawers/event.js')).eventDrawer(seq, hooks));

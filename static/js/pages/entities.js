@@ -63,7 +63,7 @@ function actionsFor(type) {
   const mayCreate = can(resource, 'create');
   return [
     can(resource, 'export') && h('a', { class: 'button', href: address(`/entities/${type}/export`, { format: 'csv' }), download: `${type}.csv` }, icon('download'), 'CSV'),
-    can(resource, 'export') && h('a', { class: 'button', href: address(`/entities/${type}/export`, { format: 'jsonl' }), download: `${type}.jsonl` }, icon('download'), 'JSON Lines'),
+    can(resource, 'export') && h('a', { class: 'button hide-phone', href: address(`/entities/${type}/export`, { format: 'jsonl' }), download: `${type}.jsonl` }, icon('download'), 'JSON Lines'),
     mayCreate && h('a', { class: 'button', href: to(`entities/${type}/import`) }, icon('upload'), 'Import'),
     button('New entity', { glyph: 'plus', tone: 'primary', disabled: !mayCreate, title: mayCreate ? null : 'Your role may not create these', onclick: () => setQuery({ open: 'new' }) }),
   ];

@@ -56,8 +56,8 @@ function traffic({ points, step_s: step = 60 }) {
   const lead = points.length ? `${count(sum('requests'), 'request')} in the last hour, ${number(sum('client_errors'))} refused, ${number(sum('server_errors'))} failed` : 'No requests yet';
   const legend = h('div', { class: 'legend', 'aria-hidden': 'true' }, TRAFFIC.map(({ label, tone = '' }) => h('span', { class: tone }, label)));
   return [
-    h('section', { class: 'card' }, h('header', { class: 'card-head' }, h('div', {}, h('h2', {}, 'Traffic'), h('p', { class: 'muted small' }, lead)), legend),
-      h('div', { class: 'card-body' }, points.length > 1 ? chart({ points, series: TRAFFIC }) : h('p', { class: 'muted' }, 'The picture starts after two minutes.'))),
+    h('section', { class: 'card' }, h('header', { class: 'card-head' }, h('div', {}, h('h2', {}, 'Traffic'), h('p', { class: 'muted small' }, lead))),
+      h('div', { class: 'card-body' }, points.length > 1 ? [chart({ points, series: TRAFFIC }), legend] : h('p', { class: 'muted' }, 'The picture starts after two minutes.'))),
     h('section', { class: 'card' }, h('header', { class: 'card-head' }, h('div', {}, h('h2', {}, 'Response time'), h('p', { class: 'muted small' }, `95 of 100 answered within; at worst ${number(Math.round(slowest))} ms per ${step === 60 ? 'minute' : `${step} s`}`))),
       h('div', { class: 'card-body' }, points.length > 1 ? chart({ points, series: [{ key: 'p95_ms', label: '95th percentile' }], unit: 'ms' }) : h('p', { class: 'muted' }, 'The picture starts after two minutes.'))),
   ];

@@ -5,13 +5,18 @@ import { pageHead, setQuery, withQuery } from '../router.js';
 import { can } from '../session.js';
 
 const STATUSES = [['', 'Any status'], ['active', 'Active'], ['disabled', 'Disabled'], ['pending', 'Waiting for approval'], ['deleted', 'Deleted']];
-const TONES = { active: 'good', pending: 'caution', disabled: '' };
 
 const isLocked = (user) => user.locked_until && new Date(user.locked_until) > new Date();
 
+/** What is usual stays quiet, so that the rest is seen. */
+function stateOf(user) {
+  if (user.deleted_at) return badge('Deleted');
+  return user.status === 'active' ? h('span', { class: 'muted' }, 'Active') : badge(sentence(user.status), user.status === 'pending' ? 'caution' : '');
+}
+
 function statusBadges(user) {
   return h('span', { class: 'badges' },
-    user.deleted_at ? badge('Deleted', 'danger') : badge(sentence(user.status), TONES[user.status]),
+    stateOf(user),
     isLocked(user) && badge('Locked', 'caution'),
     user.kind === 'service' && badge('Service account'));
 }
