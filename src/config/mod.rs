@@ -1,6 +1,7 @@
 //! The configuration: one typed tree from file, `.env`, environment and flags, with every mistake told at once.
 
 mod checks;
+mod document;
 mod keys;
 mod kinds;
 mod layers;
@@ -9,6 +10,7 @@ mod setting;
 mod unavailable;
 
 pub use checks::{KEYRING_FILE, is_available, readable_by_others};
+pub use document::{env_example, markdown, toml_example};
 pub use keys::{
     Auth, Backup, Cache, Config, Cors, Files, Inspection, Key, KillSwitch, Limits, Log, Mail, Metrics, Outbound,
     SECTIONS, Section, Server, Storage, Tls,
@@ -49,3 +51,6 @@ impl Config {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
