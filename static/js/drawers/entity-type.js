@@ -45,7 +45,7 @@ function schemaEditor(type, editable) {
   let schema = structuredClone(type?.schema ?? { type: 'object', properties: {} });
   const fields = type?.fields ?? {};
   const body = h('tbody', { onchange: fromTable }, rowsOf(schema, fields, editable));
-  const json = field({ name: 'schema', type: 'json', label: 'The whole schema (JSON Schema 2020-12)', value: JSON.stringify(schema, null, 2), readonly: !editable, onchange: fromJson });
+  const json = field({ name: 'schema', type: 'json', rows: 16, label: 'The whole schema (JSON Schema 2020-12)', value: JSON.stringify(schema, null, 2), readonly: !editable, onchange: fromJson });
   const node = h('div', { class: 'stack' },
     h('div', { class: 'table-scroll' }, h('table', { class: 'table', 'aria-label': 'Properties' },
       h('thead', {}, h('tr', {}, ['Property', 'Type', 'Seen by', 'Required', ''].map((text) => h('th', { scope: 'col' }, text || h('span', { class: 'visually-hidden' }, 'Remove'))))), body)),
@@ -93,13 +93,13 @@ function schemaEditor(type, editable) {
   return { node, read };
 }
 
-function typeForm(type, send) {
+function typeForm(drawer, type, send, actions) {
   const editor = schemaEditor(type, true);
   return form({
-    submit: type ? 'Save' : 'Create the type',
+    submit: type ? 'Save' : 'Create the type', drawer, actions,
     fields: [
       !type && field({ name: 'name', label: 'Name', hint: 'Plural, small letters, such as customers', autocomplete: 'off', spellcheck: 'false' }),
-      field({ name: 'alias', label: 'Short address', value: type?.alias ?? '', hint: 'Optional: also answers at /api/v1/ and this word' }),
+      field({ name: 'alias', label: 'Short address', value: type?.alias ?? '', optional: true, hint: 'The entities also answer at /api/v1/ and this word' }),
       h('div', { class: 'field' }, h('p', { class: 'label' }, 'Properties'), editor.node),
     ].filter(Boolean),
     send: async ({ name, alias }) => {
@@ -110,7 +110,7 @@ function typeForm(type, send) {
 }
 
 function newType(drawer, { changed }) {
-  drawer.body.replaceChildren(typeForm(null, async (values) => {
+  drawer.body.replaceChildren(typeForm(drawer, null, async (values) => {
     const type = await post('/entity-types', values);
     changed();
     toast(`${sentence(type.name)} was created.`);
@@ -132,20 +132,21 @@ async function existingType(drawer, name, { changed }) {
   const type = await get(`/entity-types/${segment(name)}`);
   drawer.setTitle(sentence(type.name));
   const send = async (values) => { await patch(`/entity-types/${type.name}`, values); changed(); toast('The type was changed.'); drawer.close(); };
-  drawer.body.replaceChildren(
-    facts([['Entities', type.entity_count !== undefined && number(type.entity_count)], ['Created', time(type.created_at, { full: true })], ['Updated', time(type.updated_at, { full: true })], ['Id', type.id && copyable(type.id, 'Copy the id')]].filter(([, value]) => value !== false)),
-    h('div', { class: 'section' }, mayChange() ? typeForm(type, send) : schemaEditor(type, false).node));
   const deletable = can('entity_types', 'delete') || can('entity_types', 'write');
-  drawer.setFoot(...[
+  const actions = [
     deletable && button('Delete', { tone: 'danger-quiet start', onclick: () => deleteType(type, drawer, changed) }),
     h('a', { class: 'button', href: to('audit', { target_type: 'entity_type', target_id: type.id ?? type.name }) }, icon('list'), 'Audit'),
     h('a', { class: 'button', href: to(`entities/${type.name}`) }, 'Entities'),
-  ].filter(Boolean));
+  ].filter(Boolean);
+  drawer.setFoot(...actions);
+  drawer.body.replaceChildren(
+    facts([['Entities', type.entity_count !== undefined && number(type.entity_count)], ['Created', time(type.created_at, { full: true })], ['Updated', time(type.updated_at, { full: true })], ['Id', type.id && copyable(type.id, 'Copy the id')]]),
+    h('div', { class: 'section' }, mayChange() ? typeForm(drawer, type, send, actions) : schemaEditor(type, false).node));
 }
 
 export function entityTypeDrawer(name, hooks) {
   return recordDrawer({
-    title: name === 'new' ? 'New entity type' : sentence(name), closed: hooks.closed,
+    title: name === 'new' ? 'New entity type' : sentence(name), closed: hooks.closed, wide: true,
     load: async (drawer) => (name === 'new' ? newType(drawer, hooks) : existingType(drawer, name, hooks)),
   });
 }

@@ -15,7 +15,7 @@ function fieldsFor(schema, entity = {}) {
   return [
     field({ name: 'name', label: 'Name', value: entity.name ?? '', autocomplete: 'off' }),
     ...schemaFields(schema, entity.data), restField(schema, entity.data),
-    field({ name: 'confidence', label: 'Confidence', type: 'number', min: 0, max: 1, step: 'any', value: entity.confidence ?? '', hint: 'Optional, from 0 to 1' }),
+    field({ name: 'confidence', label: 'Confidence', type: 'number', min: 0, max: 1, step: 'any', value: entity.confidence ?? '', optional: true, hint: 'From 0 to 1' }),
   ].filter(Boolean);
 }
 
@@ -23,7 +23,7 @@ const confidenceOf = (values) => (values.confidence === '' ? undefined : Number(
 
 function newEntity(drawer, type, schema, changed) {
   drawer.body.replaceChildren(form({
-    submit: 'Create', fields: fieldsFor(schema),
+    submit: 'Create', drawer, fields: fieldsFor(schema),
     send: async (values) => {
       const entity = await post(`/entities/${type}`, { ...(values.name && { name: values.name }), data: dataOf(schema, values), ...(values.confidence !== '' && { confidence: confidenceOf(values) }) });
       drawer.close();
@@ -41,10 +41,10 @@ function changesOf(entity, schema, values) {
   return Object.keys(data).length ? { ...changes, data } : changes;
 }
 
-function editForm(drawer, { type, schema, entity, etag, changed }) {
+function editForm(drawer, { type, schema, entity, etag, changed }, actions) {
   const place = h('div', {});
-  const node = form({
-    submit: 'Save', fields: [...fieldsFor(schema, entity), place],
+  return form({
+    submit: 'Save', drawer, actions, fields: [...fieldsFor(schema, entity), place],
     send: async (values) => {
       const body = changesOf(entity, schema, values);
       if (!Object.keys(body).length) return toast('Nothing was changed.');
@@ -62,7 +62,6 @@ function editForm(drawer, { type, schema, entity, etag, changed }) {
       return drawer.reload();
     },
   });
-  return node;
 }
 
 function readOnly(entity) {
@@ -99,12 +98,13 @@ async function existingEntity(drawer, context) {
   const full = { ...context, entity, etag };
   drawer.setTitle(nameOf(entity));
   const editable = can(`entities.${type}`, 'update') && !entity.deleted_at;
-  drawer.body.replaceChildren(editable ? editForm(drawer, full) : readOnly(entity),
+  const actions = actionsFor(full, drawer);
+  drawer.setFoot(...actions);
+  drawer.body.replaceChildren(editable ? editForm(drawer, full, actions) : readOnly(entity),
     h('div', { class: 'section' }, h('h3', {}, 'Record'), facts([
       ['Created', time(entity.created_at, { full: true })], ['Updated', time(entity.updated_at, { full: true })], ['Version', entity.version],
       ['Deleted', entity.deleted_at && time(entity.deleted_at, { full: true })], ['Owner', entity.owner_id && h('a', { href: to('users', { open: entity.owner_id }) }, 'Show the owner')], ['Id', copyable(entity.id, 'Copy the id')],
     ])));
-  drawer.setFoot(...actionsFor(full, drawer));
 }
 
 export function entityDrawer(type, id, { changed, closed }) {

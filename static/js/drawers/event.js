@@ -11,8 +11,8 @@ const filterLink = (query, text) => h('a', { href: to('audit', query) }, text);
 
 function targetOf({ target }) {
   if (!target?.type) return null;
-  return h('div', { class: 'stack' }, sentence(target.type), target.id && copyable(String(target.id), 'Copy the id of the object'),
-    target.id && filterLink({ target_type: target.type, target_id: target.id }, 'Everything about this object'));
+  return h('div', {}, h('div', {}, sentence(target.type)), target.id && copyable(String(target.id), 'Copy the id of the object'),
+    target.id && h('div', {}, filterLink({ target_type: target.type, target_id: target.id }, 'Everything about this object')));
 }
 
 export function eventDrawer(seq, { closed }) {

@@ -26,9 +26,9 @@ function resourceRow({ resource, actions, description, reach: hasReach }, held) 
     h('input', { type: 'checkbox', 'data-action': action, checked: mine.some((permission) => permission.action === action || permission.action === '*') }), sentence(action)));
   const reachSelect = hasReach && h('select', { class: 'select', 'aria-label': `Reach for ${resourceName(resource)}`, 'data-reach': '', value: reach },
     h('option', { value: 'any' }, 'Any record'), h('option', { value: 'own' }, 'Own records'), special && h('option', { value: reach }, sentencesOf([`${resource}:read:${reach}`])[0].split(' where ')[1] ?? reach));
-  return h('div', { class: 'stack', 'data-resource': resource, role: 'group', 'aria-label': resourceName(resource) },
+  return h('div', { class: 'rule', 'data-resource': resource, role: 'group', 'aria-label': resourceName(resource) },
     h('div', { class: 'row' }, h('div', { class: 'grow' }, h('p', { class: 'strong' }, resourceName(resource)), description && h('p', { class: 'hint small faint' }, description)), reachSelect && h('div', {}, reachSelect)),
-    h('div', { class: 'row' }, boxes));
+    h('div', { class: 'row row-loose' }, boxes));
 }
 
 function permissionsOf(grid, unlisted) {
@@ -44,7 +44,7 @@ function grid(catalogue, permissions) {
   const known = new Set(catalogue.map(({ resource }) => resource));
   const unlisted = permissions.filter((text) => !known.has(parsePermission(text).resource));
   const preview = h('div', { class: 'notice' });
-  const node = h('div', { class: 'stack-loose', 'data-pointer': '/permissions', onchange: show }, h('p', { class: 'error', hidden: true }), catalogue.map((entry) => resourceRow(entry, held)));
+  const node = h('div', { 'data-pointer': '/permissions', onchange: show }, h('p', { class: 'error', hidden: true }), catalogue.map((entry) => resourceRow(entry, held)));
   const value = () => permissionsOf(node, unlisted);
   function show() { preview.replaceChildren(sentenceList(value())); }
   show();
@@ -72,7 +72,7 @@ function confirmAccess(name, before, after, save) {
   cancel.focus();
 }
 
-async function roleForm(drawer, role, { changed }) {
+async function roleForm(drawer, role, { changed, actions }) {
   const catalogue = (await get('/permissions')).items;
   const permissions = role?.permissions ?? [];
   const rules = grid(catalogue, permissions);
@@ -83,10 +83,10 @@ async function roleForm(drawer, role, { changed }) {
     drawer.close();
   };
   return form({
-    submit: role ? 'Save' : 'Create the role',
+    submit: role ? 'Save' : 'Create the role', drawer, actions,
     fields: [
       !role && field({ name: 'name', label: 'Name', hint: 'Small letters, digits and _, such as support_team', autocomplete: 'off', spellcheck: 'false' }),
-      field({ name: 'description', label: 'Description', value: role?.description ?? '', hint: 'Optional' }),
+      field({ name: 'description', label: 'Description', value: role?.description ?? '', optional: true }),
       field({ name: 'clearance', label: 'Sees fields up to', type: 'select', options: CLEARANCES, value: role?.clearance ?? 'internal' }),
       h('div', { class: 'section' }, h('h3', {}, 'Permissions'), rules.node), h('div', {}, h('h3', {}, 'In words'), rules.preview),
     ].filter(Boolean),
@@ -109,17 +109,22 @@ function deleteRole(role, drawer, changed) {
   });
 }
 
+function readOnly(role) {
+  return h('div', { class: 'section' }, h('h3', {}, 'What it allows'), sentenceList(role.permissions),
+    role.built_in && notice('', h('p', {}, 'A built-in role keeps its rules. Create a role of your own to change them.')));
+}
+
 async function existingRole(drawer, name, hooks) {
   const role = await get(`/roles/${segment(name)}`);
+  const mayWrite = (action) => !role.built_in && (can('roles', action) || can('roles', 'write'));
+  const actions = [mayWrite('delete') && button('Delete', { tone: 'danger-quiet start', onclick: () => deleteRole(role, drawer, hooks.changed) }), auditLink(role.name)].filter(Boolean);
   drawer.setTitle(sentence(role.name));
-  const editable = !role.built_in && (can('roles', 'update') || can('roles', 'write'));
-  const known = facts([['Kind', badge(role.built_in ? 'Built in' : 'Custom')], ['Description', role.description], ['Clearance', clearanceText(role.clearance)],
-    ['Permissions', count(role.permissions?.length ?? 0, 'permission')], ['Created', role.created_at && time(role.created_at, { full: true })], ['Updated', role.updated_at && time(role.updated_at, { full: true })]]);
-  drawer.body.replaceChildren(known, h('div', { class: 'section' }, editable
-    ? await roleForm(drawer, role, hooks)
-    : [h('h3', {}, 'What it allows'), sentenceList(role.permissions), role.built_in && notice('', h('p', {}, 'A built-in role keeps its rules. Create a role of your own to change them.'))].filter(Boolean)));
-  const deletable = !role.built_in && (can('roles', 'delete') || can('roles', 'write'));
-  drawer.setFoot(...[deletable && button('Delete', { tone: 'danger-quiet start', onclick: () => deleteRole(role, drawer, hooks.changed) }), auditLink(role.name)].filter(Boolean));
+  drawer.setFoot(...actions);
+  const editor = mayWrite('update') && h('div', { class: 'section' }, await roleForm(drawer, role, { ...hooks, actions }));
+  drawer.body.replaceChildren(facts([
+    ['Kind', badge(role.built_in ? 'Built in' : 'Custom')], ['Description', !editor && role.description], ['Clearance', !editor && clearanceText(role.clearance)],
+    ['Permissions', count(role.permissions?.length ?? 0, 'permission')], ['Created', role.created_at && time(role.created_at, { full: true })], ['Updated', role.updated_at && time(role.updated_at, { full: true })],
+  ]), editor || readOnly(role));
 }
 
 export function roleDrawer(name, hooks) {

@@ -23,11 +23,11 @@ function giveLink(user) {
 async function newUser(drawer, changed) {
   const options = await roleChoices();
   drawer.body.replaceChildren(form({
-    submit: 'Create the user',
+    submit: 'Create the user', drawer,
     fields: [
       field({ name: 'email', label: 'Email', type: 'email', required: true, autocomplete: 'off' }),
-      field({ name: 'name', label: 'Name', hint: 'Optional', autocomplete: 'off' }),
-      field({ name: 'password', label: 'Password', type: 'password', autocomplete: 'new-password', hint: 'Leave it empty to get a link with which they set their own.' }),
+      field({ name: 'name', label: 'Name', optional: true, autocomplete: 'off' }),
+      field({ name: 'password', label: 'Password', optional: true, type: 'password', autocomplete: 'new-password', hint: 'Leave it empty to get a link with which they set their own.' }),
       field({ type: 'choices', name: 'roles', label: 'Roles', options }),
     ],
     send: async ({ email, name, password, roles }) => {
@@ -41,18 +41,18 @@ async function newUser(drawer, changed) {
   drawer.body.querySelector('input').focus();
 }
 
-function editForm(user, options, saved) {
+function editForm(drawer, user, { options, actions, saved }) {
   const statuses = [['active', 'Active'], ['disabled', 'Disabled: cannot sign in'], ...(user.status === 'pending' ? [['pending', 'Waiting for approval']] : [])];
   const before = [...user.roles ?? []].sort().join();
   return form({
-    submit: 'Save',
+    submit: 'Save', drawer, actions,
     fields: [
       field({ name: 'name', label: 'Name', value: user.name ?? '' }),
       field({ name: 'status', label: 'Status', type: 'select', options: statuses, value: user.status }),
       field({ type: 'choices', name: 'roles', label: 'Roles', options, value: user.roles }),
     ],
     send: async ({ name, status, roles = [] }) => {
-      const save = async () => saved(await patch(`/users/${user.id}`, { name: name || null, status, roles }));
+      const save = async () => { await patch(`/users/${user.id}`, { name: name || null, status, roles }); saved(); };
       const removed = (user.roles ?? []).filter((role) => !roles.includes(role));
       const added = roles.filter((role) => !user.roles?.includes(role));
       if ([...roles].sort().join() === before) return save();
@@ -85,36 +85,54 @@ function revokeSessions(user) {
   });
 }
 
-function actionsFor(user, context) {
-  const mayUpdate = can('users', 'update');
-  const own = user.id === session.user.id;
-  const { reload, changed } = context;
-  if (user.deleted_at) {
-    return [auditLink(user.id), can('users', 'delete') && button('Restore', { tone: 'primary', onclick: async () => { await post(`/users/${user.id}/restore`); changed(); reload(); toast(`${user.email} is back.`); } })];
-  }
-  const locked = user.locked_until && new Date(user.locked_until) > new Date();
+async function restoreUser(user, { changed, reload }) {
+  await post(`/users/${user.id}/restore`);
+  changed();
+  reload();
+  toast(`${user.email} is back.`);
+}
+
+async function unlock(user, { changed, reload }) {
+  await post(`/users/${user.id}/unlock`);
+  changed();
+  reload();
+  toast('Unlocked.');
+}
+
+function footActions(user, context) {
+  const deletable = can('users', 'delete') && user.id !== session.user.id && !user.deleted_at;
   return [
-    can('users', 'delete') && !own && button('Delete', { tone: 'danger-quiet start', onclick: () => deleteUser(user, context) }),
-    mayUpdate && locked && button('Unlock', { onclick: async () => { await post(`/users/${user.id}/unlock`); changed(); reload(); toast('Unlocked.'); } }),
-    mayUpdate && button('Password link', { glyph: 'link', onclick: async () => giveLink({ ...user, ...await post(`/users/${user.id}/password-link`) }) }),
-    mayUpdate && button('End sessions', { onclick: () => revokeSessions(user) }),
+    deletable && button('Delete', { tone: 'danger-quiet start', onclick: () => deleteUser(user, context) }),
     auditLink(user.id),
+    user.deleted_at && can('users', 'delete') && button('Restore', { tone: 'primary', onclick: () => restoreUser(user, context) }),
   ].filter(Boolean);
+}
+
+function signInActions(user, context) {
+  const locked = user.locked_until && new Date(user.locked_until) > new Date();
+  return h('div', { class: 'section' }, h('h3', {}, 'Signing in'), h('div', { class: 'row' },
+    locked && button('Unlock', { onclick: () => unlock(user, context) }),
+    button('Password link', { glyph: 'link', onclick: async () => giveLink({ ...user, ...await post(`/users/${user.id}/password-link`) }) }),
+    button('End sessions', { glyph: 'exit', onclick: () => revokeSessions(user) })));
 }
 
 async function existingUser(drawer, id, changed) {
   const context = { changed, close: drawer.close, reload: drawer.reload };
   const user = await get(`/users/${segment(id)}`);
-  drawer.setTitle(user.name || user.email);
-  const known = facts([
-    ['Email', user.email], ['Last sign-in', time(user.last_login_at, { full: true })], ['Second factor', user.mfa_enabled ? badge('On', 'good') : badge('Off')],
-    ['Created', time(user.created_at, { full: true })], ['Locked until', user.locked_until && time(user.locked_until, { full: true })],
-    ['Deleted', user.deleted_at && time(user.deleted_at, { full: true })], ['Id', copyable(user.id, 'Copy the id')],
-  ]);
   const editable = can('users', 'update') && !user.deleted_at;
-  const edit = editable && h('div', { class: 'section' }, h('h3', {}, 'Profile and access'), editForm(user, await roleChoices(user.roles), () => { toast('Saved.'); changed(); context.reload(); }));
-  drawer.body.replaceChildren(known, edit || '');
-  drawer.setFoot(...actionsFor(user, context));
+  const options = editable ? await roleChoices(user.roles) : [];
+  const actions = footActions(user, context);
+  drawer.setTitle(user.name || user.email);
+  drawer.setFoot(...actions);
+  const saved = () => { toast('Saved.'); changed(); drawer.reload(); };
+  drawer.body.replaceChildren(
+    facts([
+      ['Email', user.email], ['Last sign-in', time(user.last_login_at, { full: true })], ['Second factor', user.mfa_enabled ? badge('On', 'good') : badge('Off')],
+      ['Created', time(user.created_at, { full: true })], ['Locked until', user.locked_until && time(user.locked_until, { full: true })],
+      ['Deleted', user.deleted_at && time(user.deleted_at, { full: true })], ['Id', copyable(user.id, 'Copy the id')],
+    ]),
+    editable ? h('div', { class: 'section' }, h('h3', {}, 'Profile and access'), editForm(drawer, user, { options, actions, saved })) : '',
+    editable ? signInActions(user, context) : '');
 }
 
 export function userDrawer(id, { changed, closed }) {

@@ -46,7 +46,7 @@ export default function setupPage(root) {
     h('div', { class: 'brand' }, icon('gate', 26), 'Portcullis'),
     h('div', { class: 'gate-card' }, h('form', { class: 'form', onsubmit: send },
       h('div', {}, h('h1', {}, 'Set up Portcullis'), h('p', { class: 'muted' }, 'Create the first administrator. The link works once.')),
-      tokenField, labelled('Name', name, { hint: 'Optional' }), labelled('Email', email),
+      tokenField, labelled('Name', name, { optional: true }), labelled('Email', email),
       labelled('Password', password, { hint: 'At least 12 characters, not a common one.' }), failure, submit))));
   (token ? name : tokenInput).focus();
 }

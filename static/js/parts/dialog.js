@@ -36,15 +36,15 @@ export const openDialog = (options) => sheet(`dialog ${options.wide ? 'wide' : '
 
 /** A drawer keeps its first focus on its title, so that its content is read from the top. */
 export function openDrawer(options) {
-  const drawer = sheet('drawer', options);
+  const drawer = sheet(`drawer ${options.wide ? 'wide' : ''}`, options);
   drawer.dialog.querySelector('h2').focus();
   return drawer;
 }
 
 /** The drawer of one record: `load(drawer)` fills it, a failure offers Retry, `closed` hears when a person closes it. */
-export function recordDrawer({ title, load, closed }) {
+export function recordDrawer({ title, load, closed, wide }) {
   let dismissed = false;
-  const drawer = openDrawer({ title, body: h('p', { class: 'muted late' }, 'Loading…'), onclose: () => dismissed || closed() });
+  const drawer = openDrawer({ title, wide, body: h('p', { class: 'muted late' }, 'Loading…'), onclose: () => dismissed || closed() });
   async function fill() {
     try {
       await load(drawer);

@@ -61,8 +61,9 @@ export function ago(iso) {
 
 export function exactTime(iso) {
   const date = new Date(iso);
-  const local = date.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
-  return `${local} local · ${date.toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+  const utc = `${date.toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+  if (date.getTimezoneOffset() === 0) return utc;
+  return `${date.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' })} · ${utc}`;
 }
 
 export function time(iso, { full = false } = {}) {
@@ -129,20 +130,20 @@ export function emptyState({ icon: glyph = 'list', title, text, action }) {
 }
 
 export function facts(pairs) {
-  return h('dl', { class: 'facts' }, pairs.filter(([, value]) => value !== null && value !== undefined && value !== '')
+  return h('dl', { class: 'facts' }, pairs.filter(([, value]) => value !== null && value !== undefined && value !== false && value !== '')
     .map(([term, value]) => [h('dt', {}, term), h('dd', {}, value)]));
 }
 
 let serial = 0;
 
 /** A control with its label, hint and a place for its error. */
-export function labelled(label, control, { hint, pointer } = {}) {
+export function labelled(label, control, { hint, optional, pointer } = {}) {
   serial += 1;
   control.id ||= `field-${serial}`;
   const error = h('p', { class: 'error', id: `${control.id}-error`, hidden: true });
   const hintNode = hint && h('p', { class: 'hint', id: `${control.id}-hint` }, hint);
   control.setAttribute('aria-describedby', [hint && `${control.id}-hint`, `${control.id}-error`].filter(Boolean).join(' '));
-  return h('div', { class: 'field', 'data-pointer': pointer ?? `/${control.name}` }, h('label', { for: control.id }, label), control, hintNode, error);
+  return h('div', { class: 'field', 'data-pointer': pointer ?? `/${control.name}` }, h('label', { for: control.id }, label, optional && h('span', { class: 'optional' }, ' optional')), control, hintNode, error);
 }
 
 /** Shows each field error at its field; answers those that found none. */

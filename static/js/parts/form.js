@@ -23,12 +23,12 @@ function tick({ label, name, value, hint, pointer }) {
 export function field(spec) {
   if (spec.type === 'choices') return choices(spec);
   if (spec.type === 'tick') return tick(spec);
-  const { type = 'text', name, label, value = '', hint, pointer, ...rest } = spec;
-  if (type === 'select') return labelled(label, select(spec), { hint, pointer });
+  const { type = 'text', name, label, value = '', hint, optional, pointer, ...rest } = spec;
+  if (type === 'select') return labelled(label, select(spec), { hint, optional, pointer });
   if (type === 'textarea' || type === 'json') {
-    return labelled(label, h('textarea', { class: type === 'json' ? 'textarea code' : 'textarea', name, spellcheck: type === 'json' ? 'false' : null, value, ...rest }), { hint, pointer });
+    return labelled(label, h('textarea', { class: type === 'json' ? 'textarea code' : 'textarea', name, spellcheck: type === 'json' ? 'false' : null, value, ...rest }), { hint, optional, pointer });
   }
-  return labelled(label, h('input', { class: 'input', type, name, value, ...rest }), { hint, pointer });
+  return labelled(label, h('input', { class: 'input', type, name, value, ...rest }), { hint, optional, pointer });
 }
 
 /** The values of a form by name; checkboxes with the same name become a list. */
@@ -45,23 +45,28 @@ export function valuesOf(form) {
   return values;
 }
 
-/** `send(values, form)` may throw a Problem. The submit button can live elsewhere, by `form.id`. */
-export function form({ fields, submit, send, tone = 'primary', extra = [] }) {
+let serial = 0;
+
+/** `send(values)` may throw a Problem. In a drawer the submit button stands in the foot, always in reach. */
+export function form({ fields, submit, send, tone = 'primary', drawer, actions = [] }) {
+  serial += 1;
+  const id = `form-${serial}`;
   const failure = h('div', {});
-  const act = button(submit, { tone, type: 'submit' });
-  const node = h('form', { class: 'form', novalidate: true, onsubmit: async (event) => {
+  const act = button(submit, { tone, type: 'submit', form: id });
+  const node = h('form', { class: 'form', id, novalidate: true, onsubmit: async (event) => {
     event.preventDefault();
     act.disabled = true;
     failure.replaceChildren();
     showFieldErrors(node);
     try {
-      await send(valuesOf(node), node);
+      await send(valuesOf(node));
     } catch (problem) {
       showProblem(node, failure, problem);
     } finally {
       act.disabled = false;
     }
-  } }, fields, failure, h('div', { class: 'row row-end' }, extra, act));
+  } }, fields, failure, !drawer && h('div', { class: 'row row-end' }, act));
+  drawer?.setFoot(...actions, act);
   return node;
 }
 

@@ -82,7 +82,8 @@ export function listView(options) {
   const toolbar = h('div', { class: 'toolbar' }, searchNode, filters.map(filterSelect), counter, tools);
   const failure = h('div', { hidden: true });
   const body = h('div', {});
-  const node = h('section', { class: 'card', 'aria-label': `List of ${noun}s` }, toolbar, failure, body);
+  const hasTools = search || filters.length || tools.length;
+  const node = h('section', { class: 'card', 'aria-label': `List of ${options.nouns ?? `${noun}s`}` }, hasTools && toolbar, failure, body);
   let shown = null;
   let running = null;
   let lastKey = null;
