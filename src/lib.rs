@@ -24,4 +24,5 @@ pub mod permit;
 // Trust: who did what, who may, who is it.
 pub mod audit;
 
+pub mod access;
 pub mod identity;

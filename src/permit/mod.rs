@@ -11,6 +11,6 @@ mod route;
 pub use allowed::{Allowed, Need, Permit, Public, SignedIn};
 pub use clearance::Clearance;
 pub use grants::{Grants, Reach, Rule};
-pub use permission::{Action, CATALOGUE, Permission, Resource, RowRule, Subject};
+pub use permission::{Action, CATALOGUE, Permission, Resource, RowRule, Subject, is_name};
 pub use principal::{Caller, Principal, SessionKind, SessionRef};
 pub use route::{Guarded, LimitClass, Route};

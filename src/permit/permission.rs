@@ -103,7 +103,8 @@ impl Permission {
     pub const EVERYTHING: Self = Self { subject: Subject::Everything, action: None, extent: Extent::Any };
 }
 
-pub(super) fn is_type_name(name: &str) -> bool {
+/// `[a-z][a-z0-9_]{0,62}`: the names of roles and entity types.
+pub fn is_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|b| b.is_ascii_lowercase())
         && name.len() <= 63
@@ -116,7 +117,7 @@ fn parse_subject(text: &str) -> Result<(Subject, &'static Resource), String> {
         let resource = known("entities").ok_or("unknown resource")?;
         return match kind {
             "*" => Ok((Subject::AllEntities, resource)),
-            name if is_type_name(name) => Ok((Subject::Entities(name.into()), resource)),
+            name if is_name(name) => Ok((Subject::Entities(name.into()), resource)),
             _ => Err(format!("`{kind}` is not the name of an entity type")),
         };
     }

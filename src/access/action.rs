@@ -1,0 +1,191 @@
+//! Making, changing and deleting roles. Nobody grants what they do not hold.
+
+use super::{
+    role::{ADMIN, RateLimit, Role},
+    snapshot::Roles,
+    store,
+};
+use crate::{
+    audit::{Event, Ledger},
+    error::{Code, Error, Faults, Result},
+    ids::Id,
+    permit::{Clearance, Permission, Permit, is_name},
+    web::{Body, Precondition, etag},
+};
+use serde::{Deserialize, Deserializer};
+
+/// Permissions in one role, at most.
+const MOST_PERMISSIONS: usize = 500;
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct NewRole {
+    pub name: String,
+    pub permissions: Vec<String>,
+    pub clearance: Option<Clearance>,
+    pub rate_limit: Option<RateLimit>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct RoleChange {
+    pub permissions: Option<Vec<String>>,
+    pub clearance: Option<Clearance>,
+    /// Absent: stays. Null: no limit.
+    #[serde(default, deserialize_with = "present")]
+    pub rate_limit: Option<Option<RateLimit>>,
+}
+
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl Body for NewRole {
+    fn check(&self, faults: &mut Faults) {
+        if !is_name(&self.name) {
+            let rule = "A role's name is a small letter, then up to 62 small letters, digits and underscores.";
+            faults.push("/name", "invalid", rule);
+        }
+        check_permissions(&self.permissions, faults);
+        check_limit(self.rate_limit, faults);
+    }
+}
+
+impl Body for RoleChange {
+    fn check(&self, faults: &mut Faults) {
+        check_permissions(self.permissions.as_deref().unwrap_or_default(), faults);
+        check_limit(self.rate_limit.flatten(), faults);
+    }
+}
+
+fn check_permissions(permissions: &[String], faults: &mut Faults) {
+    if permissions.len() > MOST_PERMISSIONS {
+        faults.push("/permissions", "too_many", format!("A role has at most {MOST_PERMISSIONS} permissions."));
+        return;
+    }
+    for (index, text) in permissions.iter().enumerate() {
+        if let Err(why) = text.parse::<Permission>() {
+            faults.push(format!("/permissions/{index}"), "invalid", format!("`{text}` is not a permission: {why}."));
+        }
+    }
+}
+
+fn check_limit(limit: Option<RateLimit>, faults: &mut Faults) {
+    if limit.is_some_and(|limit| limit.per_minute == 0) {
+        faults.push("/rate_limit/per_minute", "out_of_range", "A limit is at least 1 a minute; leave it out for none.");
+    }
+}
+
+fn parse(texts: &[String]) -> Vec<Permission> {
+    let mut permissions: Vec<Permission> = Vec::with_capacity(texts.len());
+    for permission in texts.iter().filter_map(|text| text.parse().ok()) {
+        if !permissions.contains(&permission) {
+            permissions.push(permission);
+        }
+    }
+    permissions
+}
+
+/// Refuses to hand out a permission or a clearance that the caller lacks.
+fn ensure_held(permit: &Permit, permissions: &[Permission], clearance: Option<Clearance>) -> Result<()> {
+    let grants = permit.caller().grants();
+    if let Some(missing) = permissions.iter().find(|permission| !grants.can_grant(permission)) {
+        return Err(Error::forbidden(format!("You cannot grant {missing}, since you do not hold it.")));
+    }
+    match clearance {
+        Some(clearance) if clearance > grants.clearance() => Err(Error::forbidden(format!(
+            "You cannot grant the clearance {clearance}, since yours is {}.",
+            grants.clearance()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+pub async fn create(ledger: &Ledger, roles: &Roles, permit: &Permit, new: NewRole) -> Result<Role> {
+    let now = ledger.clock().now();
+    let role = Role {
+        id: Id::new(),
+        name: new.name.as_str().into(),
+        permissions: parse(&new.permissions),
+        clearance: new.clearance.unwrap_or_default(),
+        rate_limit: new.rate_limit,
+        built_in: false,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    ensure_held(permit, &role.permissions, Some(role.clearance))?;
+    let roles = roles.clone();
+    ledger
+        .change(&permit.actor(), move |tx| {
+            if store::find(tx, &role.name)?.is_some() {
+                return Err(Error::conflict(format!("There is a role {} already.", role.name)));
+            }
+            store::insert(tx, &role)?;
+            roles.refresh(tx)?;
+            Ok((role.clone(), Event::new("role.created", "role", &role.name).after(&role)))
+        })
+        .await
+}
+
+pub async fn change(
+    ledger: &Ledger,
+    roles: &Roles,
+    permit: &Permit,
+    name: String,
+    change: RoleChange,
+    precondition: Precondition,
+) -> Result<Role> {
+    let (roles, permit, clock) = (roles.clone(), permit.clone(), ledger.clock().clone());
+    let actor = permit.actor();
+    ledger
+        .change(&actor, move |tx| {
+            let before = store::find(tx, &name)?.ok_or_else(Error::not_found)?;
+            precondition.check(&etag(before.version, 0))?;
+            if *before.name == *ADMIN {
+                return Err(Error::conflict("The role admin holds everything and cannot be changed."));
+            }
+            let mut after = before.clone();
+            if let Some(texts) = &change.permissions {
+                after.permissions = parse(texts);
+            }
+            after.clearance = change.clearance.unwrap_or(before.clearance);
+            after.rate_limit = change.rate_limit.unwrap_or(before.rate_limit);
+            let added: Vec<_> =
+                after.permissions.iter().filter(|new| !before.permissions.contains(new)).cloned().collect();
+            ensure_held(&permit, &added, (after.clearance > before.clearance).then_some(after.clearance))?;
+            after.version += 1;
+            after.updated_at = clock.now();
+            store::update(tx, &after)?;
+            roles.refresh(tx)?;
+            let event = Event::new("role.updated", "role", &after.name).changed(&before, &after);
+            Ok((after, event))
+        })
+        .await
+}
+
+pub async fn delete(
+    ledger: &Ledger,
+    roles: &Roles,
+    permit: &Permit,
+    name: String,
+    precondition: Precondition,
+) -> Result<()> {
+    let roles = roles.clone();
+    ledger
+        .change(&permit.actor(), move |tx| {
+            let role = store::find(tx, &name)?.ok_or_else(Error::not_found)?;
+            precondition.check(&etag(role.version, 0))?;
+            if role.built_in {
+                return Err(Error::conflict(format!("The role {name} is built in and stays.")));
+            }
+            store::delete(tx, &name).map_err(|cause| match cause.code() {
+                Code::Conflict => Error::conflict(format!(
+                    "Somebody has the role {name}, or had it when they were deleted. Take it from them first."
+                ))
+                .caused_by(cause),
+                _ => cause,
+            })?;
+            roles.refresh(tx)?;
+            Ok(((), Event::new("role.deleted", "role", &name).before(&role)))
+        })
+        .await
+}

@@ -1,0 +1,14 @@
+//! Roles: named sets of permissions with a clearance, and the matrix of what they allow.
+
+mod action;
+mod matrix;
+mod role;
+mod routes;
+mod snapshot;
+mod store;
+
+pub use action::{NewRole, RoleChange, change, create, delete};
+pub use matrix::{FieldCatalogue, TypeFields};
+pub use role::{ADMIN, ANONYMOUS, RateLimit, Role, SYSTEM};
+pub use routes::routes;
+pub use snapshot::{Roles, Snapshot};
