@@ -180,7 +180,7 @@ fn network(ip: Option<IpAddr>) -> String {
         Some(IpAddr::V4(ip)) => ip.to_string(),
         Some(IpAddr::V6(ip)) => {
             let [a, b, c, d, ..] = ip.segments();
-            format!("{:x}:{:x}:{:x}:{:x}::/64", a, b, c, d)
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
         }
     }
 }
