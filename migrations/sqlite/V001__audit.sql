@@ -12,6 +12,7 @@ CREATE TABLE audit_events (
     prev_hash   TEXT NOT NULL,        -- hash of the event before; 64 zeros for the first
     hash        TEXT NOT NULL         -- SHA-256 in hex over prev_hash, a line feed and event
 );
+CREATE INDEX audit_events_at ON audit_events (at, seq);
 CREATE INDEX audit_events_target ON audit_events (target_type, target_id, seq);
 CREATE INDEX audit_events_actor ON audit_events (actor_id, seq);
 CREATE INDEX audit_events_action ON audit_events (action, seq);

@@ -3,10 +3,16 @@
 
 mod chain;
 mod event;
+mod export;
+mod routes;
+mod store;
 mod verify;
 
 pub use chain::{GENESIS, link};
 pub use event::{Event, Outcome, Record, difference};
+pub use export::{Export, Format};
+pub use routes::routes;
+pub use store::{Filter, Shown};
 pub use verify::{Checkpoint, Verdict, head, verify};
 
 use crate::{

@@ -17,6 +17,19 @@ const LENGTH: usize = 16 * 1024;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Position(pub(super) Vec<Value>);
 
+impl Position {
+    /// A position in a list with an order of its own, such as by sequence number.
+    pub fn numbers(values: &[i64]) -> Self {
+        Self(values.iter().map(|value| Value::Int(*value)).collect())
+    }
+
+    /// The values of [`Position::numbers`], when there are `N`.
+    pub fn as_numbers<const N: usize>(&self) -> Option<[i64; N]> {
+        let numbers = self.0.iter().map(|value| if let Value::Int(number) = value { Some(*number) } else { None });
+        numbers.collect::<Option<Vec<_>>>()?.try_into().ok()
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Value {
     Null,

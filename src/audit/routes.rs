@@ -1,0 +1,126 @@
+//! `/audit`: look, verify and take out. Nothing here changes an event.
+
+use super::{
+    Ledger,
+    event::Outcome,
+    export::{Export, Format},
+    store::{self, Filter, Shown},
+    verify::{Checkpoint, Verdict, verify},
+};
+use crate::{
+    clock::Time,
+    error::{Error, Result},
+    filter::CursorKey,
+    ids::Id,
+    permit::{
+        Allowed, Route,
+        rights::{ExportAudit, ReadAudit},
+    },
+    web::{At, ListQuery, Page, Params},
+};
+use actix_web::{
+    HttpResponse,
+    http::header::{CACHE_CONTROL, CONTENT_DISPOSITION},
+    web::{Bytes, Data, Json},
+};
+use futures_util::stream;
+use serde::Deserialize;
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/audit", "Audit events, newest first", list),
+        Route::get("/audit/verify", "Check the whole chain, and that it reaches a checkpoint", check).streams(),
+        Route::get("/audit/export", "Audit events as JSON Lines or CSV, oldest first", export).streams(),
+        Route::get("/audit/{seq}", "One audit event", show),
+    ]
+}
+
+/// Parameters that narrow what is listed or exported, beside those of the route itself.
+macro_rules! narrowed {
+    ($name:ident { $($field:ident: $type:ty),* $(,)? }) => {
+        #[derive(Debug, Deserialize)]
+        struct $name {
+            $($field: Option<$type>,)*
+            actor_id: Option<Id>,
+            action: Option<String>,
+            target_type: Option<String>,
+            target_id: Option<String>,
+            outcome: Option<Outcome>,
+            from: Option<Time>,
+            to: Option<Time>,
+            request_id: Option<String>,
+        }
+
+        impl $name {
+            fn filter(&self) -> Filter {
+                Filter {
+                    actor_id: self.actor_id,
+                    action: self.action.clone(),
+                    target_type: self.target_type.clone(),
+                    target_id: self.target_id.clone(),
+                    outcome: self.outcome,
+                    from: self.from,
+                    to: self.to,
+                    request_id: self.request_id.clone(),
+                }
+            }
+        }
+    };
+}
+
+narrowed!(ListParams { limit: u32, cursor: String, count: bool });
+narrowed!(ExportParams { format: Format });
+
+async fn list(
+    _: Allowed<ReadAudit>,
+    Params(asked): Params<ListParams>,
+    ledger: Data<Ledger>,
+    key: Data<CursorKey>,
+) -> Result<Json<Page<Shown>>> {
+    let limit = ListQuery { limit: asked.limit, ..ListQuery::default() }.limit()?;
+    let page = ledger.db().read_off(move |r| {
+        store::page(r, &asked.filter(), limit, asked.cursor.as_deref(), asked.count == Some(true), &key)
+    });
+    page.await.map(Json)
+}
+
+async fn show(_: Allowed<ReadAudit>, At(seq): At<i64>, ledger: Data<Ledger>) -> Result<Json<Shown>> {
+    let found = ledger.db().read(|r| store::find(r, seq))?.ok_or_else(Error::not_found)?;
+    found.shown().map(Json)
+}
+
+#[derive(Debug, Deserialize)]
+struct CheckParams {
+    head: Option<String>,
+}
+
+async fn check(
+    _: Allowed<ReadAudit>,
+    Params(asked): Params<CheckParams>,
+    ledger: Data<Ledger>,
+) -> Result<Json<Verdict>> {
+    let checkpoint: Option<Checkpoint> = asked.head.map(|head| head.parse()).transpose()?;
+    let db = ledger.db().clone();
+    let verdict = tokio::task::spawn_blocking(move || verify(&db, checkpoint.as_ref()));
+    verdict.await.map_err(Error::internal)?.map(Json)
+}
+
+async fn export(
+    _: Allowed<ExportAudit>,
+    Params(asked): Params<ExportParams>,
+    ledger: Data<Ledger>,
+) -> Result<HttpResponse> {
+    let format = asked.format.unwrap_or_default();
+    let export = Export::begin(ledger.db(), asked.filter(), format)?;
+    let portions = stream::try_unfold(export, |mut export| async {
+        let next = tokio::task::spawn_blocking(move || export.portion().map(|bytes| (bytes, export)));
+        let (bytes, export) = next.await.map_err(Error::internal)??;
+        Ok::<_, Error>(bytes.map(|bytes| (Bytes::from(bytes), export)))
+    });
+    let name = format!("attachment; filename=\"audit.{}\"", format.extension());
+    Ok(HttpResponse::Ok()
+        .content_type(format.media_type())
+        .insert_header((CONTENT_DISPOSITION, name))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .streaming(portions))
+}

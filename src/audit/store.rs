@@ -1,0 +1,179 @@
+//! Reading events. What is shown comes from the hashed text; the columns beside it only help to find it.
+
+use super::event::Outcome;
+use crate::{
+    clock::Time,
+    error::{Error, Result},
+    filter::{CursorKey, Position},
+    ids::Id,
+    params,
+    storage::{Db, Param, Reader, Row},
+    web::Page,
+};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// One event as it is shown: the members of the hashed text, then the two hashes.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub struct Shown(Box<RawValue>);
+
+/// One event as it is stored.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub seq: i64,
+    pub event: String,
+    pub prev_hash: String,
+    pub hash: String,
+}
+
+const COLUMNS: &str = "seq, event, prev_hash, hash";
+
+impl Stored {
+    fn read(row: &Row<'_>) -> Result<Self> {
+        Ok(Self { seq: row.get(0)?, event: row.get(1)?, prev_hash: row.get(2)?, hash: row.get(3)? })
+    }
+
+    pub fn shown(&self) -> Result<Shown> {
+        #[derive(Serialize)]
+        struct Unreadable<'a> {
+            seq: i64,
+            /// The text as it stands: it is no event, so somebody changed it.
+            unreadable: &'a str,
+            prev_hash: &'a str,
+            hash: &'a str,
+        }
+        let Self { seq, event, prev_hash, hash } = self;
+        let whole = serde_json::from_str::<&RawValue>(event).is_ok() && event.starts_with("{\"");
+        let text = match event.strip_suffix('}').filter(|_| whole) {
+            Some(open) => {
+                let (prev_hash, hash) = (serde_json::to_string(prev_hash), serde_json::to_string(hash));
+                let (prev_hash, hash) = (prev_hash.map_err(Error::internal)?, hash.map_err(Error::internal)?);
+                format!("{open},\"prev_hash\":{prev_hash},\"hash\":{hash}}}")
+            }
+            None => serde_json::to_string(&Unreadable { seq: *seq, unreadable: event, prev_hash, hash })
+                .map_err(Error::internal)?,
+        };
+        RawValue::from_string(text).map(Shown).map_err(Error::internal)
+    }
+}
+
+/// Which events are asked for; `from` and `to` belong to the span.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub actor_id: Option<Id>,
+    pub action: Option<String>,
+    pub target_type: Option<String>,
+    pub target_id: Option<String>,
+    pub outcome: Option<Outcome>,
+    pub from: Option<Time>,
+    pub to: Option<Time>,
+    pub request_id: Option<String>,
+}
+
+impl Filter {
+    /// Conditions that all start with `AND`.
+    fn sql(&self, params: &mut Vec<Param<'static>>) -> String {
+        let mut sql = String::new();
+        let mut add = |column: &str, value: Option<Param<'static>>| {
+            if let Some(value) = value {
+                params.push(value);
+                sql.push_str(&format!(" AND {column} ?{}", params.len()));
+            }
+        };
+        let text = |value: &Option<String>| value.clone().map(Param::Owned);
+        add("actor_id =", self.actor_id.map(Param::Id));
+        add("action =", text(&self.action));
+        add("target_type =", text(&self.target_type));
+        add("target_id =", text(&self.target_id));
+        add("outcome =", self.outcome.map(|outcome| Param::Text(outcome.as_str())));
+        add("request_id =", text(&self.request_id));
+        add("at >=", self.from.map(Param::from));
+        add("at <=", self.to.map(Param::from));
+        sql
+    }
+
+    /// Events of a span are listed by time, which an index knows, else by number. The two only
+    /// differ where the clock was set back.
+    fn is_span(&self) -> bool {
+        self.from.is_some() || self.to.is_some()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.sql(&mut Vec::new()).is_empty()
+    }
+}
+
+/// A page of events, newest first.
+pub fn page(
+    reader: &Reader<'_>,
+    filter: &Filter,
+    limit: u32,
+    cursor: Option<&str>,
+    count: bool,
+    key: &CursorKey,
+) -> Result<Page<Shown>> {
+    let question = format!("{filter:?}");
+    let question = ["audit", &*question];
+    let mut params = Vec::new();
+    let matching = filter.sql(&mut params);
+    let total = if count { Some(total(reader, filter, &matching, &params)?) } else { None };
+    let order = if filter.is_span() { "at DESC, seq DESC" } else { "seq DESC" };
+    let mut behind = String::new();
+    if let Some(cursor) = cursor {
+        let [at, seq] = key.open(&question, cursor)?.as_numbers().unwrap_or_default();
+        behind = if filter.is_span() {
+            params.push(at.into());
+            let at = params.len();
+            params.push(seq.into());
+            format!(" AND at <= ?{at} AND (at < ?{at} OR seq < ?{})", params.len())
+        } else {
+            params.push(seq.into());
+            format!(" AND seq < ?{}", params.len())
+        };
+    }
+    params.push((limit + 1).into());
+    let sql = format!(
+        "SELECT {COLUMNS}, at FROM audit_events WHERE 1 = 1{matching}{behind} ORDER BY {order} LIMIT ?{}",
+        params.len()
+    );
+    let mut found = reader.query_all(&sql, &params, |row| Ok((Stored::read(row)?, row.get::<i64>(4)?)))?;
+    let more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    let last = found.last().filter(|_| more);
+    let next_cursor = last.map(|(event, at)| key.seal(&question, &Position::numbers(&[*at, event.seq])));
+    let items = found.iter().map(|(event, _)| event.shown()).collect::<Result<_>>()?;
+    Ok(Page { items, next_cursor, total })
+}
+
+fn total(reader: &Reader<'_>, filter: &Filter, matching: &str, params: &[Param<'_>]) -> Result<i64> {
+    let counted = if filter.is_empty() {
+        // Numbers have no gaps, so the ends tell; counting every event would take long.
+        "SELECT coalesce((SELECT seq FROM audit_events ORDER BY seq DESC LIMIT 1), 0)
+              - coalesce((SELECT seq - 1 FROM audit_events ORDER BY seq LIMIT 1), 0)"
+            .to_owned()
+    } else {
+        format!("SELECT count(*) FROM audit_events WHERE 1 = 1{matching}")
+    };
+    Ok(reader.query_one(&counted, params, |row| row.get(0))?.unwrap_or(0))
+}
+
+pub fn find(reader: &Reader<'_>, seq: i64) -> Result<Option<Stored>> {
+    let sql = format!("SELECT {COLUMNS} FROM audit_events WHERE seq = ?1");
+    reader.query_one(&sql, params![seq], Stored::read)
+}
+
+/// Up to `limit` events behind `after` and not beyond `last`, oldest first.
+pub fn portion(db: &Db, filter: &Filter, after: i64, last: i64, limit: u32) -> Result<Vec<Stored>> {
+    let mut params = Vec::new();
+    let matching = filter.sql(&mut params);
+    params.extend([after.into(), last.into(), limit.into()]);
+    let places = params.len();
+    let sql = format!(
+        "SELECT {COLUMNS} FROM audit_events WHERE 1 = 1{matching} AND seq > ?{} AND seq <= ?{} ORDER BY seq LIMIT ?{}",
+        places - 2,
+        places - 1,
+        places
+    );
+    db.read(|r| r.query_all(&sql, &params, Stored::read))
+}
