@@ -49,3 +49,25 @@ impl Actor {
         self
     }
 }
+
+/// The network that an address stands for where callers are told apart: an IPv4 address, also when it comes
+/// as `::ffff:1.2.3.4`, is one; of IPv6 a /64 is one, since that is what a single customer gets (RFC 6177).
+pub fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() & !u128::from(u64::MAX)).into()),
+        ip @ IpAddr::V4(_) => ip,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_one_customer_are_one_network() {
+        let network = |text: &str| network(text.parse().unwrap()).to_string();
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(network("::ffff:1.2.3.4"), "1.2.3.4");
+        assert_eq!(network("1.2.3.4"), "1.2.3.4");
+    }
+}

@@ -4,6 +4,7 @@
 mod chain;
 mod event;
 mod export;
+mod notes;
 mod routes;
 mod store;
 mod verify;
@@ -21,6 +22,8 @@ use crate::{
     error::Result,
     storage::{Db, Tx, Writer},
 };
+use notes::Notes;
+use std::sync::Arc;
 
 /// The handle for everything that changes something. Clones share it.
 #[derive(Clone)]
@@ -28,11 +31,12 @@ pub struct Ledger {
     db: Db,
     writer: Writer,
     clock: Clock,
+    notes: Arc<Notes>,
 }
 
 impl Ledger {
     pub fn new(db: Db, writer: Writer, clock: Clock) -> Self {
-        Self { db, writer, clock }
+        Self { db, writer, clock, notes: Arc::default() }
     }
 
     pub fn db(&self) -> &Db {
@@ -82,6 +86,41 @@ impl Ledger {
         change: impl FnMut(&Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.writer.write_blocking(change)
+    }
+
+    /// Records a refused request or a failed log-in, without making the caller wait. The first of its kind in a
+    /// minute is written at once, further ones are counted and written as one event when the minute ends.
+    pub fn note(&self, actor: &Actor, event: Event) {
+        let now = self.clock.now();
+        let taken = self.notes.take(now, actor, &event);
+        for (actor, event) in taken.settled {
+            self.post(&actor, event);
+        }
+        if taken.fresh {
+            self.post(actor, event);
+        }
+        if let (Some(window), Ok(runtime)) = (taken.begun, tokio::runtime::Handle::try_current()) {
+            let ledger = self.clone();
+            runtime.spawn(async move {
+                tokio::time::sleep(notes::WINDOW).await;
+                ledger.write_counted(Some(window));
+            });
+        }
+    }
+
+    /// Writes what [`Ledger::note`] has counted so far; for the end of the process.
+    pub fn settle_notes(&self) {
+        self.write_counted(None);
+    }
+
+    fn write_counted(&self, window: Option<u64>) {
+        for (actor, event) in self.notes.settle(window) {
+            self.post(&actor, event);
+        }
+    }
+
+    fn post(&self, actor: &Actor, event: Event) {
+        self.writer.post(self.recorded(actor, move |_| Ok(((), event.clone()))));
     }
 
     fn recorded<T, R: Into<Record>>(

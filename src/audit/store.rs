@@ -12,6 +12,7 @@ use crate::{
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
+use std::fmt::Write;
 
 /// One event as it is shown: the members of the hashed text, then the two hashes.
 #[derive(Debug, Serialize)]
@@ -35,11 +36,11 @@ impl Stored {
     }
 
     pub fn shown(&self) -> Result<Shown> {
+        /// The text is no event, so somebody changed it; it is shown as it stands.
         #[derive(Serialize)]
         struct Unreadable<'a> {
             seq: i64,
-            /// The text as it stands: it is no event, so somebody changed it.
-            unreadable: &'a str,
+            text: &'a str,
             prev_hash: &'a str,
             hash: &'a str,
         }
@@ -51,7 +52,7 @@ impl Stored {
                 let (prev_hash, hash) = (prev_hash.map_err(Error::internal)?, hash.map_err(Error::internal)?);
                 format!("{open},\"prev_hash\":{prev_hash},\"hash\":{hash}}}")
             }
-            None => serde_json::to_string(&Unreadable { seq: *seq, unreadable: event, prev_hash, hash })
+            None => serde_json::to_string(&Unreadable { seq: *seq, text: event, prev_hash, hash })
                 .map_err(Error::internal)?,
         };
         RawValue::from_string(text).map(Shown).map_err(Error::internal)
@@ -78,7 +79,7 @@ impl Filter {
         let mut add = |column: &str, value: Option<Param<'static>>| {
             if let Some(value) = value {
                 params.push(value);
-                sql.push_str(&format!(" AND {column} ?{}", params.len()));
+                let _ = write!(sql, " AND {column} ?{}", params.len());
             }
         };
         let text = |value: &Option<String>| value.clone().map(Param::Owned);

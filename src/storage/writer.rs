@@ -81,17 +81,28 @@ impl Writer {
         answer.blocking_recv().map_err(|_| Error::unavailable("The server is shutting down."))?
     }
 
+    /// Hands over a change that nobody waits for; a failure goes to the log.
+    pub fn post(&self, change: impl FnMut(&Tx<'_>) -> Result<()> + Send + 'static) {
+        if let Err(error) = self.send(Box::new(Posted { change, failed: None })) {
+            tracing::error!(?error, "a change that nobody waits for could not be written");
+        }
+    }
+
     fn submit<T: Send + 'static>(
         &self,
         change: impl FnMut(&Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<oneshot::Receiver<Result<T>>> {
         let (reply, answer) = oneshot::channel();
-        let pending: Box<dyn Pending> = Box::new(Waiting { change, result: None, reply: Some(reply) });
+        self.send(Box::new(Waiting { change, result: None, reply: Some(reply) }))?;
+        Ok(answer)
+    }
+
+    fn send(&self, pending: Box<dyn Pending>) -> Result<()> {
         let queue = self.0.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let closed = || Error::unavailable("The server is shutting down.");
         queue.as_ref().ok_or_else(closed)?.send(pending).map_err(|_| closed())?;
         self.0.waiting.fetch_add(1, Ordering::Relaxed);
-        Ok(answer)
+        Ok(())
     }
 
     /// Changes that wait for their commit now, and commits so far.
@@ -139,6 +150,25 @@ impl<T: Send, F: FnMut(&Tx<'_>) -> Result<T> + Send> Pending for Waiting<T, F> {
         };
         if let Some(reply) = self.reply.take() {
             let _ = reply.send(result);
+        }
+    }
+}
+
+struct Posted<F> {
+    change: F,
+    failed: Option<Error>,
+}
+
+impl<F: FnMut(&Tx<'_>) -> Result<()> + Send> Pending for Posted<F> {
+    fn run(&mut self, tx: &Tx<'_>) -> bool {
+        let outcome = catch_unwind(AssertUnwindSafe(|| (self.change)(tx)));
+        self.failed = outcome.unwrap_or_else(|_| Err(Error::internal("a change panicked"))).err();
+        self.failed.is_none()
+    }
+
+    fn answer(&mut self, failed: Option<Error>) {
+        if let Some(error) = failed.or(self.failed.take()) {
+            tracing::error!(?error, "a change that nobody waits for could not be written");
         }
     }
 }
