@@ -4,8 +4,10 @@ mod email;
 mod hasher;
 mod lockout;
 mod password;
+mod token;
 
 pub use email::Email;
 pub use hasher::{Hasher, Verified};
 pub use lockout::Lockout;
 pub use password::{Password, Policy};
+pub use token::{Claims, Tokens};
