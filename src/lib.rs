@@ -26,3 +26,10 @@ pub mod audit;
 
 pub mod access;
 pub mod identity;
+
+// Product: what a team comes for.
+pub mod observability;
+
+// Outside: how people and programs reach it.
+pub mod console;
+pub mod server;

@@ -4,6 +4,7 @@ use super::{clearance::Clearance, grants::Grants};
 use crate::{
     actor::{Actor, ActorKind},
     clock::Time,
+    error::Result,
     ids::Id,
 };
 use std::{net::IpAddr, sync::Arc};
@@ -38,6 +39,24 @@ pub struct Principal {
     /// Free data of the user, for row rules.
     pub data: Arc<serde_json::Value>,
     pub session: Option<SessionRef>,
+}
+
+/// What a request presents to say who is calling.
+#[derive(Clone, Copy)]
+pub enum Credential<'a> {
+    /// `Authorization: Bearer …`
+    Bearer(&'a str),
+    /// The value of the console's cookie.
+    Cookie(&'a str),
+}
+
+/// Learns who is calling. The gate asks it on every request, so it answers from memory where it can.
+pub trait Authenticate: Send + Sync {
+    /// `unauthenticated` or `token_expired` when the credential is not, or no longer, good.
+    fn authenticate(&self, credential: Credential<'_>) -> Result<Arc<Principal>>;
+
+    /// What the `anonymous` role holds now.
+    fn anonymous(&self) -> Arc<Grants>;
 }
 
 /// The caller of one request. The gate makes it; handlers get it through `Allowed`.

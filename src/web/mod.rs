@@ -1,6 +1,7 @@
 //! How things are spoken over HTTP, whatever they are: bodies, queries, pages, problems.
 
 mod body;
+mod info;
 mod json;
 mod page;
 mod path;
@@ -9,6 +10,7 @@ mod problem;
 mod query;
 
 pub use body::{Body, BodyLimit, Valid, media_type};
+pub use info::RequestInfo;
 pub use json::parse as parse_json;
 pub use page::{DEFAULT_LIMIT, Deleted, ListQuery, MAX_LIMIT, Page};
 pub use path::At;

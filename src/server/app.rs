@@ -1,0 +1,73 @@
+//! What the program is made of: each handle made once, for the server and for commands alike.
+
+use crate::{
+    access::Roles,
+    audit::Ledger,
+    cache::Generations,
+    clock::Clock,
+    config::{Config, Loaded},
+    error::Result,
+    identity::Hasher,
+    observability::Traffic,
+    permit::{Authenticate, Credential, Grants, Principal, unauthenticated},
+    secrets::Keyring,
+    storage::{self, DataFolder, FolderLock},
+};
+use std::{sync::Arc, time::Duration};
+
+/// Knows nobody yet.
+struct Strangers(Roles);
+
+impl Authenticate for Strangers {
+    fn authenticate(&self, _: Credential<'_>) -> Result<Arc<Principal>> {
+        Err(unauthenticated())
+    }
+
+    fn anonymous(&self) -> Arc<Grants> {
+        self.0.snapshot().anonymous()
+    }
+}
+
+/// Every handle, and the lock on the data folder.
+#[derive(Clone)]
+pub struct App {
+    pub config: Arc<Config>,
+    pub clock: Clock,
+    pub folder: DataFolder,
+    pub keyring: Keyring,
+    pub ledger: Ledger,
+    pub roles: Roles,
+    pub hasher: Hasher,
+    pub traffic: Arc<Traffic>,
+    lock: Arc<FolderLock>,
+}
+
+impl App {
+    /// Takes the data folder and opens everything in it, made anew where it is not there.
+    pub fn open(loaded: Loaded, clock: Clock) -> Result<Self> {
+        let config = Arc::new(loaded.config);
+        let folder = DataFolder::open(&config.data_dir)?;
+        let lock = Arc::new(folder.lock()?);
+        let keyring = Keyring::open_or_create(folder.path(), &clock)?;
+        let options = storage::Options {
+            read_pool: config.storage.read_pool,
+            read_pool_max: config.storage.read_pool_max,
+            query_timeout: Duration::from_secs(config.storage.query_timeout_s.into()),
+        };
+        let (db, writer) = storage::open(folder.path(), &options)?;
+        let ledger = Ledger::new(db.clone(), writer, clock.clone());
+        let roles = Roles::load(&db, Generations::default())?;
+        let hasher = Hasher::start(config.auth.bcrypt_cost)?;
+        let traffic = Arc::new(Traffic::new(clock.clone()));
+        Ok(Self { config, clock, folder, keyring, ledger, roles, hasher, traffic, lock })
+    }
+
+    pub fn authenticator(&self) -> Arc<dyn Authenticate> {
+        Arc::new(Strangers(self.roles.clone()))
+    }
+
+    /// Finishes what waits to be written and closes the database.
+    pub fn close(&self) {
+        self.ledger.writer().close();
+    }
+}

@@ -1,0 +1,18 @@
+//! The running server: what it is made of, the layers a request passes, and how it starts and stops.
+
+mod address;
+mod app;
+mod connections;
+mod csrf;
+mod edge;
+mod gate;
+mod headers;
+mod health;
+mod overview;
+mod report;
+pub mod routes;
+mod serve;
+
+pub use app::App;
+pub use csrf::{PLAIN_COOKIE, SECURE_COOKIE};
+pub use serve::{Server, run, start};

@@ -1,0 +1,154 @@
+//! The state of the instance at a glance, for the console's first page.
+
+use crate::{
+    audit::Ledger,
+    clock::{Clock, Time},
+    config::Config,
+    error::Result,
+    observability::{Point, Traffic},
+    permit::{Allowed, Route, rights::ReadOverview},
+    storage::Reader,
+};
+use actix_web::web::{Data, Json};
+use serde::Serialize;
+use std::time::Duration;
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/overview", "The state of this instance", overview),
+        Route::get("/overview/series", "Requests of the last hour, by minute", series),
+    ]
+}
+
+/// When this process started serving.
+#[derive(Clone, Copy)]
+pub struct StartedAt(pub Time);
+
+#[derive(Serialize)]
+struct Overview {
+    version: &'static str,
+    commit: &'static str,
+    environment: String,
+    status: &'static str,
+    started_at: Time,
+    uptime_s: u64,
+    #[serde(flatten)]
+    counts: Counts,
+    database: Sizes,
+}
+
+#[derive(Serialize)]
+struct Sizes {
+    size_bytes: u64,
+    wal_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Counts {
+    users: UserCounts,
+    entity_types: Vec<TypeCount>,
+    audit: AuditCounts,
+    jobs: JobCounts,
+}
+
+#[derive(Serialize)]
+struct UserCounts {
+    total: i64,
+    active: i64,
+    disabled: i64,
+    locked: i64,
+}
+
+#[derive(Serialize)]
+struct TypeCount {
+    r#type: String,
+    count: i64,
+}
+
+#[derive(Serialize)]
+struct AuditCounts {
+    head_seq: i64,
+    events: i64,
+    denied_24h: i64,
+    failed_logins_24h: i64,
+}
+
+#[derive(Serialize)]
+struct JobCounts {
+    waiting: i64,
+    running: i64,
+    failed: i64,
+}
+
+async fn overview(
+    _: Allowed<ReadOverview>,
+    ledger: Data<Ledger>,
+    config: Data<Config>,
+    clock: Data<Clock>,
+    started: Data<StartedAt>,
+) -> Result<Json<Overview>> {
+    let now = clock.now();
+    let counts = ledger.db().read_off(move |reader| count(reader, now)).await?;
+    let (size_bytes, wal_bytes) = ledger.db().sizes();
+    Ok(Json(Overview {
+        version: env!("CARGO_PKG_VERSION"),
+        commit: option_env!("PORTCULLIS_COMMIT").unwrap_or("unknown"),
+        environment: config.environment.as_str().to_owned(),
+        status: "ready",
+        started_at: started.0,
+        uptime_s: now.since(started.0).as_secs(),
+        counts,
+        database: Sizes { size_bytes, wal_bytes },
+    }))
+}
+
+async fn series(_: Allowed<ReadOverview>, traffic: Data<Traffic>) -> Json<Series> {
+    Json(Series { step_s: 60, points: traffic.points() })
+}
+
+#[derive(Serialize)]
+struct Series {
+    step_s: u32,
+    points: Vec<Point>,
+}
+
+fn count(reader: &Reader<'_>, now: Time) -> Result<Counts> {
+    let one = |sql: &str, params: &[crate::storage::Param<'_>]| -> Result<i64> {
+        Ok(reader.query_one(sql, params, |row| row.get(0))?.unwrap_or(0))
+    };
+    let yesterday = now.minus(Duration::from_secs(86_400));
+    let head_seq = one("SELECT coalesce(max(seq), 0) FROM audit_events", &[])?;
+    let lately = "SELECT count(*) FROM audit_events WHERE outcome = ?1 AND at >= ?2";
+    let state = "SELECT count(*) FROM jobs WHERE state = ?1";
+    let status = "SELECT count(*) FROM users WHERE deleted_at IS NULL AND status = ?1";
+    Ok(Counts {
+        users: UserCounts {
+            total: one("SELECT count(*) FROM users WHERE deleted_at IS NULL", &[])?,
+            active: one(status, crate::params!["active"])?,
+            disabled: one(status, crate::params!["disabled"])?,
+            locked: one(
+                "SELECT count(DISTINCT account) FROM login_attempts WHERE blocked_until > ?1",
+                crate::params![now],
+            )?,
+        },
+        entity_types: reader.query_all(
+            "SELECT type, count(*) FROM entities WHERE deleted_at IS NULL GROUP BY type ORDER BY type LIMIT 50",
+            &[],
+            |row| Ok(TypeCount { r#type: row.get(0)?, count: row.get(1)? }),
+        )?,
+        audit: AuditCounts {
+            head_seq,
+            events: head_seq,
+            denied_24h: one(lately, crate::params!["denied", yesterday])?,
+            failed_logins_24h: one(
+                "SELECT count(*) FROM audit_events WHERE outcome = 'failed' AND action = 'session.login' AND at >= ?1",
+                crate::params![yesterday],
+            )?,
+        },
+        jobs: JobCounts {
+            waiting: one(state, crate::params!["waiting"])?,
+            running: one(state, crate::params!["running"])?,
+            failed: one(state, crate::params!["failed"])?,
+        },
+    })
+}

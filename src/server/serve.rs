@@ -1,0 +1,183 @@
+//! Starting and stopping: bind, serve, drain.
+
+use super::{
+    App,
+    connections::Connections,
+    edge::Edge,
+    gate::Gate,
+    health::{self, Draining},
+    overview::StartedAt,
+    report::Reporter,
+    routes,
+};
+use crate::{
+    clock::Clock,
+    config::Loaded,
+    console,
+    error::{Code, Error, Result},
+    jobs::{Engine, Running},
+    observability,
+    web::BodyLimit,
+};
+use actix_cors::Cors;
+use actix_web::{
+    HttpRequest, HttpResponse, HttpServer,
+    dev::ServerHandle,
+    middleware::Condition,
+    web::{Data, ServiceConfig, to},
+};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::task::JoinHandle;
+
+/// Requests and jobs under way are let finish for this long.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// A server that runs.
+pub struct Server {
+    pub app: App,
+    pub address: SocketAddr,
+    handle: ServerHandle,
+    finished: JoinHandle<std::io::Result<()>>,
+    jobs: Running,
+    draining: Data<Draining>,
+    background: Vec<JoinHandle<()>>,
+}
+
+/// Runs the server until a signal ends it.
+pub fn run(loaded: Loaded) -> Result<()> {
+    observability::start_log(&loaded.config);
+    actix_web::rt::System::new().block_on(async {
+        let server = start(App::open(loaded, Clock::system())?).await?;
+        announce(&server);
+        wait_for_signal().await;
+        tracing::info!("shutting down; a second signal ends at once");
+        tokio::select! {
+            () = server.stop() => {}
+            () = wait_for_signal() => tracing::warn!("ended at once by a second signal"),
+        }
+        Ok(())
+    })
+}
+
+fn announce(server: &Server) {
+    tracing::info!(address = %server.address, version = env!("CARGO_PKG_VERSION"), "serving");
+    eprintln!("Portcullis serves on http://{}", server.address);
+}
+
+async fn wait_for_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// Binds, starts the workers and the jobs. Call it inside an actix system.
+pub async fn start(app: App) -> Result<Server> {
+    let connections = Connections::default();
+    let draining = Data::new(Draining::default());
+    let jobs = jobs(&app).start().await?;
+    let listen = app.config.server.listen;
+    let (built, marker, registry) = (app.clone(), draining.clone(), connections.clone());
+    let workers = match app.config.server.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        some => some as usize,
+    };
+    let server = HttpServer::new(move || {
+        let (app, draining) = (built.clone(), marker.clone());
+        actix_web::App::new().wrap(edge(&app)).wrap(cors(&app)).configure(move |config| mount(config, &app, draining))
+    })
+    .workers(workers)
+    .on_connect(move |stream, data| registry.register(stream, data))
+    .keep_alive(Duration::from_secs(7))
+    .client_request_timeout(Duration::from_secs(8))
+    .client_disconnect_timeout(Duration::from_secs(1))
+    .shutdown_timeout(GRACE.as_secs())
+    .disable_signals()
+    .bind(listen)
+    .map_err(|cause| {
+        Error::new(Code::Unavailable, format!("cannot listen on {listen}: {cause}. Choose another with --listen."))
+    })?;
+    let address = server.addrs().first().copied().unwrap_or(listen);
+    let server = server.run();
+    let handle = server.handle();
+    let finished = tokio::spawn(server);
+    let background = vec![reaper(connections)];
+    Ok(Server { app, address, handle, finished, jobs, draining, background })
+}
+
+fn jobs(app: &App) -> Engine {
+    let ledger = &app.ledger;
+    Engine::new(ledger.writer().clone(), ledger.db().clone(), app.clock.clone())
+}
+
+fn reaper(connections: Connections) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            connections.reap();
+        }
+    })
+}
+
+impl Server {
+    /// Stops accepting, lets requests and jobs finish, closes the database.
+    pub async fn stop(self) {
+        self.draining.start();
+        self.handle.stop(true).await;
+        let _ = self.finished.await;
+        self.jobs.shutdown(GRACE).await;
+        self.background.iter().for_each(JoinHandle::abort);
+        let app = self.app;
+        let _ = tokio::task::spawn_blocking(move || app.close()).await;
+    }
+}
+
+fn edge(app: &App) -> Edge {
+    let slow = Duration::from_millis(app.config.log.slow_ms.into());
+    let log = Reporter { traffic: app.traffic.clone(), slow };
+    Edge::new(app.config.clone(), Arc::new(|_| None), routes::nouns(), log)
+}
+
+/// Closed unless origins are configured.
+fn cors(app: &App) -> Condition<Cors> {
+    let settings = &app.config.cors;
+    let mut cors = Cors::default()
+        .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+        .allowed_headers(["authorization", "content-type", "if-match", "if-none-match", "x-request-id", "x-csrf-token"])
+        .expose_headers(["etag", "x-request-id", "location", "retry-after", "ratelimit", "ratelimit-policy"])
+        .max_age(600);
+    for origin in &settings.origins {
+        cors = if &**origin == "*" { cors.allow_any_origin() } else { cors.allowed_origin(origin) };
+    }
+    if settings.credentials {
+        cors = cors.supports_credentials();
+    }
+    Condition::new(!settings.origins.is_empty(), cors)
+}
+
+fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
+    let gate = Gate::new(app.authenticator(), app.ledger.clone(), app.config.clone());
+    config
+        .app_data(Data::new(BodyLimit((app.config.server.body_limit_mb as usize) << 20)))
+        .app_data(Data::from(app.config.clone()))
+        .app_data(Data::new(app.ledger.clone()))
+        .app_data(Data::new(app.roles.clone()))
+        .app_data(Data::new(app.hasher.clone()))
+        .app_data(Data::new(app.clock.clone()))
+        .app_data(Data::new(StartedAt(app.clock.now())))
+        .app_data(Data::from(app.traffic.clone()))
+        .app_data(draining)
+        .configure(health::mount)
+        .configure(|config| routes::mount(config, &gate))
+        .configure(console::mount);
+    let unknown = gate.clone();
+    config.default_service(to(move |request: HttpRequest| {
+        let outcome = unknown.pass_unknown(&request);
+        async move { outcome.and_then(|()| Err::<HttpResponse, _>(Error::not_found())) }
+    }));
+}
