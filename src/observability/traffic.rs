@@ -62,9 +62,7 @@ impl Traffic {
         let number = self.clock.now().millis() / 60_000;
         let minute = &self.minutes[number.rem_euclid(MINUTES as i64) as usize];
         let seen = minute.number.load(Ordering::Relaxed);
-        if seen != number
-            && minute.number.compare_exchange(seen, number, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-        {
+        if seen != number && minute.number.compare_exchange(seen, number, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
             minute.clear();
         }
         minute.requests.fetch_add(1, Ordering::Relaxed);

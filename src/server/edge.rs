@@ -42,12 +42,7 @@ struct Inner {
 }
 
 impl Edge {
-    pub fn new(
-        config: Arc<Config>,
-        aliases: Aliases,
-        nouns: Vec<&'static str>,
-        log: report::Reporter,
-    ) -> Self {
+    pub fn new(config: Arc<Config>, aliases: Aliases, nouns: Vec<&'static str>, log: report::Reporter) -> Self {
         let headers = headers::Standing::new(&config);
         Self(Arc::new(Inner { config, aliases, nouns, headers, log }))
     }
@@ -97,21 +92,13 @@ where
         request.extensions_mut().insert(info.clone());
         let service = self.service.clone();
         Box::pin(async move {
-            let spare = request.request().clone();
-            let outcome = match early {
-                Some(error) => Ok(request.into_response(HttpResponse::from_error(error))),
+            let mut response = match early {
+                Some(error) => ServiceResponse::new(request.into_parts().0, HttpResponse::from_error(error)),
                 None => AssertUnwindSafe(service.call(request))
                     .catch_unwind()
                     .await
-                    .unwrap_or_else(|_| Err(Error::internal("a handler panicked").into()))
-                    .map(ServiceResponse::map_into_boxed_body),
-            };
-            let mut response = match outcome {
-                Ok(response) => {
-                    drop(spare);
-                    response
-                }
-                Err(error) => ServiceResponse::new(spare, HttpResponse::from_error(error)),
+                    .unwrap_or_else(|_| Err(Error::internal("a handler panicked").into()))?
+                    .map_into_boxed_body(),
             };
             inner.finish(&mut response, &info, &original);
             activity.end(response.response().body().size());
@@ -122,7 +109,8 @@ where
 
 impl Inner {
     fn describe(&self, request: &ServiceRequest) -> RequestInfo {
-        let given = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).filter(|id| is_request_id(id));
+        let given =
+            request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).filter(|id| is_request_id(id));
         let id: Arc<str> = given.map_or_else(|| Id::new().to_string().into(), Into::into);
         let ip = address::client(request.request(), &self.config.server.trusted_proxies);
         RequestInfo { id, ip, unversioned: false, started: Instant::now() }

@@ -15,13 +15,17 @@ use actix_web::{
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
     http::{Method, header},
 };
-use futures_util::future::LocalBoxFuture;
+use futures_util::{FutureExt, future::LocalBoxFuture};
 use std::{
     future::{Ready, ready},
+    panic::AssertUnwindSafe,
     rc::Rc,
     sync::Arc,
     time::Duration,
 };
+
+/// Streams are bounded by a least rate; this only ends what hangs.
+const STREAM_TIME: Duration = Duration::from_secs(6 * 3600);
 
 /// Makes the caller of a request, or refuses it.
 #[derive(Clone)]
@@ -78,7 +82,8 @@ impl Inner {
             && let Some(caller) = caller
         {
             let event = Event::new("request.denied", "route", format!("{} {}", route.method, route.path));
-            self.ledger.note(&caller.actor(), event.outcome(Outcome::Denied));
+            let event = event.outcome(Outcome::Denied);
+            tracing::info!(action = %event.action, actor = %caller.actor().label, "denied");
         }
     }
 }
@@ -178,7 +183,7 @@ where
 }
 
 fn refuse(request: ServiceRequest, error: Error) -> ServiceResponse<BoxBody> {
-    request.into_response(HttpResponse::from_error(error))
+    ServiceResponse::new(request.into_parts().0, HttpResponse::from_error(error))
 }
 
 /// Calls the handler within the request's time; streams are bounded by a least rate instead.
@@ -192,17 +197,16 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
     B: MessageBody + 'static,
 {
-    if route.streams {
-        return service.call(request).await.map(ServiceResponse::map_into_boxed_body);
-    }
+    let timeout = if route.streams { STREAM_TIME } else { timeout };
     let spare = request.request().clone();
-    let outcome = tokio::time::timeout(timeout, service.call(request)).await;
-    match outcome {
-        Ok(response) => response.map(ServiceResponse::map_into_boxed_body),
+    let guarded = AssertUnwindSafe(service.call(request)).catch_unwind();
+    let error = match tokio::time::timeout(timeout, guarded).await {
+        Ok(Ok(response)) => return response.map(ServiceResponse::map_into_boxed_body),
+        Ok(Err(_)) => Error::internal("a handler panicked"),
         Err(_) => {
             let detail = "The request took too long and was given up. A change may or may not have been made.";
-            let error = Error::new(Code::RequestTimeout, detail);
-            Ok(ServiceResponse::new(spare, HttpResponse::from_error(error)))
+            Error::new(Code::RequestTimeout, detail)
         }
-    }
+    };
+    Ok(ServiceResponse::new(spare, HttpResponse::from_error(error)))
 }

@@ -47,10 +47,8 @@ async fn live() -> HttpResponse {
 }
 
 async fn ready(ledger: Data<Ledger>, draining: Data<Draining>) -> HttpResponse {
-    let dependencies = vec![
-        probe("database", || reads(&ledger)).await,
-        probe("writer", async || commits(&ledger).await).await,
-    ];
+    let dependencies =
+        vec![probe("database", || reads(&ledger)).await, probe("writer", async || commits(&ledger).await).await];
     let good = dependencies.iter().all(|dependency| dependency.state == "up");
     let status = match (good, draining.0.load(Ordering::Relaxed)) {
         (_, true) => "shutting_down",

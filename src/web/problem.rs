@@ -113,13 +113,13 @@ pub fn render(error: &Error, path: &str, request_id: &str) -> (HttpResponse, Opt
     (answer.body(serde_json::to_vec(&problem).unwrap_or_default()), decision_id)
 }
 
-/// The edge renders the body, since only it knows the request.
+/// The edge renders again what it sees, since only it knows the request.
 impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
         status(self.code())
     }
 
     fn error_response(&self) -> HttpResponse {
-        HttpResponse::new(self.status_code())
+        render(self, "", "").0
     }
 }
