@@ -1,6 +1,8 @@
-// The address bar is the state: pages, filters, sorting and open drawers all live there.
+// The address bar is the state: pages, filters, sorting and open drawers all live there. Around the page stands the frame.
 
-import { emptyState, h, problemNotice } from './parts/dom.js';
+import { signals } from './api.js';
+import { emptyState, h, icon, initials, problemNotice } from './main.js';
+import { leave, refreshKillSwitch, session, signOut } from './session.js';
 
 const ROOT = '/console/';
 let outlet;
@@ -92,10 +94,101 @@ export function refresh() {
   current?.refresh?.();
 }
 
-export function startRouter(element) {
+function start(element) {
   outlet = element;
   document.addEventListener('click', followLink);
   window.addEventListener('popstate', render);
   window.addEventListener('focus', refresh);
   return render();
+}
+
+/* The frame around every page */
+
+const NAVIGATION = [
+  { links: [['overview', 'Overview', 'gauge']] },
+  { title: 'Data', links: [['entity-types', 'Entity types', 'layers']] },
+  { title: 'People', links: [['users', 'Users', 'users'], ['roles', 'Roles', 'key'], ['sessions', 'My sessions', 'monitor']] },
+  { title: 'Safety', links: [['audit', 'Audit log', 'list'], ['kill-switch', 'Kill switch', 'power']] },
+];
+
+function navigation() {
+  return NAVIGATION.map(({ title, links }) => h('div', { class: 'nav-group' },
+    title && h('p', { class: 'nav-title' }, title),
+    h('ul', {}, links.map(([page, label, glyph]) => h('li', {},
+      h('a', { class: 'nav-link', href: `/console/${page === 'overview' ? '' : page}`, 'data-page': page }, icon(glyph), label))))));
+}
+
+function sidebar(user) {
+  return h('aside', { class: 'sidebar', id: 'sidebar', 'aria-label': 'Console' },
+    h('a', { class: 'brand', href: '/console/' }, icon('gate', 22), 'Portcullis'),
+    h('nav', { 'aria-label': 'Pages' }, navigation()),
+    h('div', { class: 'sidebar-foot' },
+      h('a', { class: 'whoami', href: '/console/account', 'data-page': 'account' },
+        h('span', { class: 'avatar', 'aria-hidden': 'true' }, initials(user.name || user.email)),
+        h('span', { class: 'whoami-text' },
+          h('span', { class: 'strong' }, user.name || user.email),
+          h('span', { class: 'faint tiny' }, user.name ? user.email : 'Profile and password')))));
+}
+
+const openPalette = () => import('./parts/palette.js').then(({ palette }) => palette());
+
+function topbar(frame) {
+  const menu = h('button', { class: 'button quiet icon-only menu-button', type: 'button', 'aria-label': 'Pages', 'aria-controls': 'sidebar', 'aria-expanded': 'false', onclick: () => showNavigation(true) }, icon('menu'));
+  function showNavigation(open) {
+    frame.classList.toggle('nav-open', open);
+    menu.setAttribute('aria-expanded', String(open));
+    if (open) frame.querySelector('.brand').focus();
+    else if (frame.querySelector('.sidebar').contains(document.activeElement)) menu.focus();
+  }
+  document.addEventListener('page', () => showNavigation(false));
+  frame.addEventListener('keydown', (event) => event.key === 'Escape' && frame.classList.contains('nav-open') && showNavigation(false));
+  frame.append(h('div', { class: 'scrim', onclick: () => showNavigation(false) }));
+  return h('header', { class: 'topbar' },
+    menu,
+    h('button', { class: 'palette-button', type: 'button', 'aria-keyshortcuts': 'Control+K /', onclick: openPalette },
+      icon('search'), h('span', {}, 'Search'), h('kbd', {}, 'Ctrl K')),
+    h('div', { class: 'spacer' }),
+    h('a', { class: 'button danger-quiet', href: '/console/kill-switch', 'aria-label': 'Kill switch' }, icon('power'), h('span', { class: 'hide-phone' }, 'Kill switch')),
+    h('button', { class: 'button quiet', type: 'button', 'aria-label': 'Sign out', onclick: () => signOut().catch(() => leave()) }, icon('exit'), h('span', { class: 'hide-phone' }, 'Sign out')));
+}
+
+const CLOSED = { all: 'All traffic is stopped', writes: 'Changes are stopped', signups: 'Sign-ups are stopped', api_keys: 'API keys are stopped' };
+
+function showBanner(banner, state) {
+  banner.hidden = !state?.active;
+  if (!state?.active) return banner.replaceChildren();
+  const what = CLOSED[state.scope] ?? `${state.scope.replace('type:', 'Access to ')} is stopped`;
+  return banner.replaceChildren(icon('power'), h('span', {}, h('strong', {}, `${what}.`), state.reason ? ` ${state.reason}` : ''), h('a', { href: '/console/kill-switch' }, 'Review'));
+}
+
+function markPage({ detail }) {
+  const page = detail.page === 'entities' ? 'entity-types' : detail.page;
+  for (const link of document.querySelectorAll('[data-page]')) {
+    if (link.dataset.page === page) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
+  }
+}
+
+function paletteKey(event) {
+  const typing = event.target.closest('input, textarea, select');
+  const asked = (event.key === 'k' && (event.ctrlKey || event.metaKey)) || (event.key === '/' && !typing);
+  if (!asked || document.querySelector('dialog[open]')) return;
+  event.preventDefault();
+  openPalette();
+}
+
+export function openFrame(app) {
+  const banner = h('div', { class: 'banner', role: 'status', hidden: true });
+  const main = h('main', { class: 'main', id: 'main', tabindex: '-1' });
+  const frame = h('div', { class: 'shell' });
+  frame.append(h('a', { class: 'skip', href: '#main' }, 'Skip to the content'), sidebar(session.user), topbar(frame), banner, main);
+  app.replaceChildren(frame);
+  signals.addEventListener('signed-out', () => leave(location.pathname + location.search));
+  signals.addEventListener('kill-switch', refreshKillSwitch);
+  signals.addEventListener('kill-switch-known', () => showBanner(banner, session.killSwitch));
+  document.addEventListener('page', markPage);
+  document.addEventListener('keydown', paletteKey);
+  window.addEventListener('focus', refreshKillSwitch);
+  refreshKillSwitch();
+  start(main);
 }

@@ -2,7 +2,7 @@
 
 import { get, patch, post, remove, segment } from '../api.js';
 import { confirm, recordDrawer } from '../parts/dialog.js';
-import { button, copyable, facts, h, icon, number, sentence, time } from '../parts/dom.js';
+import { button, copyable, facts, h, icon, number, sentence, time } from '../main.js';
 import { field, fieldError, form } from '../parts/form.js';
 import { toast } from '../parts/toast.js';
 import { go, to } from '../router.js';
@@ -30,7 +30,7 @@ function propertyRow(name, schema, required, sensitivity, editable) {
     h('td', {}, h('input', { class: 'input', 'data-part': 'name', value: name, 'aria-label': `Name of ${label}`, disabled: !editable, spellcheck: 'false' })),
     h('td', {}, h('select', { class: 'select', 'data-part': 'kind', 'aria-label': `Type of ${label}`, disabled: !editable }, options(TYPES, kindOf(schema)))),
     h('td', {}, h('select', { class: 'select', 'data-part': 'sensitivity', 'aria-label': `Sensitivity of ${label}`, disabled: !editable }, options(CLEARANCES, sensitivity))),
-    h('td', {}, h('input', { type: 'checkbox', 'data-part': 'required', checked: required, 'aria-label': `${label} is required`, disabled: !editable })),
+    h('td', { 'data-label': 'Required' }, h('input', { type: 'checkbox', 'data-part': 'required', checked: required, 'aria-label': `${label} is required`, disabled: !editable })),
     h('td', {}, editable && h('button', { class: 'button quiet icon-only', type: 'button', 'aria-label': `Take ${label} away`, onclick: () => { const body = row.parentNode; row.remove(); body.dispatchEvent(new Event('change')); } }, icon('close'))));
   row.schema = schema;
   return row;
@@ -47,7 +47,7 @@ function schemaEditor(type, editable) {
   const body = h('tbody', { onchange: fromTable }, rowsOf(schema, fields, editable));
   const json = field({ name: 'schema', type: 'json', rows: 16, label: 'The whole schema (JSON Schema 2020-12)', value: JSON.stringify(schema, null, 2), readonly: !editable, onchange: fromJson });
   const node = h('div', { class: 'stack' },
-    h('div', { class: 'table-scroll' }, h('table', { class: 'table', 'aria-label': 'Properties' },
+    h('div', { class: 'table-scroll' }, h('table', { class: 'table properties', 'aria-label': 'Properties' },
       h('thead', {}, h('tr', {}, ['Property', 'Type', 'Seen by', 'Required', ''].map((text) => h('th', { scope: 'col' }, text || h('span', { class: 'visually-hidden' }, 'Remove'))))), body)),
     editable && h('div', {}, button('Add a property', { glyph: 'plus', onclick: () => { body.append(propertyRow('', { type: 'string' }, false, 'internal', true)); body.lastChild.querySelector('input').focus(); } })),
     h('details', {}, h('summary', {}, 'Schema as JSON'), json));

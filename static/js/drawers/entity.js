@@ -2,7 +2,7 @@
 
 import { get, patch, post, remove, request, segment } from '../api.js';
 import { confirm, recordDrawer } from '../parts/dialog.js';
-import { button, copyable, facts, h, icon, notice, sentence, time } from '../parts/dom.js';
+import { button, copyable, facts, h, icon, notice, sentence, time } from '../main.js';
 import { field, form } from '../parts/form.js';
 import { dataOf, mergePatch, restField, schemaFields } from '../parts/schema-form.js';
 import { toast } from '../parts/toast.js';

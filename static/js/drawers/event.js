@@ -3,7 +3,7 @@
 import { get, segment } from '../api.js';
 import { recordDrawer } from '../parts/dialog.js';
 import { diffTable } from '../parts/diff.js';
-import { copyable, facts, h, sentence, time } from '../parts/dom.js';
+import { copyable, facts, h, sentence, time } from '../main.js';
 import { actorName, outcomeBadge, sentenceOf } from '../pages/audit.js';
 import { to } from '../router.js';
 

@@ -2,7 +2,7 @@
 
 import { get, patch, post, remove, segment } from '../api.js';
 import { confirm, openDialog, attempt, recordDrawer } from '../parts/dialog.js';
-import { badge, button, count, facts, h, icon, notice, sentence, time } from '../parts/dom.js';
+import { badge, button, count, facts, h, icon, notice, sentence, time } from '../main.js';
 import { field, fieldError, form } from '../parts/form.js';
 import { clearanceText, parsePermission, sentencesOf } from '../pages/roles.js';
 import { toast } from '../parts/toast.js';

@@ -4,7 +4,7 @@ import { get, patch, post, remove, segment } from '../api.js';
 import { to } from '../router.js';
 import { can, session } from '../session.js';
 import { confirm, recordDrawer, showOnce } from '../parts/dialog.js';
-import { badge, button, copyable, facts, h, icon, sentence, time } from '../parts/dom.js';
+import { badge, button, copyable, facts, h, icon, sentence, time } from '../main.js';
 import { field, form } from '../parts/form.js';
 import { toast } from '../parts/toast.js';
 

@@ -2,7 +2,7 @@
 
 import { get } from '../api.js';
 import { openDialog } from '../parts/dialog.js';
-import { button, copyable, count, facts, h, notice, number, problemNotice } from '../parts/dom.js';
+import { button, copyable, count, facts, h, notice, number, problemNotice } from '../main.js';
 
 function verdict({ valid, checked, head_seq: head, head_hash: hash, first_broken_seq: broken }) {
   return h('div', { class: 'stack' },

@@ -1,5 +1,5 @@
 import { patch, post } from '../api.js';
-import { badge, facts, h, sentence } from '../parts/dom.js';
+import { badge, facts, h, sentence } from '../main.js';
 import { field, fieldError, form } from '../parts/form.js';
 import { toast } from '../parts/toast.js';
 import { pageHead, to } from '../router.js';

@@ -1,5 +1,5 @@
 import { address, literal } from '../api.js';
-import { button, emptyState, h, icon, number, sentence, time } from '../parts/dom.js';
+import { button, emptyState, h, icon, number, sentence, time } from '../main.js';
 import { listView, listWithDrawer } from '../parts/table.js';
 import { pageHead, setQuery, to, withQuery } from '../router.js';
 import { can } from '../session.js';

@@ -1,4 +1,4 @@
-import { badge, button, h, number, sentence, time } from '../parts/dom.js';
+import { badge, button, h, number, sentence, time } from '../main.js';
 import { listView, listWithDrawer } from '../parts/table.js';
 import { pageHead, setQuery, to, withQuery } from '../router.js';
 import { can, CLEARANCES } from '../session.js';

@@ -1,5 +1,5 @@
 import { get, put } from '../api.js';
-import { badge, facts, h, icon, notice, problemNotice, time } from '../parts/dom.js';
+import { badge, facts, h, icon, notice, problemNotice, time } from '../main.js';
 import { field, fieldError, form } from '../parts/form.js';
 import { toast } from '../parts/toast.js';
 import { pageHead, to } from '../router.js';

@@ -1,6 +1,6 @@
 import { get } from '../api.js';
 import { chart } from '../parts/chart.js';
-import { ago, badge, bytes, count, emptyState, h, icon, notice, number, problemNotice, sentence } from '../parts/dom.js';
+import { ago, badge, bytes, count, emptyState, h, icon, notice, number, problemNotice, sentence } from '../main.js';
 import { pageHead, to } from '../router.js';
 
 function tile({ label, figure, note, href }) {

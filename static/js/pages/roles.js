@@ -1,4 +1,4 @@
-import { badge, button, sentence, time } from '../parts/dom.js';
+import { badge, button, sentence, time } from '../main.js';
 import { listView, listWithDrawer } from '../parts/table.js';
 import { pageHead, setQuery, withQuery } from '../router.js';
 import { can } from '../session.js';

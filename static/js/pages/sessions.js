@@ -1,5 +1,5 @@
 import { get, remove, segment } from '../api.js';
-import { badge, button, emptyState, h, problemNotice, time } from '../parts/dom.js';
+import { badge, button, emptyState, h, problemNotice, time } from '../main.js';
 import { table } from '../parts/table.js';
 import { pageHead } from '../router.js';
 import { signOut } from '../session.js';

@@ -1,5 +1,5 @@
 import { post } from '../api.js';
-import { button, h, icon, labelled, notice, problemNotice, showFieldErrors } from '../parts/dom.js';
+import { button, h, icon, labelled, notice, problemNotice, showFieldErrors } from '../main.js';
 
 /** The one-time token leaves the address at once, so that it stays in no history. */
 function takeToken() {

@@ -1,5 +1,5 @@
 import { post } from '../api.js';
-import { button, h, icon, labelled, problemNotice } from '../parts/dom.js';
+import { button, h, icon, labelled, problemNotice } from '../main.js';
 
 /** Only a path of this console: an address from the query must not lead elsewhere. */
 function wantedPlace() {

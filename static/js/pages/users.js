@@ -1,5 +1,5 @@
 import { literal } from '../api.js';
-import { badge, button, h, sentence, time } from '../parts/dom.js';
+import { badge, button, h, sentence, time } from '../main.js';
 import { listView, listWithDrawer } from '../parts/table.js';
 import { pageHead, setQuery, withQuery } from '../router.js';
 import { can } from '../session.js';

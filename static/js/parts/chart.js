@@ -1,6 +1,6 @@
 // Small line charts over time: SVG, one scale, with a table for those who can't see it.
 
-import { h, number, svg } from './dom.js';
+import { h, number, svg } from '../main.js';
 
 const WIDTH = 600;
 const HEIGHT = 150;

@@ -1,6 +1,6 @@
 // Dialogs and drawers on the native <dialog>: focus held inside and given back, Esc backs out.
 
-import { button, h, icon, problemNotice } from './dom.js';
+import { button, h, icon, problemNotice } from '../main.js';
 
 let serial = 0;
 

@@ -1,6 +1,6 @@
 // What a change did, field by field.
 
-import { h, sentence } from './dom.js';
+import { h, sentence } from '../main.js';
 
 const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
 

@@ -1,6 +1,6 @@
 // Forms from a list of fields; the server's errors land at their fields.
 
-import { button, h, labelled, problemNotice, showFieldErrors } from './dom.js';
+import { button, h, labelled, problemNotice, showFieldErrors } from '../main.js';
 
 function select({ name, options, value, required, onchange }) {
   return h('select', { class: 'select', name, required, onchange, value: value ?? '' }, options.map(([key, text]) => h('option', { value: key }, text)));

@@ -2,7 +2,7 @@
 
 import { upload } from '../api.js';
 import { pageHead, to } from '../router.js';
-import { bytes, count, h, notice, number, problemNotice, sentence } from './dom.js';
+import { bytes, count, h, notice, number, problemNotice, sentence } from '../main.js';
 import { field, form } from './form.js';
 import { table } from './table.js';
 

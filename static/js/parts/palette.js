@@ -3,7 +3,7 @@
 import { get, literal } from '../api.js';
 import { go, to } from '../router.js';
 import { can } from '../session.js';
-import { h, icon, sentence } from './dom.js';
+import { h, icon, sentence } from '../main.js';
 
 const PAGES = [
   ['overview', 'Overview', 'gauge'], ['entity-types', 'Entity types', 'layers'], ['users', 'Users', 'users'], ['roles', 'Roles', 'key'], ['sessions', 'My sessions', 'monitor'],

@@ -1,6 +1,6 @@
 // Form fields from a JSON Schema, and their values back as JSON.
 
-import { sentence } from './dom.js';
+import { sentence } from '../main.js';
 import { field, fieldError } from './form.js';
 
 const PREFIX = 'data.';

@@ -2,7 +2,7 @@
 
 import { get } from '../api.js';
 import { here, setQuery, withQuery } from '../router.js';
-import { button, count, emptyState, h, icon, problemNotice } from './dom.js';
+import { button, count, emptyState, h, icon, problemNotice } from '../main.js';
 
 const SKELETON_ROWS = 12;
 
@@ -82,7 +82,7 @@ export function listView(options) {
   const toolbar = h('div', { class: 'toolbar' }, searchNode, filters.map(filterSelect), counter, tools);
   const failure = h('div', { hidden: true });
   const body = h('div', {});
-  const hasTools = search || filters.length || tools.length;
+  const hasTools = Boolean(search || filters.length || tools.length);
   const node = h('section', { class: 'card', 'aria-label': `List of ${options.nouns ?? `${noun}s`}` }, hasTools && toolbar, failure, body);
   let shown = null;
   let running = null;

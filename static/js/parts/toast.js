@@ -1,6 +1,6 @@
 // A word after an act, with Undo where there is one.
 
-import { announce, h } from './dom.js';
+import { announce, h } from '../main.js';
 
 const SECONDS = 8;
 let stack;
@@ -13,7 +13,7 @@ export function toast(text, { undo } = {}) {
     undo && h('button', { type: 'button', onclick: () => { note.remove(); undo(); } }, 'Undo'),
     h('button', { type: 'button', 'aria-label': 'Dismiss', onclick: () => note.remove() }, '×'));
   stack.append(note);
-  announce(undo ? `${text} Undo is at the end of the page.` : text);
+  announce(undo ? `${text} It can be undone at the end of the page.` : text);
   let timer;
   const wait = () => { timer = setTimeout(() => note.remove(), SECONDS * 1000); };
   for (const hold of ['pointerenter', 'focusin']) note.addEventListener(hold, () => clearTimeout(timer));
