@@ -7,6 +7,7 @@ use crate::{
     clock::Clock,
     config::{Config, Loaded},
     error::Result,
+    filter::CursorKey,
     identity::Hasher,
     observability::Traffic,
     permit::{Authenticate, Credential, Grants, Principal, unauthenticated},
@@ -66,8 +67,14 @@ impl App {
         Arc::new(Strangers(self.roles.clone()))
     }
 
+    /// Cursors outlive a restart: their key is derived from one that does.
+    pub fn cursor_key(&self) -> CursorKey {
+        CursorKey::new(&self.keyring.fingerprint(b"cursors"))
+    }
+
     /// Finishes what waits to be written and closes the database.
     pub fn close(&self) {
+        self.ledger.settle_notes();
         self.ledger.writer().close();
     }
 }

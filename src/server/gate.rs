@@ -82,8 +82,7 @@ impl Inner {
             && let Some(caller) = caller
         {
             let event = Event::new("request.denied", "route", format!("{} {}", route.method, route.path));
-            let event = event.outcome(Outcome::Denied);
-            tracing::info!(action = %event.action, actor = %caller.actor().label, "denied");
+            self.ledger.note(&caller.actor(), event.outcome(Outcome::Denied));
         }
     }
 }

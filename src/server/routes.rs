@@ -2,6 +2,7 @@
 
 use super::gate::{Door, Gate};
 use crate::{
+    access, audit,
     error::{Code, Error, Result},
     permit::Route,
 };
@@ -13,7 +14,7 @@ use actix_web::{
 use std::collections::BTreeMap;
 
 pub fn routes() -> Vec<Route> {
-    [super::overview::routes()].into_iter().flatten().collect()
+    [access::routes(), audit::routes(), super::overview::routes()].into_iter().flatten().collect()
 }
 
 /// The built-in nouns under `/api/v1`, which no entity type may take as its alias.

@@ -61,7 +61,7 @@ pub fn run(loaded: Loaded) -> Result<()> {
 
 fn announce(server: &Server) {
     tracing::info!(address = %server.address, version = env!("CARGO_PKG_VERSION"), "serving");
-    eprintln!("Portcullis serves on http://{}", server.address);
+    println!("Portcullis serves on http://{}", server.address);
 }
 
 async fn wait_for_signal() {
@@ -168,6 +168,7 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(Data::new(app.ledger.clone()))
         .app_data(Data::new(app.roles.clone()))
         .app_data(Data::new(app.hasher.clone()))
+        .app_data(Data::new(app.cursor_key()))
         .app_data(Data::new(app.clock.clone()))
         .app_data(Data::new(StartedAt(app.clock.now())))
         .app_data(Data::from(app.traffic.clone()))
