@@ -33,3 +33,4 @@ pub mod observability;
 // Outside: how people and programs reach it.
 pub mod console;
 pub mod server;
+pub mod cli;

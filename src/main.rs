@@ -1,14 +1,10 @@
-fn main() {
-    let sources =
-        portcullis::config::Sources { directory: ".".into(), env: std::env::vars_os().collect(), ..Default::default() };
-    match portcullis::config::Config::load(&sources)
-        .map_err(|m| m.to_string())
-        .and_then(|l| portcullis::server::run(l).map_err(|e| format!("{e:?}")))
-    {
-        Ok(()) => {}
-        Err(error) => {
-            eprintln!("{error}");
-            std::process::exit(1)
-        }
-    }
+//! The program: an allocator, and the command line.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    portcullis::cli::run()
 }

@@ -3,6 +3,7 @@
 mod address;
 mod app;
 mod connections;
+mod control;
 mod csrf;
 mod edge;
 mod gate;
@@ -12,7 +13,10 @@ mod overview;
 mod report;
 pub mod routes;
 mod serve;
+mod terminal;
 
 pub use app::App;
+pub use control::{Control, Request, RunCommand, SOCKET, Said, through_short_path};
 pub use csrf::{PLAIN_COOKIE, SECURE_COOKIE};
 pub use serve::{Server, run, start};
+pub use terminal::{Terminal, read_line};

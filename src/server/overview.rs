@@ -1,4 +1,4 @@
-//! The state of the instance at a glance, for the console's first page.
+//! The state of the app at a glance, for the console's first page.
 
 use crate::{
     audit::Ledger,
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 pub fn routes() -> Vec<Route> {
     vec![
-        Route::get("/overview", "The state of this instance", overview),
+        Route::get("/overview", "The state of this app", overview),
         Route::get("/overview/series", "Requests of the last hour, by minute", series),
     ]
 }

@@ -3,6 +3,7 @@
 use super::{
     App,
     connections::Connections,
+    control::{Control, RunCommand},
     edge::Edge,
     gate::Gate,
     health::{self, Draining},
@@ -44,12 +45,14 @@ pub struct Server {
 }
 
 /// Runs the server until a signal ends it.
-pub fn run(loaded: Loaded) -> Result<()> {
+pub fn run(loaded: Loaded, run_command: RunCommand) -> Result<()> {
     observability::start_log(&loaded.config);
     actix_web::rt::System::new().block_on(async {
         let server = start(App::open(loaded, Clock::system())?).await?;
+        let control = Control::start(&server.app, run_command)?;
         announce(&server);
         wait_for_signal().await;
+        drop(control);
         tracing::info!("shutting down; a second signal ends at once");
         tokio::select! {
             () = server.stop() => {}

@@ -1,0 +1,173 @@
+//! The command line: the list of commands. Standard output is for scripts, standard error for people;
+//! the exit status is 0 when all is well, 1 when something was refused, 2 for wrong usage or configuration.
+
+mod audit;
+mod config;
+mod connect;
+mod migrate;
+mod serve;
+mod terminal;
+
+use crate::{
+    config::{Config, Loaded, Sources},
+    error::{Error, Result},
+    server::{App, Terminal},
+};
+use clap::{Parser, Subcommand};
+use serde::{Deserialize, Serialize};
+use std::{path::PathBuf, process::ExitCode};
+
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PORTCULLIS_BUILT_FROM"), ")");
+
+/// A hardened backend for a small team, in one executable.
+#[derive(Parser)]
+#[command(name = "portcullis", version = VERSION, arg_required_else_help = true, max_term_width = 100)]
+struct CommandLine {
+    /// Configuration file; without it portcullis.toml in the working directory, if it is there.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of the database and the keys.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until a signal ends it. The first start makes the data folder, the keys and the database.
+    Serve(serve::Serve),
+    /// Check, show or begin a configuration.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Look at the database's version, or bring it up to date.
+    #[command(subcommand)]
+    Migrate(migrate::Migrate),
+    #[command(flatten)]
+    Live(Live),
+}
+
+/// How a command ended, when it did not fail with an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Done,
+    Refused,
+    /// Wrong usage or configuration.
+    Misused,
+}
+
+impl Exit {
+    const fn status(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Refused => 1,
+            Self::Misused => 2,
+        }
+    }
+}
+
+/// What the input of a command is.
+enum Input {
+    Nothing,
+    Standard,
+    File(PathBuf),
+}
+
+/// A command on live state. Beside a running server it runs inside it, else in a process that opens the folder itself.
+trait LiveCommand {
+    /// What [`Terminal::input`] reads, wherever the command runs.
+    fn input(&self) -> Input {
+        Input::Nothing
+    }
+
+    fn run(&self, app: &App, terminal: &mut dyn Terminal) -> Result<Exit>;
+}
+
+/// Declares the commands on live state, one line each.
+macro_rules! live {
+    ($($(#[$doc:meta])* $name:ident($type:ty),)*) => {
+        #[derive(Subcommand, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        enum Live { $($(#[$doc])* $name($type),)* }
+
+        impl Live {
+            fn as_command(&self) -> &dyn LiveCommand {
+                match self { $(Self::$name(command) => command,)* }
+            }
+        }
+    };
+}
+
+live! {
+    /// Check the audit log, or take it out.
+    #[command(subcommand)]
+    Audit(audit::Audit),
+}
+
+/// Reads the arguments of the process and does what they say.
+pub fn run() -> ExitCode {
+    let line = CommandLine::parse();
+    let listen = match &line.command {
+        Command::Serve(serve) => serve.listen.clone(),
+        _ => None,
+    };
+    let sources = Sources {
+        file: line.config,
+        directory: PathBuf::from("."),
+        env: std::env::vars_os().collect(),
+        data_dir: line.data_dir,
+        listen,
+    };
+    let status = match line.command {
+        Command::Serve(command) => with_config(&sources, |loaded| command.run(loaded)),
+        Command::Config(command) => command.run(&sources),
+        Command::Migrate(command) => with_config(&sources, |loaded| command.run(loaded)),
+        Command::Live(command) => with_config(&sources, |loaded| connect::run(loaded, &command)),
+    };
+    ExitCode::from(status)
+}
+
+fn with_config(sources: &Sources, run: impl FnOnce(Loaded) -> Result<u8>) -> u8 {
+    match Config::load(sources) {
+        Ok(loaded) => run(loaded).unwrap_or_else(|error| {
+            eprintln!("{}", explain(&error));
+            Exit::Refused.status()
+        }),
+        Err(mistakes) => {
+            eprintln!("portcullis: {mistakes}");
+            Exit::Misused.status()
+        }
+    }
+}
+
+/// Runs a command inside the server, for one that asked through the control socket.
+fn run_inside(command: &str, app: &App, terminal: &mut dyn Terminal) -> u8 {
+    if let Ok(command) = serde_json::from_str::<Live>(command) {
+        return finish(command.as_command(), app, terminal);
+    }
+    let _ = terminal.talk("portcullis: the running server does not know this command; restart it");
+    Exit::Refused.status()
+}
+
+fn finish(command: &dyn LiveCommand, app: &App, terminal: &mut dyn Terminal) -> u8 {
+    match command.run(app, terminal) {
+        Ok(exit) => exit.status(),
+        Err(error) => {
+            let _ = terminal.talk(&explain(&error));
+            Exit::Refused.status()
+        }
+    }
+}
+
+/// What a person at the terminal reads; they may see the cause, too.
+fn explain(error: &Error) -> String {
+    match error.cause() {
+        Some(cause) => format!("portcullis: {error} ({cause})"),
+        None => format!("portcullis: {error}"),
+    }
+}
+
+/// Waits for something asynchronous, on a thread where blocking is fine.
+fn wait<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Error::internal)?.block_on(future)
+}

@@ -1,0 +1,19 @@
+//! `portcullis serve`: the server itself.
+
+use super::Exit;
+use crate::{config::Loaded, error::Result, server};
+use clap::Args;
+
+#[derive(Args)]
+pub struct Serve {
+    /// Where to listen, such as 127.0.0.1:8080.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<String>,
+}
+
+impl Serve {
+    pub fn run(&self, loaded: Loaded) -> Result<u8> {
+        server::run(loaded, super::run_inside)?;
+        Ok(Exit::Done.status())
+    }
+}
