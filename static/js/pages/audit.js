@@ -1,6 +1,6 @@
 import { address } from '../api.js';
 import { badge, button, h, icon, labelled, sentence, time } from '../main.js';
-import { listView, listWithDrawer } from '../parts/table.js';
+import { listView, listWithDrawer, menuButton } from '../parts/table.js';
 import { pageHead, setQuery, withQuery } from '../router.js';
 import { can } from '../session.js';
 
@@ -78,25 +78,23 @@ function chips() {
 }
 
 function filterMenu() {
-  const host = h('div', { class: 'menu-host' });
-  const toggle = button('More filters', { 'aria-expanded': 'false', onclick: () => show(menu.hidden) });
-  const query = new URLSearchParams(location.search);
-  const inputs = TEXT_FILTERS.map(([name, label]) => labelled(name === 'action' ? label : `${label} (id)`, h('input', { class: 'input', name, value: query.get(name) ?? '', spellcheck: 'false', placeholder: name === 'action' ? 'user.created' : null })));
-  const menu = h('form', { class: 'menu form', hidden: true, onsubmit: (event) => {
-    event.preventDefault();
-    const values = Object.fromEntries(new FormData(menu));
-    show(false);
-    setQuery({ ...values, cursor: null });
-  } }, inputs, button('Apply', { tone: 'primary', type: 'submit' }));
-  function show(open) {
-    menu.hidden = !open;
-    toggle.setAttribute('aria-expanded', String(open));
-    if (open) menu.querySelector('input').focus();
+  function fields() {
+    const query = new URLSearchParams(location.search);
+    const inputs = TEXT_FILTERS.map(([name, label]) => labelled(name === 'action' ? label : `${label} (id)`, h('input', { class: 'input', name, value: query.get(name) ?? '', spellcheck: 'false', placeholder: name === 'action' ? 'user.created' : null })));
+    return h('form', { class: 'form', onsubmit: apply }, inputs, button('Apply', { tone: 'primary', type: 'submit' }));
   }
-  host.addEventListener('keydown', (event) => { if (event.key === 'Escape' && !menu.hidden) { show(false); toggle.focus(); } });
-  host.addEventListener('focusout', (event) => event.relatedTarget && !host.contains(event.relatedTarget) && show(false));
-  host.append(toggle, menu);
-  return host;
+  function apply(event) {
+    event.preventDefault();
+    menu.close();
+    setQuery({ ...Object.fromEntries(new FormData(event.target)), cursor: null });
+  }
+  const menu = menuButton('More filters', { content: fields });
+  return menu;
+}
+
+function exportMenu() {
+  const link = (format, text) => h('a', { class: 'menu-item', href: address('/audit/export', { format }), download: `audit.${format}` }, icon('download'), text);
+  return menuButton('Export', { glyph: 'download', content: () => [link('csv', 'CSV, to read'), link('jsonl', 'JSON Lines, to verify')] });
 }
 
 export default function audit({ root }) {
@@ -110,10 +108,8 @@ export default function audit({ root }) {
     empty: { icon: 'list', title: 'No events yet', text: 'Every change, sign-in and refusal is written here.' },
   });
   const verify = async () => (await import('../drawers/verify.js')).verifyChain();
-  const mayExport = can('audit', 'export');
   root.append(pageHead({ title: 'Audit log', actions: [
-    mayExport && h('a', { class: 'button', href: address('/audit/export', { format: 'csv' }), download: 'audit.csv' }, icon('download'), 'CSV'),
-    mayExport && h('a', { class: 'button hide-phone', href: address('/audit/export', { format: 'jsonl' }), download: 'audit.jsonl' }, icon('download'), 'JSON Lines'),
+    can('audit', 'export') && exportMenu(),
     button('Verify chain', { glyph: 'shield', tone: 'primary', onclick: verify }),
   ] }), list.node);
   const page = listWithDrawer(list, async (seq, hooks) => (await import('../drawers/event.js')).eventDrawer(seq, hooks));

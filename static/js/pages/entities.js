@@ -1,6 +1,6 @@
 import { address, literal } from '../api.js';
 import { button, emptyState, h, icon, number, sentence, time } from '../main.js';
-import { listView, listWithDrawer } from '../parts/table.js';
+import { listView, listWithDrawer, menuButton } from '../parts/table.js';
 import { pageHead, setQuery, to, withQuery } from '../router.js';
 import { can } from '../session.js';
 
@@ -29,44 +29,38 @@ function columnsOf(items) {
   return [
     { label: 'Name', sort: 'name', fit: true, cell: (entity) => entity.name || 'Untitled' },
     ...properties.map((key) => ({ label: sentence(key), phoneLabel: sentence(key), fit: true, numeric: numeric(key), cell: ({ data }) => shown(data?.[key]) })),
-    { label: 'Confidence', sort: 'confidence', numeric: true, phoneLabel: 'Confidence', cell: ({ confidence }) => (confidence === null || confidence === undefined ? '' : `${number(Math.round(confidence * 100))} %`) },
+    { label: 'Confidence', numeric: true, phoneLabel: 'Confidence', cell: ({ confidence }) => (confidence === null || confidence === undefined ? '' : `${number(Math.round(confidence * 100))} %`) },
     { label: 'Updated', sort: 'updated_at', phoneLabel: 'Updated', cell: (entity) => time(entity.updated_at) },
     { label: 'Id', phoneOff: true, cell: ({ id }) => h('code', { class: 'faint', title: id }, id.slice(-8)) },
   ];
 }
 
 function columnPicker(known) {
-  const host = h('div', { class: 'menu-host' });
-  const menu = h('div', { class: 'menu', hidden: true, role: 'group', 'aria-label': 'Columns' });
-  const toggle = button('Columns', { glyph: 'columns', 'aria-expanded': 'false', onclick: () => show(menu.hidden) });
-  function choose() {
-    const columns = [...menu.querySelectorAll('input:checked')].map(({ value }) => value).join(',');
-    setQuery({ columns: columns || ',' });
-  }
-  function show(open) {
+  function boxes() {
     const now = new URLSearchParams(location.search).get('columns');
     const chosen = now === null ? known().slice(0, DEFAULT_COLUMNS) : now.split(',');
-    const boxes = known().map((key) => h('label', { class: 'check' }, h('input', { type: 'checkbox', value: key, checked: chosen.includes(key), onchange: choose }), sentence(key)));
-    menu.replaceChildren(...(boxes.length ? boxes : [h('p', { class: 'muted' }, 'These entities have no properties.')]));
-    menu.hidden = !open;
-    toggle.setAttribute('aria-expanded', String(open));
-    if (open) menu.querySelector('input')?.focus();
+    return known().map((key) => h('label', { class: 'check' }, h('input', { type: 'checkbox', value: key, checked: chosen.includes(key) }), sentence(key)));
   }
-  host.addEventListener('keydown', (event) => { if (event.key === 'Escape' && !menu.hidden) { show(false); toggle.focus(); } });
-  host.addEventListener('focusout', (event) => event.relatedTarget && !host.contains(event.relatedTarget) && show(false));
-  host.append(toggle, menu);
-  return host;
+  function choose({ currentTarget }) {
+    const columns = [...currentTarget.querySelectorAll('input:checked')].map(({ value }) => value).join(',');
+    setQuery({ columns: columns || ',' });
+  }
+  return menuButton('Columns', { glyph: 'columns', onchange: choose, content: () => (known().length ? boxes() : h('p', { class: 'muted' }, 'These entities have no properties.')) });
+}
+
+function transferMenu(type) {
+  const resource = `entities.${type}`;
+  const exportLink = (format, text) => h('a', { class: 'menu-item', href: address(`/entities/${type}/export`, { format }), download: `${type}.${format}` }, icon('download'), text);
+  const entries = [
+    can(resource, 'create') && h('a', { class: 'menu-item', href: to(`entities/${type}/import`) }, icon('upload'), 'Import a file'),
+    can(resource, 'export') && [exportLink('csv', 'Export as CSV'), exportLink('jsonl', 'Export as JSON Lines')],
+  ].flat().filter(Boolean);
+  return entries.length > 0 && menuButton('Import and export', { content: () => entries });
 }
 
 function actionsFor(type) {
-  const resource = `entities.${type}`;
-  const mayCreate = can(resource, 'create');
-  return [
-    can(resource, 'export') && h('a', { class: 'button', href: address(`/entities/${type}/export`, { format: 'csv' }), download: `${type}.csv` }, icon('download'), 'CSV'),
-    can(resource, 'export') && h('a', { class: 'button hide-phone', href: address(`/entities/${type}/export`, { format: 'jsonl' }), download: `${type}.jsonl` }, icon('download'), 'JSON Lines'),
-    mayCreate && h('a', { class: 'button', href: to(`entities/${type}/import`) }, icon('upload'), 'Import'),
-    button('New entity', { glyph: 'plus', tone: 'primary', disabled: !mayCreate, title: mayCreate ? null : 'Your role may not create these', onclick: () => setQuery({ open: 'new' }) }),
-  ];
+  const mayCreate = can(`entities.${type}`, 'create');
+  return [transferMenu(type), button('New entity', { glyph: 'plus', tone: 'primary', disabled: !mayCreate, title: mayCreate ? null : 'Your role may not create these', onclick: () => setQuery({ open: 'new' }) })];
 }
 
 function entityList(root, type) {

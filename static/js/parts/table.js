@@ -142,6 +142,24 @@ export function listView(options) {
   return { node, update, reload: load };
 }
 
+/** A button that opens a small menu: Esc, a click or focus elsewhere closes it. `content()` fills it each time. */
+export function menuButton(label, { glyph, content, onchange }) {
+  const menu = h('div', { class: 'menu', hidden: true, role: 'group', 'aria-label': label, onchange });
+  const toggle = button(label, { glyph, 'aria-expanded': 'false', onclick: () => show(menu.hidden) });
+  const host = h('div', { class: 'menu-host' }, toggle, menu);
+  function show(open) {
+    if (open) menu.replaceChildren(...[content()].flat());
+    menu.hidden = !open;
+    toggle.setAttribute('aria-expanded', String(open));
+    if (open) menu.querySelector('input, a')?.focus();
+  }
+  host.close = () => { show(false); toggle.focus(); };
+  host.addEventListener('keydown', (event) => { if (event.key === 'Escape' && !menu.hidden) host.close(); });
+  host.addEventListener('focusout', (event) => event.relatedTarget && !host.contains(event.relatedTarget) && show(false));
+  document.addEventListener('pointerdown', (event) => !host.contains(event.target) && show(false));
+  return host;
+}
+
 /** Keeps a list and its drawer in step with the address; `open(id, hooks)` answers `{ dismiss }`. */
 export function listWithDrawer(list, open) {
   let shown = null;
