@@ -28,6 +28,7 @@ pub mod access;
 pub mod identity;
 
 // Product: what a team comes for.
+pub mod data;
 pub mod observability;
 
 // Outside: how people and programs reach it.

@@ -139,6 +139,7 @@ fn parse_extent(text: &str) -> Result<Extent, String> {
             let inner = rule.strip_prefix("where(").and_then(|rest| rest.strip_suffix(')'));
             let inner = inner.map(str::trim).filter(|inner| !inner.is_empty());
             let inner = inner.ok_or_else(|| format!("unknown reach `{rule}`; use any, own or where(…)"))?;
+            crate::filter::parse(inner).map_err(|error| format!("its rule does not read: {error}"))?;
             Ok(Extent::Where(RowRule(inner.into())))
         }
     }

@@ -49,9 +49,10 @@ impl Mask {
     /// Whether an error may name the path.
     pub fn hides(&self, path: &[String]) -> bool {
         self.hidden.iter().any(|hidden| path.starts_with(hidden))
-            || self.only.as_ref().is_some_and(|only| {
-                !only.iter().any(|seen| path.starts_with(seen) || seen.starts_with(path))
-            })
+            || self
+                .only
+                .as_ref()
+                .is_some_and(|only| !only.iter().any(|seen| path.starts_with(seen) || seen.starts_with(path)))
     }
 
     /// Takes out what is not to be seen.

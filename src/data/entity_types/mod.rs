@@ -10,8 +10,8 @@ mod routes;
 mod schema;
 mod store;
 
-pub use action::{ChangeEntityType, NewEntityType, change, create, delete, plan};
+pub use action::{ChangeEntityType, FieldInput, NewEntityType, change, create, delete};
 pub use mask::Mask;
-pub use model::{EntityType, FieldOptions};
+pub use model::{Definition, EntityType, FieldOptions};
 pub use registry::EntityTypes;
 pub use routes::routes;

@@ -22,7 +22,9 @@ pub(super) fn refusal(pattern: &str) -> Option<String> {
 
 fn explodes(hir: &Hir) -> bool {
     match hir.kind() {
-        HirKind::Repetition(repetition) => (unbounded(repetition) && ambiguous(&repetition.sub)) || explodes(&repetition.sub),
+        HirKind::Repetition(repetition) => {
+            (unbounded(repetition) && ambiguous(&repetition.sub)) || explodes(&repetition.sub)
+        }
         HirKind::Capture(capture) => explodes(&capture.sub),
         HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(explodes),
         HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => false,
@@ -65,9 +67,10 @@ fn prefixes(parts: &[Hir]) -> bool {
             _ => None,
         })
         .collect();
-    literals.iter().enumerate().any(|(index, one)| {
-        literals.iter().enumerate().any(|(other, two)| index != other && two.starts_with(one))
-    })
+    literals
+        .iter()
+        .enumerate()
+        .any(|(index, one)| literals.iter().enumerate().any(|(other, two)| index != other && two.starts_with(one)))
 }
 
 #[cfg(test)]
@@ -76,10 +79,28 @@ mod tests {
 
     #[test]
     fn patterns_that_explode_are_refused() {
-        for bad in ["(a+)+$", "^(a*)*$", "([a-zA-Z]+)*", "(a|aa)+", "((a+)b?)*", "(.*)*", "(?=a)", "(a)\\1", "(", "(a{1,}){50,}"] {
+        for bad in [
+            "(a+)+$",
+            "^(a*)*$",
+            "([a-zA-Z]+)*",
+            "(a|aa)+",
+            "((a+)b?)*",
+            "(.*)*",
+            "(?=a)",
+            "(a)\\1",
+            "(",
+            "(a{1,}){50,}",
+        ] {
             assert!(refusal(bad).is_some(), "{bad}");
         }
-        for good in ["^[a-z]+(-[a-z]+)*$", "^C[0-9]{4}$", "^(foo|bar)+$", "^\\d{1,3}(\\.\\d{1,3}){3}$", "^(\\w+\\s)*$", "[^@]+@[^@]+"] {
+        for good in [
+            "^[a-z]+(-[a-z]+)*$",
+            "^C[0-9]{4}$",
+            "^(foo|bar)+$",
+            "^\\d{1,3}(\\.\\d{1,3}){3}$",
+            "^(\\w+\\s)*$",
+            "[^@]+@[^@]+",
+        ] {
             assert!(refusal(good).is_none(), "{good}");
         }
     }

@@ -1,11 +1,7 @@
 //! JSON Schema 2020-12 of `data`: what is taken as a schema, and how an entity is checked against it.
 
 use super::{mask::Mask, patterns};
-use crate::{
-    data::pointer,
-    error::Faults,
-    filter::Kind,
-};
+use crate::{data::pointer, error::Faults, filter::Kind};
 use jsonschema::{PatternOptions, Validator, error::ValidationErrorKind};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -19,8 +15,18 @@ const FAULTS: usize = 20;
 const MAPS: [&str; 5] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
 const LISTS: [&str; 4] = ["allOf", "anyOf", "oneOf", "prefixItems"];
 const SINGLE: [&str; 12] = [
-    "not", "if", "then", "else", "items", "additionalProperties", "unevaluatedProperties", "unevaluatedItems",
-    "contains", "propertyNames", "contentSchema", "additionalItems",
+    "not",
+    "if",
+    "then",
+    "else",
+    "items",
+    "additionalProperties",
+    "unevaluatedProperties",
+    "unevaluatedItems",
+    "contains",
+    "propertyNames",
+    "contentSchema",
+    "additionalItems",
 ];
 const IN_PLACE: [&str; 7] = ["allOf", "anyOf", "oneOf", "not", "if", "then", "else"];
 const REFUSED: [&str; 7] =
@@ -50,7 +56,11 @@ pub(super) fn compile(schema: &Value, faults: &mut Faults) -> Option<Validator> 
         Ok(validator) => Some(validator),
         Err(error) => {
             let path = error.instance_path().to_string();
-            faults.push(format!("/schema{path}"), "invalid_schema", format!("This is not JSON Schema 2020-12: {error}."));
+            faults.push(
+                format!("/schema{path}"),
+                "invalid_schema",
+                format!("This is not JSON Schema 2020-12: {error}."),
+            );
             None
         }
     }
@@ -98,7 +108,9 @@ impl<'s> Walk<'s> {
                     }
                     Value::String(target) if word == "$ref" => match target.strip_prefix('#') {
                         Some(target) => same.push(decode(target)),
-                        None => self.wrong(&here, "Only references inside the schema, such as #/$defs/name, are followed."),
+                        None => {
+                            self.wrong(&here, "Only references inside the schema, such as #/$defs/name, are followed.")
+                        }
                     },
                     _ => {}
                 }
@@ -116,7 +128,8 @@ impl<'s> Walk<'s> {
             self.wrong(&format!("{path}/{word}"), format!("{word} is not supported."));
         }
         if let Some(dialect) = members.get("$schema").filter(|dialect| {
-            dialect.as_str().map(|uri| uri.trim_end_matches('#')) != Some("https://json-schema.org/draft/2020-12/schema")
+            dialect.as_str().map(|uri| uri.trim_end_matches('#'))
+                != Some("https://json-schema.org/draft/2020-12/schema")
         }) {
             self.wrong(&format!("{path}/$schema"), format!("Only JSON Schema 2020-12 is known, not {dialect}."));
         }
@@ -150,7 +163,10 @@ impl<'s> Walk<'s> {
             None => {}
         }
         let Some(next) = self.nodes.get(path) else {
-            return Err(format!("There is no schema at #{path}{}.", if self.root.pointer(path).is_some() { ", only a value" } else { "" }));
+            return Err(format!(
+                "There is no schema at #{path}{}.",
+                if self.root.pointer(path).is_some() { ", only a value" } else { "" }
+            ));
         };
         known.insert(path.to_owned(), None);
         let mut total = 1_u64;
@@ -158,7 +174,11 @@ impl<'s> Walk<'s> {
             total = total.saturating_add(self.steps(below, known, depth + 1)?);
         }
         known.insert(path.to_owned(), Some(total));
-        if total > STEPS { Err(format!("One value would take {total} steps through this schema; {STEPS} are allowed.")) } else { Ok(total) }
+        if total > STEPS {
+            Err(format!("One value would take {total} steps through this schema; {STEPS} are allowed."))
+        } else {
+            Ok(total)
+        }
     }
 }
 
@@ -191,7 +211,11 @@ pub(super) fn check(validator: &Validator, data: &Value, mask: &Mask, faults: &m
             continue;
         }
         if mask.hides(&path) || !path.is_empty() && !mask.is_full() && !mask.shows(&path) {
-            faults.push("/data", "invalid", "The data does not fit the schema together with fields that you may not see.");
+            faults.push(
+                "/data",
+                "invalid",
+                "The data does not fit the schema together with fields that you may not see.",
+            );
             continue;
         }
         let at = format!("/data{}", pointer::join(&path));
@@ -245,8 +269,9 @@ mod tests {
 
     fn compiled(schema: &Value) -> Result<Validator, Vec<String>> {
         let mut faults = Faults::default();
-        compile(schema, &mut faults)
-            .ok_or_else(|| faults.into_inner().into_iter().map(|fault| format!("{} {}", fault.pointer, fault.message)).collect())
+        compile(schema, &mut faults).ok_or_else(|| {
+            faults.into_inner().into_iter().map(|fault| format!("{} {}", fault.pointer, fault.message)).collect()
+        })
     }
 
     #[test]
@@ -300,13 +325,23 @@ mod tests {
         let faults = |data: Value, mask: &Mask| {
             let mut faults = Faults::default();
             check(&validator, &data, mask, &mut faults);
-            let mut named: Vec<_> = faults.into_inner().iter().map(|fault| format!("{} {}", fault.pointer, fault.code)).collect();
+            let mut named: Vec<_> =
+                faults.into_inner().iter().map(|fault| format!("{} {}", fault.pointer, fault.code)).collect();
             named.sort();
             named
         };
         let bad = json!({"no": "secret-value", "age": 3, "mail": "x", "other": 1});
         let full = Mask::default();
-        assert_eq!(faults(bad.clone(), &full), ["/data additionalProperties", "/data/age minimum", "/data/iban required", "/data/mail format", "/data/no pattern"]);
+        assert_eq!(
+            faults(bad.clone(), &full),
+            [
+                "/data additionalProperties",
+                "/data/age minimum",
+                "/data/iban required",
+                "/data/mail format",
+                "/data/no pattern"
+            ]
+        );
         assert_eq!(faults(bad, &mask)[..2], ["/data additionalProperties", "/data required"]);
         assert!(faults(json!({"no": "C1", "iban": "x", "age": null}), &full).is_empty());
         let path = |text: &str| pointer::segments(text).unwrap();

@@ -1,0 +1,1 @@
+//! Entities: the records of a type.

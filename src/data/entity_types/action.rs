@@ -1,0 +1,305 @@
+//! Making, changing and deleting entity types.
+
+use super::{
+    compatibility,
+    model::{Definition, EntityType, FieldOptions},
+    registry::EntityTypes,
+    store,
+};
+use crate::{
+    actor::Actor,
+    audit::{Event, Ledger},
+    clock::Time,
+    error::{Error, Faults, Result},
+    ids::Id,
+    permit::{Clearance, is_name},
+    storage::Tx,
+    web::{Body, Precondition, etag},
+};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// Fields that a type may mark, at most.
+const FIELDS: usize = 200;
+/// Names that routes have, so that no alias stands in their way.
+const RESERVED: [&str; 41] = [
+    "access_matrix",
+    "admin",
+    "anonymous",
+    "api",
+    "api_keys",
+    "audit",
+    "auth",
+    "backups",
+    "batch",
+    "console",
+    "decisions",
+    "docs",
+    "doctor",
+    "elevations",
+    "entities",
+    "entity_types",
+    "events",
+    "files",
+    "forward_auth",
+    "health",
+    "jobs",
+    "kill_switch",
+    "limits",
+    "logs",
+    "metrics",
+    "observations",
+    "openapi",
+    "overview",
+    "permissions",
+    "portcullis",
+    "relationship_types",
+    "relationships",
+    "roles",
+    "search",
+    "secrets",
+    "sessions",
+    "settings",
+    "setup",
+    "system",
+    "users",
+    "webhooks",
+];
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct NewEntityType {
+    pub name: String,
+    pub schema: Option<Value>,
+    pub fields: Option<BTreeMap<String, FieldInput>>,
+    pub indexes: Option<Vec<String>>,
+    pub alias: Option<String>,
+    pub owner_only: Option<bool>,
+    pub inspection: Option<Value>,
+    pub retention_days: Option<Value>,
+}
+
+/// Members that are given replace what was; absent ones stay.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct ChangeEntityType {
+    pub schema: Option<Value>,
+    pub fields: Option<BTreeMap<String, FieldInput>>,
+    pub indexes: Option<Vec<String>>,
+    /// Null: no alias.
+    #[serde(default, deserialize_with = "present")]
+    pub alias: Option<Option<String>>,
+    pub owner_only: Option<bool>,
+    pub inspection: Option<Value>,
+    pub retention_days: Option<Value>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FieldInput {
+    pub sensitivity: Option<Clearance>,
+    pub pii: Option<bool>,
+    pub unique: Option<bool>,
+    pub index: Option<bool>,
+}
+
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl Body for NewEntityType {
+    fn check(&self, faults: &mut Faults) {
+        check_name("/name", &self.name, faults);
+        if let Some(alias) = &self.alias {
+            check_name("/alias", alias, faults);
+        }
+        check_fields(self.fields.as_ref(), faults);
+        not_available("/inspection", self.inspection.is_some(), faults);
+        not_available("/retention_days", self.retention_days.is_some(), faults);
+    }
+}
+
+impl Body for ChangeEntityType {
+    fn check(&self, faults: &mut Faults) {
+        if let Some(Some(alias)) = &self.alias {
+            check_name("/alias", alias, faults);
+        }
+        check_fields(self.fields.as_ref(), faults);
+        not_available("/inspection", self.inspection.is_some(), faults);
+        not_available("/retention_days", self.retention_days.is_some(), faults);
+    }
+}
+
+fn check_name(pointer: &str, name: &str, faults: &mut Faults) {
+    if !is_name(name) {
+        let rule = "A name is a small letter, then up to 62 small letters, digits and underscores.";
+        faults.push(pointer, "invalid", rule);
+    } else if RESERVED.contains(&name) {
+        faults.push(pointer, "reserved", format!("`{name}` is a name of the system's own."));
+    }
+}
+
+fn check_fields(fields: Option<&BTreeMap<String, FieldInput>>, faults: &mut Faults) {
+    let Some(fields) = fields else { return };
+    if fields.len() > FIELDS {
+        faults.push("/fields", "too_many", format!("A type marks at most {FIELDS} fields."));
+    }
+    for (pointer, input) in fields {
+        let at = format!("/fields/{}", crate::data::pointer::escape(pointer));
+        not_available(&format!("{at}/pii"), input.pii == Some(true), faults);
+        not_available(&format!("{at}/unique"), input.unique == Some(true), faults);
+    }
+}
+
+/// What would not be kept is refused, not taken in silence.
+fn not_available(pointer: &str, asked: bool, faults: &mut Faults) {
+    if asked {
+        let name = pointer.rsplit('/').next().unwrap_or_default();
+        faults.push(pointer, "not_available", format!("`{name}` is not available yet."));
+    }
+}
+
+fn options(fields: BTreeMap<String, FieldInput>) -> BTreeMap<String, FieldOptions> {
+    let option = |input: FieldInput| FieldOptions {
+        sensitivity: input.sensitivity.unwrap_or_default(),
+        index: input.index.unwrap_or(false),
+    };
+    fields.into_iter().map(|(pointer, input)| (pointer, option(input))).collect()
+}
+
+impl NewEntityType {
+    fn into_definition(self, now: Time) -> Definition {
+        Definition {
+            id: Id::new(),
+            name: self.name.into(),
+            schema: self.schema.unwrap_or_else(|| json!({"type": "object"})),
+            fields: options(self.fields.unwrap_or_default()),
+            indexes: self.indexes.unwrap_or_default(),
+            alias: self.alias.map(Into::into),
+            owner_only: self.owner_only.unwrap_or(false),
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+}
+
+impl ChangeEntityType {
+    fn apply(self, mut definition: Definition, now: Time) -> Definition {
+        if let Some(schema) = self.schema {
+            definition.schema = schema;
+        }
+        if let Some(fields) = self.fields {
+            definition.fields = options(fields);
+        }
+        if let Some(indexes) = self.indexes {
+            definition.indexes = indexes;
+        }
+        if let Some(alias) = self.alias {
+            definition.alias = alias.map(Into::into);
+        }
+        definition.owner_only = self.owner_only.unwrap_or(definition.owner_only);
+        definition.version += 1;
+        definition.updated_at = now;
+        definition
+    }
+}
+
+fn ensure_alias_free(tx: &Tx<'_>, definition: &Definition) -> Result<()> {
+    let Some(alias) = &definition.alias else { return Ok(()) };
+    match store::has_alias(tx, alias)? {
+        Some(other) if *other != *definition.name => {
+            Err(Error::conflict(format!("The alias {alias} belongs to the type {other}.")))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub async fn create(
+    ledger: &Ledger,
+    types: &EntityTypes,
+    actor: &Actor,
+    new: NewEntityType,
+) -> Result<Arc<EntityType>> {
+    let entity_type = Arc::new(EntityType::new(new.into_definition(ledger.clock().now()))?);
+    let types = types.clone();
+    ledger
+        .change(actor, move |tx| {
+            let name = &entity_type.name;
+            if store::find(tx, name)?.is_some() {
+                return Err(Error::conflict(format!("There is a type {name} already.")));
+            }
+            ensure_alias_free(tx, &entity_type)?;
+            store::insert(tx, &entity_type)?;
+            types.replace(tx, name, Some(entity_type.clone()));
+            let event = Event::new("entity_type.created", "entity_type", name).after(entity_type.definition());
+            Ok((entity_type.clone(), event))
+        })
+        .await
+}
+
+/// Changes a type. A schema that entities would not fit is refused: they are looked at before the writer's
+/// turn, and those that changed meanwhile within it.
+pub async fn change(
+    ledger: &Ledger,
+    types: &EntityTypes,
+    actor: &Actor,
+    name: &str,
+    change: ChangeEntityType,
+    precondition: Precondition,
+) -> Result<Arc<EntityType>> {
+    let before = types.require(name)?;
+    precondition.check(&etag(before.version, 0))?;
+    let now = ledger.clock().now();
+    let after = Arc::new(EntityType::new(change.apply(before.definition().clone(), now))?);
+    let same = after.schema == before.schema;
+    if !same {
+        let (db, next) = (ledger.db().clone(), after.clone());
+        let look = move || db.read_long(|reader| compatibility::check(reader, &next, None));
+        tokio::task::spawn_blocking(look).await.map_err(Error::internal)??.into_result()?;
+    }
+    let types = types.clone();
+    ledger
+        .change(actor, move |tx| {
+            let stored = store::find(tx, &before.name)?.ok_or_else(Error::not_found)?;
+            if stored.version != before.version {
+                return Err(Error::conflict(format!("The type {} was changed just now. Try again.", before.name)));
+            }
+            if !same {
+                let since = now.minus(Duration::from_secs(60));
+                compatibility::check(tx, &after, Some(since))?.into_result()?;
+            }
+            ensure_alias_free(tx, &after)?;
+            store::update(tx, &before, &after)?;
+            types.replace(tx, &after.name, Some(after.clone()));
+            let event = Event::new("entity_type.updated", "entity_type", &after.name)
+                .changed(before.definition(), after.definition());
+            Ok((after.clone(), event))
+        })
+        .await
+}
+
+pub async fn delete(
+    ledger: &Ledger,
+    types: &EntityTypes,
+    actor: &Actor,
+    name: String,
+    precondition: Precondition,
+) -> Result<()> {
+    let types = types.clone();
+    ledger
+        .change(actor, move |tx| {
+            let stored = store::find(tx, &name)?.ok_or_else(Error::not_found)?;
+            precondition.check(&etag(stored.version, 0))?;
+            let entities = store::entities(tx, &name)?;
+            if entities > 0 {
+                let message = format!("The type {name} still has entities: {entities}. Delete them first.");
+                return Err(Error::conflict(message).with("count", entities));
+            }
+            let purged = store::delete(tx, &stored)?;
+            types.replace(tx, &stored.name, None);
+            let event = Event::new("entity_type.deleted", "entity_type", &name)
+                .before(&json!({"definition": stored, "deleted_entities": purged}));
+            Ok(((), event))
+        })
+        .await
+}

@@ -1,0 +1,55 @@
+//! Whether the entities there are still fit a schema that is about to change.
+
+use super::model::EntityType;
+use crate::{
+    clock::Time,
+    error::{Error, Fault, Result},
+    params,
+    storage::Reader,
+};
+use serde_json::Value;
+
+/// Entities that a refusal names.
+const EXAMPLES: usize = 5;
+
+#[derive(Default)]
+pub(super) struct Broken {
+    count: u64,
+    examples: Vec<Fault>,
+}
+
+impl Broken {
+    /// The refusal, when anything would break.
+    pub fn into_result(self) -> Result<()> {
+        if self.count == 0 {
+            return Ok(());
+        }
+        let noun = if self.count == 1 { "entity does" } else { "entities do" };
+        let mut faults = vec![Fault {
+            pointer: "/schema".to_owned(),
+            code: "breaks_entities".into(),
+            message: format!("{} {noun} not fit the new schema. Change them first.", self.count),
+        }];
+        faults.extend(self.examples);
+        Err(Error::invalid(faults).with("count", self.count))
+    }
+}
+
+/// Looks at the entities of the type, deleted ones too since they can come back, that were changed since `since`.
+pub(super) fn check(reader: &Reader<'_>, entity_type: &EntityType, since: Option<Time>) -> Result<Broken> {
+    let mut broken = Broken::default();
+    let sql = "SELECT id, data FROM entities WHERE type = ?1 AND updated_at >= ?2";
+    reader.query_each(sql, params![&*entity_type.name, since.map_or(i64::MIN, Time::millis)], |row| {
+        let data: Value = serde_json::from_str(row.text(1)?).map_err(Error::internal)?;
+        if entity_type.accepts(&data) {
+            return Ok(());
+        }
+        broken.count += 1;
+        if broken.examples.len() < EXAMPLES {
+            let message = format!("The entity {} does not fit the new schema.", row.text(0)?);
+            broken.examples.push(Fault { pointer: "/schema".to_owned(), code: "broken_entity".into(), message });
+        }
+        Ok(())
+    })?;
+    Ok(broken)
+}

@@ -1,0 +1,150 @@
+//! An entity type as it is stored and shown, and as it is used.
+
+use super::{mask::Mask, schema};
+use crate::{
+    clock::Time,
+    data::pointer,
+    error::{Error, Faults, Result},
+    filter::{Field, Kind},
+    ids::Id,
+    permit::Clearance,
+};
+use jsonschema::Validator;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::{collections::BTreeMap, ops::Deref, sync::Arc};
+
+/// What a type says about one field.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FieldOptions {
+    #[serde(default)]
+    pub sensitivity: Clearance,
+    /// Filters and sorts on it find their way without looking at every entity.
+    #[serde(default)]
+    pub index: bool,
+}
+
+/// What is stored and shown.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Definition {
+    pub id: Id,
+    pub name: Arc<str>,
+    pub schema: Value,
+    pub fields: BTreeMap<String, FieldOptions>,
+    pub indexes: Vec<String>,
+    pub alias: Option<Arc<str>>,
+    pub owner_only: bool,
+    pub version: i64,
+    pub created_at: Time,
+    pub updated_at: Time,
+}
+
+/// A type ready for use: its schema compiled, and what each clearance sees.
+#[derive(Debug)]
+pub struct EntityType {
+    definition: Definition,
+    validator: Validator,
+    masks: [Arc<Mask>; 4],
+}
+
+impl Deref for EntityType {
+    type Target = Definition;
+
+    fn deref(&self) -> &Definition {
+        &self.definition
+    }
+}
+
+impl EntityType {
+    /// Compiles a definition, or names everything that is wrong with it.
+    pub fn new(definition: Definition) -> Result<Self> {
+        let mut faults = Faults::default();
+        let validator = schema::compile(&definition.schema, &mut faults);
+        let mut paths = Vec::with_capacity(definition.fields.len());
+        for (text, options) in &definition.fields {
+            match pointer::segments(text) {
+                Some(path) => paths.push((path, options.sensitivity)),
+                None => faults.push(
+                    format!("/fields/{}", pointer::escape(text)),
+                    "invalid_pointer",
+                    format!("`{text}` is no pointer into data, such as /address/city."),
+                ),
+            }
+        }
+        check_indexes(&definition, &mut faults);
+        faults.into_result()?;
+        let validator = validator.ok_or_else(|| Error::internal("a schema without faults was not compiled"))?;
+        let masks = Clearance::ALL
+            .map(|level| Arc::new(Mask::new(paths.iter().map(|(path, sensitivity)| (path, *sensitivity)), level)));
+        Ok(Self { definition, validator, masks })
+    }
+
+    pub fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
+    pub fn mask(&self, clearance: Clearance) -> &Arc<Mask> {
+        &self.masks[clearance as usize]
+    }
+
+    /// Names what in `data` does not fit the schema, as far as `mask` lets it be named.
+    pub fn check(&self, data: &Value, mask: &Mask, faults: &mut Faults) {
+        if !self.validator.is_valid(data) {
+            schema::check(&self.validator, data, mask, faults);
+        }
+    }
+
+    pub fn accepts(&self, data: &Value) -> bool {
+        self.validator.is_valid(data)
+    }
+
+    /// What the schema says about the type of a path in `data`.
+    pub fn kind(&self, path: &[String]) -> Kind {
+        schema::kind(&self.definition.schema, path)
+    }
+}
+
+impl Definition {
+    /// The paths that have an index, whichever way it was asked for.
+    pub fn indexed(&self) -> impl Iterator<Item = &str> {
+        let marked = self.fields.iter().filter(|(_, options)| options.index).map(|(pointer, _)| pointer.as_str());
+        let listed = self.indexes.iter().map(String::as_str);
+        listed.chain(marked.filter(|pointer| !self.indexes.iter().any(|listed| listed == pointer)))
+    }
+
+    /// The indexed values as SQL, by a name that changes with them.
+    pub fn index_expressions(&self) -> BTreeMap<String, String> {
+        let expressions = self.indexed().filter_map(|pointer| {
+            let path = pointer::segments(pointer)?;
+            let sql = Field::json("data", &path, schema::kind(&self.schema, &path))?.sql();
+            let digest = <sha2::Sha256 as sha2::Digest>::digest(&sql);
+            Some((format!("entities_{}_{}", self.name, hex::encode(&digest[..6])), sql))
+        });
+        expressions.collect()
+    }
+}
+
+/// Indexed paths in one type, at most: each costs every write.
+const INDEXES: usize = 10;
+
+fn check_indexes(definition: &Definition, faults: &mut Faults) {
+    if definition.indexed().count() > INDEXES {
+        faults.push("/indexes", "too_many", format!("A type has at most {INDEXES} indexed fields."));
+    }
+    for pointer in definition.indexed() {
+        let listed = definition.indexes.iter().position(|listed| listed == pointer);
+        let at = listed
+            .map_or_else(|| format!("/fields/{}/index", pointer::escape(pointer)), |index| format!("/indexes/{index}"));
+        let field = pointer::segments(pointer).and_then(|path| {
+            let kind = schema::kind(&definition.schema, &path);
+            Field::json("data", &path, kind).filter(|_| kind != Kind::Any)
+        });
+        if field.is_none() {
+            let message = format!(
+                "An index needs a field that the schema declares as a text, number or boolean; `{pointer}` is none."
+            );
+            faults.push(at, "invalid_index", message);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Entity types in the database.
+
+use super::model::Definition;
+use crate::{
+    error::{Error, Result},
+    ids::Id,
+    params,
+    storage::{Reader, Row, Tx},
+};
+use serde_json::Value;
+
+const COLUMNS: &str = "id, name, schema, fields, indexes, alias, owner_only, version, created_at, updated_at";
+
+pub(super) fn all(reader: &Reader<'_>) -> Result<Vec<Definition>> {
+    reader.query_all(&format!("SELECT {COLUMNS} FROM entity_types ORDER BY name"), &[], read)
+}
+
+pub(super) fn find(reader: &Reader<'_>, name: &str) -> Result<Option<Definition>> {
+    reader.query_one(&format!("SELECT {COLUMNS} FROM entity_types WHERE name = ?1"), params![name], read)
+}
+
+/// The version of a type as the transaction sees it; none when it is gone.
+pub(super) fn version(reader: &Reader<'_>, id: Id) -> Result<Option<i64>> {
+    reader.query_one("SELECT version FROM entity_types WHERE id = ?1", params![id], |row| row.get(0))
+}
+
+pub(super) fn has_alias(reader: &Reader<'_>, alias: &str) -> Result<Option<String>> {
+    reader.query_one("SELECT name FROM entity_types WHERE alias = ?1", params![alias], |row| row.get(0))
+}
+
+fn text(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(Error::internal)
+}
+
+pub(super) fn insert(tx: &Tx<'_>, new: &Definition) -> Result<()> {
+    tx.execute(
+        "INSERT INTO entity_types (id, name, schema, fields, indexes, alias, owner_only, version, created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        params![
+            new.id,
+            &*new.name,
+            text(&new.schema)?,
+            text(&new.fields)?,
+            text(&new.indexes)?,
+            new.alias.as_deref(),
+            new.owner_only,
+            new.version,
+            new.created_at,
+            new.updated_at,
+        ],
+    )?;
+    index(tx, None, Some(new))
+}
+
+pub(super) fn update(tx: &Tx<'_>, old: &Definition, new: &Definition) -> Result<()> {
+    tx.execute(
+        "UPDATE entity_types SET schema = ?2, fields = ?3, indexes = ?4, alias = ?5, owner_only = ?6, version = ?7,
+                updated_at = ?8 WHERE name = ?1",
+        params![
+            &*new.name,
+            text(&new.schema)?,
+            text(&new.fields)?,
+            text(&new.indexes)?,
+            new.alias.as_deref(),
+            new.owner_only,
+            new.version,
+            new.updated_at,
+        ],
+    )?;
+    index(tx, Some(old), Some(new))
+}
+
+/// Removes a type together with what was deleted in it; how many entities that were.
+pub(super) fn delete(tx: &Tx<'_>, old: &Definition) -> Result<usize> {
+    index(tx, Some(old), None)?;
+    let purged = tx.execute("DELETE FROM entities WHERE type = ?1 AND deleted_at IS NOT NULL", params![&*old.name])?;
+    tx.execute("DELETE FROM entity_types WHERE name = ?1", params![&*old.name])?;
+    Ok(purged)
+}
+
+/// Entities of a type that are not deleted.
+pub(super) fn entities(reader: &Reader<'_>, name: &str) -> Result<i64> {
+    let sql = "SELECT count(*) FROM entities WHERE type = ?1 AND deleted_at IS NULL";
+    Ok(reader.query_one(sql, params![name], |row| row.get(0))?.unwrap_or(0))
+}
+
+/// Makes the indexes that `new` asks for and drops those that only `old` had. Type names hold no quotes.
+fn index(tx: &Tx<'_>, old: Option<&Definition>, new: Option<&Definition>) -> Result<()> {
+    let old = old.map(Definition::index_expressions).unwrap_or_default();
+    let wanted = new.map(Definition::index_expressions).unwrap_or_default();
+    for name in old.keys().filter(|name| !wanted.contains_key(*name)) {
+        tx.execute(&format!("DROP INDEX IF EXISTS {name}"), &[])?;
+    }
+    let Some(new) = new else { return Ok(()) };
+    for (name, sql) in wanted.iter().filter(|(name, _)| !old.contains_key(*name)) {
+        let of_type = format!("type = '{}' AND deleted_at IS NULL", new.name);
+        tx.execute(&format!("CREATE INDEX IF NOT EXISTS {name} ON entities ({sql}, id) WHERE {of_type}"), &[])?;
+    }
+    Ok(())
+}
+
+fn read(row: &Row<'_>) -> Result<Definition> {
+    let json = |index| serde_json::from_str::<Value>(row.text(index)?).map_err(Error::internal);
+    Ok(Definition {
+        id: row.get(0)?,
+        name: row.text(1)?.into(),
+        schema: json(2)?,
+        fields: serde_json::from_value(json(3)?).map_err(Error::internal)?,
+        indexes: serde_json::from_value(json(4)?).map_err(Error::internal)?,
+        alias: row.get::<Option<String>>(5)?.map(Into::into),
+        owner_only: row.get(6)?,
+        version: row.get(7)?,
+        created_at: row.get(8)?,
+        updated_at: row.get(9)?,
+    })
+}
