@@ -48,7 +48,8 @@ fn write_until_killed(server: support::Portcullis, token: &str, acknowledged: &A
     let clients: Vec<_> = (0..CLIENTS)
         .map(|_| {
             let (stop, acknowledged) = (stop.clone(), acknowledged.clone());
-            let request = server.post_builder(token, "/entities/orders").json(&json!({"name": "n", "data": {"round": round}}));
+            let request =
+                server.post_builder(token, "/entities/orders").json(&json!({"name": "n", "data": {"round": round}}));
             thread::spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     let Ok(answer) = request.try_clone().expect("cloned").send() else { return };

@@ -75,7 +75,9 @@ impl Portcullis {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => panic!("no line with {marker:?} within 20 s"),
-                Err(RecvTimeoutError::Disconnected) => panic!("ended before printing {marker:?}: {:?}", self.child.wait()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("ended before printing {marker:?}: {:?}", self.child.wait())
+                }
             }
         }
     }

@@ -109,7 +109,7 @@ impl<'s> Walk<'s> {
                     Value::String(target) if word == "$ref" => match target.strip_prefix('#') {
                         Some(target) => same.push(decode(target)),
                         None => {
-                            self.wrong(&here, "Only references inside the schema, such as #/$defs/name, are followed.")
+                            self.wrong(&here, "Only references inside the schema, such as #/$defs/name, are followed.");
                         }
                     },
                     _ => {}
