@@ -1,10 +1,10 @@
 //! Who did something, for the audit log: a person, a key, the command line, or the system itself.
 
 use crate::ids::Id;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{net::IpAddr, sync::Arc};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActorKind {
     User,

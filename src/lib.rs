@@ -29,6 +29,7 @@ pub mod identity;
 
 // Product: what a team comes for.
 pub mod data;
+pub mod kill_switch;
 pub mod observability;
 
 // Outside: how people and programs reach it.

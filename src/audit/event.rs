@@ -161,6 +161,12 @@ impl From<Vec<Event>> for Record {
     }
 }
 
+impl From<Option<Event>> for Record {
+    fn from(event: Option<Event>) -> Self {
+        event.map_or(Self::Unchanged, Self::One)
+    }
+}
+
 /// The parts of two states that differ, member by member.
 pub fn difference(before: &Value, after: &Value) -> (Value, Value) {
     let (Value::Object(old), Value::Object(new)) = (before, after) else {

@@ -1,0 +1,13 @@
+//! The kill switch: refuses everything, or every change, at once. The state lives in the database and is
+//! mirrored in memory, where each request looks; switching on works when the database does not.
+
+mod file;
+mod persist;
+mod state;
+mod switch;
+
+pub use state::{By, Scope, State};
+pub use switch::{Activation, KillSwitch};
+
+#[cfg(test)]
+mod tests;
