@@ -19,7 +19,8 @@ const CHANGES: usize = 20_000;
 
 fn main() {
     let folder = tempfile::tempdir().expect("a folder");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     println!("{:<24} {:>12} {:>12} {:>7}", "changes a second", "portcullis", "bare", "ratio");
     for batch in [1, 16, 64, 256] {
         let count = if batch == 1 { CHANGES / 20 } else { CHANGES };

@@ -86,6 +86,12 @@ macro_rules! checked_text {
             }
         }
 
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl Setting for $name {
             fn form() -> String {
                 $form.into()

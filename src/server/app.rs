@@ -6,9 +6,11 @@ use crate::{
     cache::Generations,
     clock::Clock,
     config::{Config, Loaded},
+    data::entity_types::EntityTypes,
     error::Result,
     filter::CursorKey,
     identity::Hasher,
+    kill_switch::KillSwitch,
     observability::Traffic,
     permit::{Authenticate, Credential, Grants, Principal, unauthenticated},
     secrets::Keyring,
@@ -39,6 +41,8 @@ pub struct App {
     pub ledger: Ledger,
     pub roles: Roles,
     pub hasher: Hasher,
+    pub entity_types: EntityTypes,
+    pub kill_switch: KillSwitch,
     pub traffic: Arc<Traffic>,
     lock: Arc<FolderLock>,
 }
@@ -59,8 +63,10 @@ impl App {
         let ledger = Ledger::new(db.clone(), writer, clock.clone());
         let roles = Roles::load(&db, Generations::default())?;
         let hasher = Hasher::start(config.auth.bcrypt_cost)?;
+        let entity_types = EntityTypes::load(&db)?;
+        let kill_switch = KillSwitch::open(ledger.clone(), folder.path(), &config.kill_switch.allow)?;
         let traffic = Arc::new(Traffic::new(clock.clone()));
-        Ok(Self { config, clock, folder, keyring, ledger, roles, hasher, traffic, lock })
+        Ok(Self { config, clock, folder, keyring, ledger, roles, hasher, entity_types, kill_switch, traffic, lock })
     }
 
     pub fn authenticator(&self) -> Arc<dyn Authenticate> {

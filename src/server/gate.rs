@@ -1,11 +1,12 @@
 //! The gate around every route: limit by address, who is calling, kill switch, limit by caller,
 //! in the order in which a caller is refused. Rights themselves are checked by the handler's first parameter.
 
-use super::csrf;
+use super::{App, csrf};
 use crate::{
     audit::{Event, Ledger, Outcome},
     config::Config,
     error::{Code, Error, Result},
+    kill_switch::KillSwitch,
     permit::{Authenticate, Caller, Credential, LimitClass, Need, Principal, Route, unauthenticated},
     web::RequestInfo,
 };
@@ -34,14 +35,21 @@ pub struct Gate(Arc<Inner>);
 struct Inner {
     authenticate: Arc<dyn Authenticate>,
     ledger: Ledger,
+    kill_switch: KillSwitch,
     config: Arc<Config>,
     timeout: Duration,
 }
 
 impl Gate {
-    pub fn new(authenticate: Arc<dyn Authenticate>, ledger: Ledger, config: Arc<Config>) -> Self {
-        let timeout = Duration::from_secs(config.server.request_timeout_s.into());
-        Self(Arc::new(Inner { authenticate, ledger, config, timeout }))
+    pub fn new(app: &App) -> Self {
+        let timeout = Duration::from_secs(app.config.server.request_timeout_s.into());
+        Self(Arc::new(Inner {
+            authenticate: app.authenticator(),
+            ledger: app.ledger.clone(),
+            kill_switch: app.kill_switch.clone(),
+            config: app.config.clone(),
+            timeout,
+        }))
     }
 
     /// For addresses that nothing answers: they count against the limit of an unknown caller too.
@@ -61,6 +69,10 @@ impl Inner {
         }
         if let Some(principal) = &caller.principal {
             csrf::check(request, principal, &self.config)?;
+        }
+        self.kill_switch.refuses(route, request.method()).map_or(Ok(()), Err)?;
+        if route.under_kill_switch && caller.principal.is_some() {
+            self.kill_switch.refuses_caller(&caller).map_or(Ok(()), Err)?;
         }
         Ok(caller)
     }

@@ -3,6 +3,7 @@
 use super::gate::{Door, Gate};
 use crate::{
     access, audit,
+    data::entity_types,
     error::{Code, Error, Result},
     permit::Route,
 };
@@ -14,7 +15,10 @@ use actix_web::{
 use std::collections::BTreeMap;
 
 pub fn routes() -> Vec<Route> {
-    [access::routes(), audit::routes(), super::overview::routes()].into_iter().flatten().collect()
+    [access::routes(), audit::routes(), entity_types::routes(), super::overview::routes()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// The built-in nouns under `/api/v1`, which no entity type may take as its alias.

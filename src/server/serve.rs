@@ -12,6 +12,7 @@ use super::{
     routes,
 };
 use crate::{
+    access::FieldCatalogue,
     clock::Clock,
     config::Loaded,
     console,
@@ -81,6 +82,7 @@ async fn wait_for_signal() {
 
 /// Binds, starts the workers and the jobs. Call it inside an actix system.
 pub async fn start(app: App) -> Result<Server> {
+    app.kill_switch.watch()?;
     let connections = Connections::default();
     let draining = Data::new(Draining::default());
     let jobs = jobs(&app).start().await?;
@@ -115,7 +117,7 @@ pub async fn start(app: App) -> Result<Server> {
 
 fn jobs(app: &App) -> Engine {
     let ledger = &app.ledger;
-    Engine::new(ledger.writer().clone(), ledger.db().clone(), app.clock.clone())
+    Engine::new(ledger.writer().clone(), ledger.db().clone(), app.clock.clone()).ask(Arc::new(app.kill_switch.clone()))
 }
 
 fn reaper(connections: Connections) -> JoinHandle<()> {
@@ -143,7 +145,9 @@ impl Server {
 fn edge(app: &App) -> Edge {
     let slow = Duration::from_millis(app.config.log.slow_ms.into());
     let log = Reporter { traffic: app.traffic.clone(), slow };
-    Edge::new(app.config.clone(), Arc::new(|_| None), routes::nouns(), log)
+    let types = app.entity_types.clone();
+    let aliases = Arc::new(move |alias: &str| types.by_alias(alias).map(|found| (&*found.name).into()));
+    Edge::new(app.config.clone(), aliases, routes::nouns(), log)
 }
 
 /// Closed unless origins are configured.
@@ -164,7 +168,7 @@ fn cors(app: &App) -> Condition<Cors> {
 }
 
 fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
-    let gate = Gate::new(app.authenticator(), app.ledger.clone(), app.config.clone());
+    let gate = Gate::new(app);
     config
         .app_data(Data::new(BodyLimit((app.config.server.body_limit_mb as usize) << 20)))
         .app_data(Data::from(app.config.clone()))
@@ -172,6 +176,9 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(Data::new(app.roles.clone()))
         .app_data(Data::new(app.hasher.clone()))
         .app_data(Data::new(app.cursor_key()))
+        .app_data(Data::new(app.entity_types.clone()))
+        .app_data(Data::from(Arc::new(app.entity_types.clone()) as Arc<dyn FieldCatalogue>))
+        .app_data(Data::new(app.kill_switch.clone()))
         .app_data(Data::new(app.clock.clone()))
         .app_data(Data::new(StartedAt(app.clock.now())))
         .app_data(Data::from(app.traffic.clone()))
