@@ -45,10 +45,9 @@ function parse(text) {
   try { return text ? JSON.parse(text) : null; } catch { return null; }
 }
 
-function problemFrom(status, body, retryAfter, path) {
+function problemFrom(status, body, retryAfter) {
   const problem = new Problem(status, body ?? {}, Number(retryAfter) || null);
-  const atTheGate = path === '/auth/login' || path === '/auth/password' || path === '/setup';
-  if (status === 401 && !atTheGate) signals.dispatchEvent(new Event('signed-out'));
+  if (status === 401 && problem.code !== 'invalid_credentials') signals.dispatchEvent(new Event('signed-out'));
   if (problem.code === 'kill_switch_active') signals.dispatchEvent(new Event('kill-switch'));
   return problem;
 }
@@ -68,7 +67,7 @@ export async function request(method, path, { query, body, type, headers, signal
     throw unreachable();
   }
   const answer = parse(await response.text());
-  if (!response.ok) throw problemFrom(response.status, answer, response.headers.get('Retry-After'), path);
+  if (!response.ok) throw problemFrom(response.status, answer, response.headers.get('Retry-After'));
   return { body: answer, etag: response.headers.get('ETag') };
 }
 
@@ -91,7 +90,7 @@ export function upload(path, { query, file, type, onProgress }) {
     xhr.onload = () => {
       const body = parse(xhr.responseText);
       if (xhr.status < 300) resolve(body);
-      else reject(problemFrom(xhr.status, body, xhr.getResponseHeader('Retry-After'), path));
+      else reject(problemFrom(xhr.status, body, xhr.getResponseHeader('Retry-After')));
     };
     xhr.send(file);
   });

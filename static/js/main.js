@@ -167,7 +167,7 @@ export function showFieldErrors(form, errors = []) {
 
 /* Boot */
 
-const GATES = ['sign-in', 'setup'];
+const GATES = ['sign-in', 'setup', 'set-password'];
 
 function applyTheme() {
   const theme = localStorage.getItem('theme');

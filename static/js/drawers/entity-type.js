@@ -9,7 +9,7 @@ import { go, to } from '../router.js';
 import { can, CLEARANCES } from '../session.js';
 
 const TYPES = [['string', 'Text'], ['number', 'Number'], ['integer', 'Whole number'], ['boolean', 'Yes or no'], ['date', 'Date'], ['date-time', 'Date and time'], ['array', 'List'], ['object', 'Object']];
-const mayChange = () => can('entity_types', 'update') || can('entity_types', 'write');
+const mayChange = () => can('entity_types', 'update');
 
 function kindOf(schema) {
   if (['date', 'date-time'].includes(schema.format)) return schema.format;
@@ -113,7 +113,7 @@ function newType(drawer, { changed }) {
   drawer.body.replaceChildren(typeForm(drawer, null, async (values) => {
     const type = await post('/entity-types', values);
     changed();
-    toast(`${sentence(type.name)} was created.`);
+    toast(`The type ${sentence(type.name)} was created.`);
     go(to(`entities/${type.name}`));
   }));
   drawer.body.querySelector('input').focus();
@@ -124,7 +124,7 @@ function deleteType(type, drawer, changed) {
     title: `Delete the type ${sentence(type.name)}?`,
     text: 'Its definition goes, and with it the access to its entities. This cannot be undone here.',
     verb: 'Delete type',
-    work: async () => { await remove(`/entity-types/${type.name}`); drawer.close(); changed(); toast(`${sentence(type.name)} was deleted.`); },
+    work: async () => { await remove(`/entity-types/${type.name}`); drawer.close(); changed(); toast(`The type ${sentence(type.name)} was deleted.`); },
   });
 }
 
@@ -132,10 +132,10 @@ async function existingType(drawer, name, { changed }) {
   const type = await get(`/entity-types/${segment(name)}`);
   drawer.setTitle(sentence(type.name));
   const send = async (values) => { await patch(`/entity-types/${type.name}`, values); changed(); toast('The type was changed.'); drawer.close(); };
-  const deletable = can('entity_types', 'delete') || can('entity_types', 'write');
+  const deletable = can('entity_types', 'delete');
   const actions = [
     deletable && button('Delete', { tone: 'danger-quiet start', onclick: () => deleteType(type, drawer, changed) }),
-    h('a', { class: 'button', href: to('audit', { target_type: 'entity_type', target_id: type.id ?? type.name }) }, icon('list'), 'Audit'),
+    h('a', { class: 'button', href: to('audit', { target_type: 'entity_type', target_id: type.name }) }, icon('list'), 'Audit'),
     h('a', { class: 'button', href: to(`entities/${type.name}`) }, 'Entities'),
   ].filter(Boolean);
   drawer.setFoot(...actions);

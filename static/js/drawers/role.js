@@ -17,35 +17,45 @@ function resourceName(resource) {
   return resource.startsWith('entities.') ? `Entities: ${sentence(resource.slice(9))}` : sentence(resource);
 }
 
-/** One resource: a box for each action and the reach they share. */
-function resourceRow({ resource, actions, description, reach: hasReach }, held) {
-  const mine = held.filter((permission) => permission.resource === resource);
-  const reach = mine[0]?.reach ?? 'any';
-  const special = reach !== 'any' && reach !== 'own';
-  const boxes = actions.map((action) => h('label', { class: 'check' },
-    h('input', { type: 'checkbox', 'data-action': action, checked: mine.some((permission) => permission.action === action || permission.action === '*') }), sentence(action)));
-  const reachSelect = hasReach && h('select', { class: 'select', 'aria-label': `Reach for ${resourceName(resource)}`, 'data-reach': '', value: reach },
-    h('option', { value: 'any' }, 'Any record'), h('option', { value: 'own' }, 'Own records'), special && h('option', { value: reach }, sentencesOf([`${resource}:read:${reach}`])[0].split(' where ')[1] ?? reach));
-  return h('div', { class: 'rule', 'data-resource': resource, role: 'group', 'aria-label': resourceName(resource) },
-    h('div', { class: 'row' }, h('div', { class: 'grow' }, h('p', { class: 'strong' }, resourceName(resource)), description && h('p', { class: 'hint small faint' }, description)), reachSelect && h('div', {}, reachSelect)),
-    h('div', { class: 'row row-loose' }, boxes));
+/** What is held for one action, kept word for word when it is more than a plain reach. */
+function reachOptions(texts) {
+  const reaches = texts.map((text) => parsePermission(text).reach);
+  const plain = [['', 'No'], ['any', 'Any record'], ['own', 'Own records']];
+  if (reaches.length === 0 || (reaches.length === 1 && ['any', 'own'].includes(reaches[0]))) return { options: plain, value: reaches[0] ?? '' };
+  const words = texts.map((text) => sentencesOf([text])[0].split(' where ')[1] ?? 'own records').join(' or ');
+  return { options: [...plain, ['kept', `Where ${words}`]], value: 'kept' };
 }
 
-function permissionsOf(grid, unlisted) {
-  const listed = [...grid.querySelectorAll('[data-resource]')].flatMap((row) => {
-    const reach = row.querySelector('[data-reach]')?.value ?? 'any';
-    return [...row.querySelectorAll('[data-action]:checked')].map((box) => `${row.dataset.resource}:${box.dataset.action}${reach === 'any' ? '' : `:${reach}`}`);
-  });
-  return [...listed, ...unlisted];
+function actionChoice(resource, action, hasReach, permissions) {
+  const texts = permissions.filter((text) => text === `${resource}:${action}` || text.startsWith(`${resource}:${action}:`));
+  if (!hasReach) return h('label', { class: 'check' }, h('input', { type: 'checkbox', 'data-action': action, checked: texts.length > 0 }), sentence(action));
+  const { options, value } = reachOptions(texts);
+  const select = h('select', { class: 'select', 'data-action': action, value }, options.map(([key, text]) => h('option', { value: key }, text)));
+  select.kept = texts;
+  return h('label', { class: 'reach' }, h('span', { class: 'small' }, sentence(action)), select);
+}
+
+function resourceRow({ resource, actions, description, reach }, permissions) {
+  return h('div', { class: 'rule', 'data-resource': resource, role: 'group', 'aria-label': resourceName(resource) },
+    h('p', { class: 'strong' }, resourceName(resource)), description && !reach && h('p', { class: 'small faint' }, description),
+    h('div', { class: 'row row-loose' }, actions.map((action) => actionChoice(resource, action, reach, permissions))));
+}
+
+function permissionOf(resource, control) {
+  const text = `${resource}:${control.dataset.action}`;
+  if (control.type === 'checkbox') return control.checked ? [text] : [];
+  return { '': [], any: [text], own: [`${text}:own`], kept: control.kept }[control.value];
 }
 
 function grid(catalogue, permissions) {
-  const held = permissions.map(parsePermission);
-  const known = new Set(catalogue.map(({ resource }) => resource));
-  const unlisted = permissions.filter((text) => !known.has(parsePermission(text).resource));
+  const listed = (text) => {
+    const { resource, action } = parsePermission(text);
+    return catalogue.find((entry) => entry.resource === resource)?.actions.includes(action);
+  };
+  const unlisted = permissions.filter((text) => !listed(text));
   const preview = h('div', { class: 'notice' });
-  const node = h('div', { 'data-pointer': '/permissions', onchange: show }, h('p', { class: 'error', hidden: true }), catalogue.map((entry) => resourceRow(entry, held)));
-  const value = () => permissionsOf(node, unlisted);
+  const node = h('div', { 'data-pointer': '/permissions', onchange: show }, h('p', { class: 'error', hidden: true }), catalogue.map((entry) => resourceRow(entry, permissions)));
+  const value = () => [...[...node.querySelectorAll('[data-action]')].flatMap((control) => permissionOf(control.closest('[data-resource]').dataset.resource, control)), ...unlisted];
   function show() { preview.replaceChildren(sentenceList(value())); }
   show();
   return { node, preview, value };
@@ -86,14 +96,13 @@ async function roleForm(drawer, role, { changed, actions }) {
     submit: role ? 'Save' : 'Create the role', drawer, actions,
     fields: [
       !role && field({ name: 'name', label: 'Name', hint: 'Small letters, digits and _, such as support_team', autocomplete: 'off', spellcheck: 'false' }),
-      field({ name: 'description', label: 'Description', value: role?.description ?? '', optional: true }),
       field({ name: 'clearance', label: 'Sees fields up to', type: 'select', options: CLEARANCES, value: role?.clearance ?? 'internal' }),
       h('div', { class: 'section' }, h('h3', {}, 'Permissions'), rules.node), h('div', {}, h('h3', {}, 'In words'), rules.preview),
     ].filter(Boolean),
-    send: async ({ name, description, clearance }) => {
+    send: async ({ name, clearance }) => {
       if (!role && !/^[a-z][a-z0-9_]{0,62}$/.test(name)) throw fieldError('/name', 'Begin with a small letter; then small letters, digits and _.');
       const after = rules.value();
-      const values = { ...(role ? {} : { name }), clearance, permissions: after, ...(description !== (role?.description ?? '') && { description }) };
+      const values = { ...(role ? {} : { name }), clearance, permissions: after };
       if (role && [...after].sort().join() !== [...permissions].sort().join()) return confirmAccess(role.name, permissions, after, () => saved(values));
       return saved(values);
     },
@@ -103,7 +112,7 @@ async function roleForm(drawer, role, { changed, actions }) {
 function deleteRole(role, drawer, changed) {
   return confirm({
     title: `Delete the role ${sentence(role.name)}?`,
-    text: 'Everyone who holds it loses what it allows, on their next request. This cannot be undone.',
+    text: 'Only a role that nobody holds can be deleted. This cannot be undone.',
     verb: 'Delete role',
     work: async () => { await remove(`/roles/${role.name}`); drawer.close(); changed(); toast(`${sentence(role.name)} was deleted.`); },
   });
@@ -111,18 +120,17 @@ function deleteRole(role, drawer, changed) {
 
 function readOnly(role) {
   return h('div', { class: 'section' }, h('h3', {}, 'What it allows'), sentenceList(role.permissions),
-    role.built_in && notice('', h('p', {}, 'A built-in role keeps its rules. Create a role of your own to change them.')));
+    role.name === 'admin' && notice('', h('p', {}, 'This role always allows everything and cannot be changed.')));
 }
 
 async function existingRole(drawer, name, hooks) {
   const role = await get(`/roles/${segment(name)}`);
-  const mayWrite = (action) => !role.built_in && (can('roles', action) || can('roles', 'write'));
-  const actions = [mayWrite('delete') && button('Delete', { tone: 'danger-quiet start', onclick: () => deleteRole(role, drawer, hooks.changed) }), auditLink(role.name)].filter(Boolean);
+  const actions = [!role.built_in && can('roles', 'delete') && button('Delete', { tone: 'danger-quiet start', onclick: () => deleteRole(role, drawer, hooks.changed) }), auditLink(role.name)].filter(Boolean);
   drawer.setTitle(sentence(role.name));
   drawer.setFoot(...actions);
-  const editor = mayWrite('update') && h('div', { class: 'section' }, await roleForm(drawer, role, { ...hooks, actions }));
+  const editor = role.name !== 'admin' && can('roles', 'update') && h('div', { class: 'section' }, await roleForm(drawer, role, { ...hooks, actions }));
   drawer.body.replaceChildren(facts([
-    ['Kind', badge(role.built_in ? 'Built in' : 'Custom')], ['Description', !editor && role.description], ['Clearance', !editor && clearanceText(role.clearance)],
+    ['Kind', badge(role.built_in ? 'Built in' : 'Custom')], ['Clearance', !editor && clearanceText(role.clearance)],
     ['Permissions', count(role.permissions?.length ?? 0, 'permission')], ['Created', role.created_at && time(role.created_at, { full: true })], ['Updated', role.updated_at && time(role.updated_at, { full: true })],
   ]), editor || readOnly(role));
 }

@@ -1,6 +1,7 @@
 // One user: make, see, change, end sessions, disable, delete.
 
 import { get, patch, post, remove, segment } from '../api.js';
+import { summaryOf } from '../pages/roles.js';
 import { to } from '../router.js';
 import { can, session } from '../session.js';
 import { confirm, recordDrawer, showOnce } from '../parts/dialog.js';
@@ -12,7 +13,7 @@ const auditLink = (id) => h('a', { class: 'button', href: to('audit', { target_t
 
 async function roleChoices(held = []) {
   const { items } = await get('/roles', { limit: 200 }).catch(() => ({ items: held.map((name) => ({ name })) }));
-  return items.filter(({ name }) => name !== 'anonymous').map(({ name, description }) => [name, sentence(name), description]);
+  return items.filter(({ name }) => name !== 'anonymous').map(({ name, permissions }) => [name, sentence(name), permissions && summaryOf(permissions)]);
 }
 
 function giveLink(user) {

@@ -26,7 +26,7 @@ function tiles(data) {
     jobs && tile({ label: 'Background jobs', figure: number(jobs.waiting + jobs.running), note: join([`${jobs.running} running`, `${jobs.waiting} waiting`, jobs.failed && `${jobs.failed} failed`]) }),
     database && tile({ label: 'Database', figure: bytes(database.size_bytes), note: `${bytes(database.wal_bytes)} in the write-ahead log` }),
     tile({ label: 'Running for', figure: span(data.uptime_s ?? 0), note: data.started_at ? `since ${ago(data.started_at)}` : '' }),
-    tile({ label: 'Version', figure: data.version ?? '', note: join([sentence(data.environment), data.commit?.slice(0, 8)]) }));
+    tile({ label: 'Version', figure: data.version ?? '', note: join([sentence(data.environment), data.commit !== 'unknown' && data.commit?.slice(0, 8)]) }));
 }
 
 function health(data) {
@@ -34,7 +34,7 @@ function health(data) {
   return badge(well ? 'Up and answering' : sentence(data.status), well ? 'good' : 'danger');
 }
 
-function warnings(list = []) {
+function warnings(list) {
   const body = list.length
     ? h('ul', { class: 'lines' }, list.map(({ title, detail }) => h('li', {}, icon('alert'), h('div', { class: 'grow' }, h('p', { class: 'strong' }, title), h('p', { class: 'muted small' }, detail)))))
     : h('div', { class: 'card-body' }, notice('good', h('p', {}, 'Nothing insecure was found.')));
@@ -82,7 +82,7 @@ export default function overview({ root }) {
       status.replaceChildren(health(data));
       summary.replaceChildren(tiles(data));
       charts.replaceChildren(...traffic(series));
-      lists.replaceChildren(warnings(data.warnings), entityTypes(data.entity_types));
+      lists.replaceChildren(...[data.warnings && warnings(data.warnings), entityTypes(data.entity_types)].filter(Boolean));
     } catch (problem) {
       status.replaceChildren(badge('Not answering', 'danger'));
       failure.replaceChildren(problemNotice(problem, load));

@@ -59,7 +59,7 @@ export default function roles({ root }) {
     rowHref: (role) => withQuery({ open: role.name }),
     empty: { icon: 'key', title: 'No roles', text: 'A role says what its people may do.' },
   });
-  const mayCreate = can('roles', 'create') || can('roles', 'write');
+  const mayCreate = can('roles', 'create');
   root.append(pageHead({ title: 'Roles', actions: [
     button('New role', { glyph: 'plus', tone: 'primary', disabled: !mayCreate, title: mayCreate ? null : 'Your role may not create roles', onclick: () => setQuery({ open: 'new' }) }),
   ] }), list.node);

@@ -3,7 +3,8 @@
 import { button, h, labelled, problemNotice, showFieldErrors } from '../main.js';
 
 function select({ name, options, value, required, onchange }) {
-  return h('select', { class: 'select', name, required, onchange, value: value ?? '' }, options.map(([key, text]) => h('option', { value: key }, text)));
+  const known = options.some(([key]) => key === value) ? value : options[0][0];
+  return h('select', { class: 'select', name, required, onchange, value: known }, options.map(([key, text]) => h('option', { value: key }, text)));
 }
 
 function choices({ label, name, options, value = [], hint }) {

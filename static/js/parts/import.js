@@ -51,7 +51,7 @@ function preview({ header, rows }) {
 }
 
 const ERROR_COLUMNS = [
-  { label: 'Row', numeric: true, phoneLabel: 'Row', cell: ({ row }) => number(row) },
+  { label: 'Row', cell: ({ row }) => `Row ${number(row)}` },
   { label: 'Field', phoneLabel: 'Field', cell: ({ pointer }) => (pointer ? pointer.replace(/^\/(data\/)?/, '') : '') },
   { label: 'What is wrong', cell: ({ message }) => message },
 ];

@@ -149,14 +149,15 @@ export function menuButton(label, { glyph, content, onchange }) {
   const host = h('div', { class: 'menu-host' }, toggle, menu);
   function show(open) {
     if (open) menu.replaceChildren(...[content()].flat());
+    document[open ? 'addEventListener' : 'removeEventListener']('pointerdown', outside);
     menu.hidden = !open;
     toggle.setAttribute('aria-expanded', String(open));
     if (open) menu.querySelector('input, a')?.focus();
   }
+  function outside(event) { if (!host.contains(event.target)) show(false); }
   host.close = () => { show(false); toggle.focus(); };
   host.addEventListener('keydown', (event) => { if (event.key === 'Escape' && !menu.hidden) host.close(); });
   host.addEventListener('focusout', (event) => event.relatedTarget && !host.contains(event.relatedTarget) && show(false));
-  document.addEventListener('pointerdown', (event) => !host.contains(event.target) && show(false));
   return host;
 }
 
