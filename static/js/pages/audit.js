@@ -8,7 +8,7 @@ const OUTCOMES = [['', 'Any outcome'], ['success', 'Done'], ['denied', 'Denied']
 const TYPES = [['', 'Any object'], ['user', 'Users'], ['role', 'Roles'], ['session', 'Sessions'], ['entity', 'Entities'], ['entity_type', 'Entity types'], ['kill_switch', 'Kill switch']];
 const DAYS = [['', 'Any time'], ['1', 'Last 24 hours'], ['7', 'Last 7 days'], ['30', 'Last 30 days']];
 const TEXT_FILTERS = [['actor_id', 'Person'], ['action', 'Action'], ['target_id', 'Object'], ['request_id', 'Request']];
-const LABELS = { denied: ['Denied', 'caution'], failed: ['Failed', 'danger'] };
+const LABELS = { denied: ['Denied', 'caution'], failed: ['Failed', 'caution'] };
 
 export const outcomeBadge = (outcome) => (outcome === 'success' ? h('span', { class: 'muted' }, 'Done') : badge(...(LABELS[outcome] ?? [sentence(outcome)])));
 
@@ -73,7 +73,7 @@ function params(query) {
 function chips() {
   const query = new URLSearchParams(location.search);
   const set = TEXT_FILTERS.filter(([name]) => query.get(name));
-  return set.map(([name, label]) => h('a', { class: 'button small', href: withQuery({ [name]: null, cursor: null }), 'aria-label': `Take off the filter ${label}` },
+  return set.map(([name, label]) => h('a', { class: 'button small', href: withQuery({ [name]: null, cursor: null }), title: 'Take this filter off' },
     `${label}: ${query.get(name).length > 22 ? `${query.get(name).slice(0, 8)}…` : query.get(name)}`, icon('close', 12)));
 }
 

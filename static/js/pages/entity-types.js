@@ -8,7 +8,7 @@ const ORDER = CLEARANCES.map(([level]) => level);
 function strictest(type) {
   const levels = Object.values(type.fields ?? {}).map(({ sensitivity }) => ORDER.indexOf(sensitivity));
   const level = ORDER[Math.max(1, ...levels)];
-  return badge(sentence(level), { confidential: 'caution', restricted: 'danger' }[level]);
+  return badge(sentence(level), { confidential: 'accent', restricted: 'caution' }[level]);
 }
 
 const propertiesOf = (type) => Object.keys(type.schema?.properties ?? {});
