@@ -157,7 +157,7 @@ const CLOSED = { all: 'All traffic is stopped', writes: 'Changes are stopped', s
 function showBanner(banner, state) {
   banner.hidden = !state?.active;
   if (!state?.active) return banner.replaceChildren();
-  const what = CLOSED[state.scope] ?? `${state.scope.replace('type:', 'Access to ')} is stopped`;
+  const what = CLOSED[state.scope] ?? `Access to ${String(state.scope).replace('type:', '')} is stopped`;
   return banner.replaceChildren(icon('power'), h('span', {}, h('strong', {}, `${what}.`), state.reason ? ` ${state.reason}` : ''), h('a', { href: '/console/kill-switch' }, 'Review'));
 }
 

@@ -122,7 +122,7 @@ function newType(drawer, { changed }) {
 function deleteType(type, drawer, changed) {
   return confirm({
     title: `Delete the type ${sentence(type.name)}?`,
-    text: 'Its definition goes, and with it the access to its entities. This cannot be undone here.',
+    text: 'Only a type without entities can be deleted. This cannot be undone.',
     verb: 'Delete type',
     work: async () => { await remove(`/entity-types/${type.name}`); drawer.close(); changed(); toast(`The type ${sentence(type.name)} was deleted.`); },
   });

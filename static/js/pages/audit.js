@@ -5,7 +5,7 @@ import { pageHead, setQuery, withQuery } from '../router.js';
 import { can } from '../session.js';
 
 const OUTCOMES = [['', 'Any outcome'], ['success', 'Done'], ['denied', 'Denied'], ['failed', 'Failed']];
-const TYPES = [['', 'Any object'], ['user', 'Users'], ['role', 'Roles'], ['session', 'Sessions'], ['entity', 'Entities'], ['entity_type', 'Entity types'], ['kill_switch', 'Kill switch']];
+const TYPES = [['', 'Any object'], ['user', 'Users'], ['role', 'Roles'], ['session', 'Sessions'], ['entity', 'Entities'], ['entity_type', 'Entity types'], ['kill_switch', 'Kill switch'], ['route', 'Refused requests']];
 const DAYS = [['', 'Any time'], ['1', 'Last 24 hours'], ['7', 'Last 7 days'], ['30', 'Last 30 days']];
 const TEXT_FILTERS = [['actor_id', 'Person'], ['action', 'Action'], ['target_id', 'Object'], ['request_id', 'Request']];
 const LABELS = { denied: ['Denied', 'caution'], failed: ['Failed', 'caution'] };
@@ -18,17 +18,13 @@ const VERBS = {
   created: ['created', 'create'], updated: ['changed', 'change'], deleted: ['deleted', 'delete'], restored: ['restored', 'restore'], erased: ['erased', 'erase'],
   imported: ['imported', 'import'], exported: ['exported', 'export'], read: ['read', 'read'], unlocked: ['unlocked', 'unlock'], verified: ['verified', 'verify'],
 };
-const ON = ['switched the kill switch on', 'switch the kill switch on'];
-const OFF = ['switched the kill switch off', 'switch the kill switch off'];
-const IN = ['signed in', 'sign in'];
-const OUT = ['signed out', 'sign out'];
-const PASSWORD = ['changed their password', 'change their password'];
 const WHOLE = {
-  'auth.login': IN, 'auth.logged_in': IN, 'session.created': IN, 'auth.login_failed': ['failed to sign in', 'sign in'], 'auth.logout': OUT, 'auth.logged_out': OUT,
-  'auth.logout_all': ['signed out everywhere', 'sign out everywhere'], 'session.revoked': ['ended a session', 'end a session'], 'session.ended': ['ended a session', 'end a session'],
-  'auth.password_changed': PASSWORD, 'user.password_changed': PASSWORD, 'setup.completed': ['set up this server', 'set up this server'],
-  'kill_switch.activated': ON, 'kill_switch.enabled': ON, 'kill_switch.deactivated': OFF, 'kill_switch.disabled': OFF,
-  'user.roles_changed': ['changed the roles of a user', 'change the roles of a user'], 'user.sessions_revoked': ['ended all sessions of a user', 'end all sessions of a user'],
+  'login.failed': ['signed in', 'sign in'], 'session.created': ['signed in', 'sign in'], 'session.ended': ['ended a session', 'end a session'],
+  'session.refreshed': ['stayed signed in', 'stay signed in'], 'session.refresh_reused': ['used an old refresh token', 'use an old refresh token'],
+  'user.sessions_ended': ['signed out everywhere', 'sign out everywhere'], 'user.sessions_revoked': ['ended all sessions of a user', 'end all sessions of a user'],
+  'user.password_changed': ['changed their password', 'change their password'], 'user.password_reset': ['set a password by link', 'set a password by link'],
+  'user.password_link_issued': ['made a password link for a user', 'make a password link for a user'], 'user.signed_up': ['signed up', 'sign up'],
+  'kill_switch.activated': ['switched the kill switch on', 'switch the kill switch on'], 'kill_switch.deactivated': ['switched the kill switch off', 'switch the kill switch off'],
 };
 
 const article = (noun) => `${/^[aeio]/.test(noun) ? 'an' : 'a'} ${noun}`;
@@ -45,6 +41,7 @@ export function sentenceOf(event) {
   const done = event.outcome === 'success';
   const told = ([past, base]) => (done ? past : `tried to ${base}`);
   const who = actorName(event);
+  if (event.action === 'request.denied') return `${who} was refused ${event.target?.id ?? 'a request'}`;
   if (WHOLE[event.action]) return `${who} ${told(WHOLE[event.action])}`;
   const dot = event.action.lastIndexOf('.');
   const verb = VERBS[event.action.slice(dot + 1)];

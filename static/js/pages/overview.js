@@ -58,7 +58,7 @@ function traffic({ points, step_s: step = 60 }) {
   return [
     h('section', { class: 'card' }, h('header', { class: 'card-head' }, h('div', {}, h('h2', {}, 'Traffic'), h('p', { class: 'muted small' }, lead))),
       h('div', { class: 'card-body' }, points.length > 1 ? [chart({ points, series: TRAFFIC }), legend] : h('p', { class: 'muted' }, 'The picture starts after two minutes.'))),
-    h('section', { class: 'card' }, h('header', { class: 'card-head' }, h('div', {}, h('h2', {}, 'Response time'), h('p', { class: 'muted small' }, `95 of 100 answered within; at worst ${number(Math.round(slowest))} ms per ${step === 60 ? 'minute' : `${step} s`}`))),
+    h('section', { class: 'card' }, h('header', { class: 'card-head' }, h('div', {}, h('h2', {}, 'Response time'), h('p', { class: 'muted small' }, `In the slowest ${step === 60 ? 'minute' : `${step} seconds`}, 95 in 100 answers took at most ${number(Math.round(slowest))} ms`))),
       h('div', { class: 'card-body' }, points.length > 1 ? chart({ points, series: [{ key: 'p95_ms', label: '95th percentile' }], unit: 'ms' }) : h('p', { class: 'muted' }, 'The picture starts after two minutes.'))),
   ];
 }

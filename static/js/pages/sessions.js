@@ -18,7 +18,7 @@ function device(agent = '') {
 
 function columns(end) {
   return [
-    { label: 'Device', cell: (item) => h('span', { class: 'row', title: item.user_agent }, device(item.user_agent), item.current && badge('This one', 'good')) },
+    { label: 'Device', cell: (item) => h('span', { class: 'row strong', title: item.user_agent }, device(item.user_agent), item.current && badge('This one', 'good')) },
     { label: 'Kind', cell: (item) => KINDS[item.kind] ?? item.kind },
     { label: 'Address', cell: (item) => item.ip },
     { label: 'Last used', phoneLabel: 'Used', cell: (item) => time(item.last_used_at) },
