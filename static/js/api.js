@@ -7,7 +7,9 @@ export const signals = new EventTarget();
 
 // Held in memory alone: a script from elsewhere finds nothing in storage.
 let csrfToken = '';
-export function setCsrfToken(token) { csrfToken = token ?? ''; }
+export function setCsrfToken(token) {
+  csrfToken = token ?? '';
+}
 
 /** A refusal as the server words it (RFC 9457), or a connection that failed (status 0). */
 export class Problem extends Error {
@@ -23,7 +25,11 @@ export class Problem extends Error {
   }
 }
 
-const unreachable = () => new Problem(0, { code: 'unreachable', detail: 'The server does not answer. Check that it is running and that you are online.' });
+const unreachable = () =>
+  new Problem(0, {
+    code: 'unreachable',
+    detail: 'The server does not answer. Check that it is running and that you are online.',
+  });
 
 function headersFor(method, type, extra) {
   const headers = { Accept: 'application/json', ...extra };
@@ -42,7 +48,11 @@ export function address(path, query = {}) {
 }
 
 function parse(text) {
-  try { return text ? JSON.parse(text) : null; } catch { return null; }
+  try {
+    return text ? JSON.parse(text) : null;
+  } catch {
+    return null;
+  }
 }
 
 function problemFrom(status, body, retryAfter) {
@@ -54,11 +64,13 @@ function problemFrom(status, body, retryAfter) {
 
 /** Answers `{ body, etag }`, or throws a Problem. */
 export async function request(method, path, { query, body, type, headers, signal } = {}) {
-  const contentType = body === undefined ? null : type ?? 'application/json';
+  const contentType = body === undefined ? null : (type ?? 'application/json');
   let response;
   try {
     response = await fetch(address(path, query), {
-      method, signal, credentials: 'same-origin',
+      method,
+      signal,
+      credentials: 'same-origin',
       headers: headersFor(method, contentType, headers),
       body: body === undefined ? undefined : JSON.stringify(body),
     });

@@ -15,7 +15,11 @@ function assign(element, key, value) {
 export function h(tag, props = {}, ...children) {
   const element = document.createElement(tag);
   for (const [key, value] of Object.entries(props)) if (key !== 'value') assign(element, key, value);
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false && child !== ''));
+  element.append(
+    ...children
+      .flat(Infinity)
+      .filter((child) => child !== null && child !== undefined && child !== false && child !== ''),
+  );
   // A select takes its value only once its options are there.
   assign(element, 'value', props.value);
   return element;
@@ -30,35 +34,74 @@ export function svg(tag, props = {}, ...children) {
 
 const ICONS = {
   gate: 'M4 21V10a8 8 0 0 1 16 0v11M9.3 3v18M14.7 3v18M4 10h16M4 15.5h16',
-  gauge: 'M4 18a9 9 0 1 1 16 0M12 14l4-5', layers: 'M12 3 3 8l9 5 9-5zM3 13l9 5 9-5',
+  gauge: 'M4 18a9 9 0 1 1 16 0M12 14l4-5',
+  layers: 'M12 3 3 8l9 5 9-5zM3 13l9 5 9-5',
   users: 'M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8ZM2 21a7 7 0 0 1 14 0M16 3.5a4 4 0 0 1 0 7.5M22 21a7 7 0 0 0-4-6',
-  key: 'M14 10a5 5 0 1 0-3.5 4.8L13 17h3v3h4v-4z', monitor: 'M3 4h18v12H3zM8 21h8M12 16v5',
-  list: 'M8 6h13M8 12h13M8 18h13M3.5 6h.01M3.5 12h.01M3.5 18h.01', power: 'M12 3v9M6.5 6.5a8 8 0 1 0 11 0',
-  search: 'M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14ZM20 20l-4-4', menu: 'M3 6h18M3 12h18M3 18h18', exit: 'M10 4H5v16h5M15 8l4 4-4 4M19 12H9',
-  plus: 'M12 5v14M5 12h14', close: 'M6 6l12 12M18 6 6 18', copy: 'M9 9h11v11H9zM5 15H4V4h11v1', check: 'M5 13l4 4L19 7',
-  alert: 'M12 4 2.5 20h19zM12 10v4M12 17h.01', info: 'M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18ZM12 11v5M12 8h.01',
-  up: 'M7 14l5-5 5 5', down: 'M7 10l5 5 5-5', right: 'M10 7l5 5-5 5', upload: 'M12 16V4M7 9l5-5 5 5M4 20h16', download: 'M12 4v12M7 11l5 5 5-5M4 20h16',
-  columns: 'M4 4h16v16H4zM10 4v16M15 4v16', shield: 'M12 3l8 3v6c0 5-3.5 8-8 9-4.5-1-8-4-8-9V6z', link: 'M10 14a4 4 0 0 0 6 0l3-3a4 4 0 0 0-6-6l-1 1M14 10a4 4 0 0 0-6 0l-3 3a4 4 0 0 0 6 6l1-1',
+  key: 'M14 10a5 5 0 1 0-3.5 4.8L13 17h3v3h4v-4z',
+  monitor: 'M3 4h18v12H3zM8 21h8M12 16v5',
+  list: 'M8 6h13M8 12h13M8 18h13M3.5 6h.01M3.5 12h.01M3.5 18h.01',
+  power: 'M12 3v9M6.5 6.5a8 8 0 1 0 11 0',
+  search: 'M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14ZM20 20l-4-4',
+  menu: 'M3 6h18M3 12h18M3 18h18',
+  exit: 'M10 4H5v16h5M15 8l4 4-4 4M19 12H9',
+  plus: 'M12 5v14M5 12h14',
+  close: 'M6 6l12 12M18 6 6 18',
+  copy: 'M9 9h11v11H9zM5 15H4V4h11v1',
+  check: 'M5 13l4 4L19 7',
+  alert: 'M12 4 2.5 20h19zM12 10v4M12 17h.01',
+  info: 'M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18ZM12 11v5M12 8h.01',
+  up: 'M7 14l5-5 5 5',
+  down: 'M7 10l5 5 5-5',
+  right: 'M10 7l5 5-5 5',
+  upload: 'M12 16V4M7 9l5-5 5 5M4 20h16',
+  download: 'M12 4v12M7 11l5 5 5-5M4 20h16',
+  columns: 'M4 4h16v16H4zM10 4v16M15 4v16',
+  shield: 'M12 3l8 3v6c0 5-3.5 8-8 9-4.5-1-8-4-8-9V6z',
+  link: 'M10 14a4 4 0 0 0 6 0l3-3a4 4 0 0 0-6-6l-1 1M14 10a4 4 0 0 0-6 0l-3 3a4 4 0 0 0 6 6l1-1',
 };
 
 export function icon(name, size = 16) {
-  return svg('svg', { viewBox: '0 0 24 24', width: size, height: size, fill: 'none', stroke: 'currentColor', 'stroke-width': 2, 'stroke-linecap': 'round', 'stroke-linejoin': 'round', 'aria-hidden': 'true' }, svg('path', { d: ICONS[name] }));
+  return svg(
+    'svg',
+    {
+      viewBox: '0 0 24 24',
+      width: size,
+      height: size,
+      fill: 'none',
+      stroke: 'currentColor',
+      'stroke-width': 2,
+      'stroke-linecap': 'round',
+      'stroke-linejoin': 'round',
+      'aria-hidden': 'true',
+    },
+    svg('path', { d: ICONS[name] }),
+  );
 }
 
 export function announce(text) {
   const region = document.getElementById('announcer');
   region.textContent = '';
-  setTimeout(() => { region.textContent = text; }, 50);
+  setTimeout(() => {
+    region.textContent = text;
+  }, 50);
 }
 
 /* Words and figures */
 
-const UNITS = [['year', 31536000], ['month', 2592000], ['week', 604800], ['day', 86400], ['hour', 3600], ['minute', 60]];
+const UNITS = [
+  ['year', 31536000],
+  ['month', 2592000],
+  ['week', 604800],
+  ['day', 86400],
+  ['hour', 3600],
+  ['minute', 60],
+];
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
 
 export function ago(iso) {
   const seconds = (new Date(iso) - Date.now()) / 1000;
-  for (const [unit, length] of UNITS) if (Math.abs(seconds) >= length) return relative.format(Math.round(seconds / length), unit);
+  for (const [unit, length] of UNITS)
+    if (Math.abs(seconds) >= length) return relative.format(Math.round(seconds / length), unit);
   return Math.abs(seconds) < 10 ? 'just now' : relative.format(Math.round(seconds), 'second');
 }
 
@@ -72,7 +115,12 @@ export function exactTime(iso) {
 export function time(iso, { full = false } = {}) {
   if (!iso) return h('span', { class: 'faint' }, 'Never');
   if (!full) return h('time', { datetime: iso, title: exactTime(iso) }, ago(iso));
-  return h('span', {}, h('time', { datetime: iso }, ago(iso)), h('span', { class: 'faint small' }, ` · ${exactTime(iso)}`));
+  return h(
+    'span',
+    {},
+    h('time', { datetime: iso }, ago(iso)),
+    h('span', { class: 'faint small' }, ` · ${exactTime(iso)}`),
+  );
 }
 
 export const number = (value) => Number(value ?? 0).toLocaleString('en');
@@ -82,16 +130,27 @@ export function bytes(value) {
   const units = ['bytes', 'KB', 'MB', 'GB', 'TB'];
   let n = value ?? 0;
   let i = 0;
-  while (n >= 1000 && i < units.length - 1) { n /= 1000; i += 1; }
+  while (n >= 1000 && i < units.length - 1) {
+    n /= 1000;
+    i += 1;
+  }
   return `${n.toLocaleString('en', { maximumFractionDigits: n < 10 && i ? 1 : 0 })} ${units[i]}`;
 }
 
 export const sentence = (slug) => {
-  const text = String(slug ?? '').replace(/[_.-]+/g, ' ').trim();
+  const text = String(slug ?? '')
+    .replace(/[_.-]+/g, ' ')
+    .trim();
   return text.charAt(0).toUpperCase() + text.slice(1);
 };
 
-export const initials = (name) => name.split(/[\s@.]+/).filter(Boolean).slice(0, 2).map((part) => part[0].toUpperCase()).join('');
+export const initials = (name) =>
+  name
+    .split(/[\s@.]+/)
+    .filter(Boolean)
+    .slice(0, 2)
+    .map((part) => part[0].toUpperCase())
+    .join('');
 
 /* Pieces */
 
@@ -102,12 +161,21 @@ export function button(label, { glyph, tone = '', onclick, type = 'button', disa
 }
 
 export function copyable(text, label = 'Copy') {
-  const control = h('button', { type: 'button', 'aria-label': label, title: label, onclick: async () => {
-    await navigator.clipboard?.writeText(text);
-    control.replaceChildren(icon('check', 14));
-    announce('Copied');
-    setTimeout(() => control.replaceChildren(icon('copy', 14)), 1500);
-  } }, icon('copy', 14));
+  const control = h(
+    'button',
+    {
+      type: 'button',
+      'aria-label': label,
+      title: label,
+      onclick: async () => {
+        await navigator.clipboard?.writeText(text);
+        control.replaceChildren(icon('check', 14));
+        announce('Copied');
+        setTimeout(() => control.replaceChildren(icon('copy', 14)), 1500);
+      },
+    },
+    icon('copy', 14),
+  );
   return h('span', { class: 'copyable' }, h('code', {}, text), control);
 }
 
@@ -119,22 +187,37 @@ export function notice(tone, ...children) {
 /** What went wrong, in the server's words, with the id to quote and a way to try again. */
 export function problemNotice(problem, retry) {
   const closed = problem.code === 'kill_switch_active';
-  const box = notice(closed ? 'caution' : 'danger',
+  const box = notice(
+    closed ? 'caution' : 'danger',
     h('p', { class: 'strong' }, closed ? 'The kill switch is on' : problem.message),
     closed && h('p', {}, problem.message),
-    problem.requestId && h('div', { class: 'row small' }, 'Request', copyable(problem.requestId, 'Copy the request id')),
-    retry && h('div', { class: 'row' }, button('Retry', { onclick: retry, tone: 'small' })));
+    problem.requestId &&
+      h('div', { class: 'row small' }, 'Request', copyable(problem.requestId, 'Copy the request id')),
+    retry && h('div', { class: 'row' }, button('Retry', { onclick: retry, tone: 'small' })),
+  );
   box.setAttribute('role', 'alert');
   return box;
 }
 
 export function emptyState({ icon: glyph = 'list', title, text, action }) {
-  return h('div', { class: 'empty' }, h('span', { class: 'disc' }, icon(glyph, 20)), h('h2', {}, title), text && h('p', {}, text), action && h('div', { class: 'row' }, action));
+  return h(
+    'div',
+    { class: 'empty' },
+    h('span', { class: 'disc' }, icon(glyph, 20)),
+    h('h2', {}, title),
+    text && h('p', {}, text),
+    action && h('div', { class: 'row' }, action),
+  );
 }
 
 export function facts(pairs) {
-  return h('dl', { class: 'facts' }, pairs.filter(([, value]) => value !== null && value !== undefined && value !== false && value !== '')
-    .map(([term, value]) => [h('dt', {}, term), h('dd', {}, value)]));
+  return h(
+    'dl',
+    { class: 'facts' },
+    pairs
+      .filter(([, value]) => value !== null && value !== undefined && value !== false && value !== '')
+      .map(([term, value]) => [h('dt', {}, term), h('dd', {}, value)]),
+  );
 }
 
 let serial = 0;
@@ -145,14 +228,26 @@ export function labelled(label, control, { hint, optional, pointer } = {}) {
   control.id ||= `field-${serial}`;
   const error = h('p', { class: 'error', id: `${control.id}-error`, hidden: true });
   const hintNode = hint && h('p', { class: 'hint', id: `${control.id}-hint` }, hint);
-  control.setAttribute('aria-describedby', [hint && `${control.id}-hint`, `${control.id}-error`].filter(Boolean).join(' '));
-  return h('div', { class: 'field', 'data-pointer': pointer ?? `/${control.name}` }, h('label', { for: control.id }, label, optional && h('span', { class: 'optional' }, ' optional')), control, hintNode, error);
+  control.setAttribute(
+    'aria-describedby',
+    [hint && `${control.id}-hint`, `${control.id}-error`].filter(Boolean).join(' '),
+  );
+  return h(
+    'div',
+    { class: 'field', 'data-pointer': pointer ?? `/${control.name}` },
+    h('label', { for: control.id }, label, optional && h('span', { class: 'optional' }, ' optional')),
+    control,
+    hintNode,
+    error,
+  );
 }
 
 /** Shows each field error at its field; answers those that found none. */
 export function showFieldErrors(form, errors = []) {
   for (const field of form.querySelectorAll('[data-pointer]')) {
-    const found = errors.filter(({ pointer }) => pointer === field.dataset.pointer || pointer?.startsWith(`${field.dataset.pointer}/`));
+    const found = errors.filter(
+      ({ pointer }) => pointer === field.dataset.pointer || pointer?.startsWith(`${field.dataset.pointer}/`),
+    );
     const error = field.querySelector('.error');
     error.hidden = !found.length;
     error.textContent = found.map(({ message }) => message).join(' ');
@@ -177,7 +272,11 @@ function applyTheme() {
 async function openConsole(app, page) {
   // Asked for together, so that no chain of imports waits.
   const [me, session, router] = await Promise.all([
-    get('/auth/me'), import('./session.js'), import('./router.js'), import('./parts/table.js'), import(`./pages/${page}.js`).catch(() => null),
+    get('/auth/me'),
+    import('./session.js'),
+    import('./router.js'),
+    import('./parts/table.js'),
+    import(`./pages/${page}.js`).catch(() => null),
   ]);
   session.begin(me);
   router.openFrame(app);
@@ -201,9 +300,20 @@ async function boot() {
   try {
     return await openConsole(app, page);
   } catch (problem) {
-    if (problem.status === 401) return location.replace(`/console/sign-in?to=${encodeURIComponent(location.pathname + location.search)}`);
-    return app.replaceChildren(h('main', { class: 'gate' }, h('div', { class: 'gate-card stack' },
-      h('h1', {}, 'The console could not start'), problemNotice(problem, () => location.reload()))));
+    if (problem.status === 401)
+      return location.replace(`/console/sign-in?to=${encodeURIComponent(location.pathname + location.search)}`);
+    return app.replaceChildren(
+      h(
+        'main',
+        { class: 'gate' },
+        h(
+          'div',
+          { class: 'gate-card stack' },
+          h('h1', {}, 'The console could not start'),
+          problemNotice(problem, () => location.reload()),
+        ),
+      ),
+    );
   }
 }
 

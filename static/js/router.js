@@ -10,7 +10,11 @@ let current = null;
 
 export function here() {
   const [page, ...rest] = location.pathname.slice(ROOT.length).split('/').filter(Boolean);
-  return { page: page ?? 'overview', segments: rest.map(decodeURIComponent), query: new URLSearchParams(location.search) };
+  return {
+    page: page ?? 'overview',
+    segments: rest.map(decodeURIComponent),
+    query: new URLSearchParams(location.search),
+  };
 }
 
 /** An address inside the console: `to('users', { open: id })`. */
@@ -25,7 +29,8 @@ export function to(page, query = {}) {
 
 export function go(url, { replace = false } = {}) {
   const target = new URL(url, location.href);
-  if (target.href !== location.href) history[replace ? 'replaceState' : 'pushState']({ inside: !replace || history.state?.inside }, '', target);
+  if (target.href !== location.href)
+    history[replace ? 'replaceState' : 'pushState']({ inside: !replace || history.state?.inside }, '', target);
   return render();
 }
 
@@ -49,12 +54,18 @@ export function setTitle(title) {
 /** The head of a page: title, an optional way back, a lead and actions. */
 export function pageHead({ title, lead, back, actions = [] }) {
   setTitle(title);
-  return h('header', { class: 'page-head' },
-    h('div', { class: 'titles' },
+  return h(
+    'header',
+    { class: 'page-head' },
+    h(
+      'div',
+      { class: 'titles' },
       back && h('a', { class: 'crumb', href: back.href }, '‹ ', back.label),
       h('h1', { tabindex: '-1' }, title),
-      lead && h('p', { class: 'lead' }, lead)),
-    h('div', { class: 'actions' }, actions));
+      lead && h('p', { class: 'lead' }, lead),
+    ),
+    h('div', { class: 'actions' }, actions),
+  );
 }
 
 const keyOf = ({ page, segments }) => [page, ...segments].join('/');
@@ -73,8 +84,17 @@ async function render() {
     Object.assign(current, page({ root: nodes, ...place }));
     outlet.replaceChildren(nodes);
   } catch (problem) {
-    outlet.replaceChildren(pageHead({ title: 'Page not available' }),
-      problem.status ? problemNotice(problem) : emptyState({ icon: 'search', title: 'There is no such page', text: 'The address may be mistyped, or the page could not be loaded.', action: h('a', { class: 'button', href: ROOT }, 'Go to the overview') }));
+    outlet.replaceChildren(
+      pageHead({ title: 'Page not available' }),
+      problem.status
+        ? problemNotice(problem)
+        : emptyState({
+            icon: 'search',
+            title: 'There is no such page',
+            text: 'The address may be mistyped, or the page could not be loaded.',
+            action: h('a', { class: 'button', href: ROOT }, 'Go to the overview'),
+          }),
+    );
   }
   window.scrollTo(0, 0);
   outlet.querySelector('h1')?.focus({ preventScroll: true });
@@ -82,7 +102,8 @@ async function render() {
 }
 
 function followLink(event) {
-  if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey)
+    return;
   const link = event.target.closest('a[href]');
   if (!link || link.target || link.hasAttribute('download') || link.origin !== location.origin) return;
   if (!link.pathname.startsWith(ROOT) || link.getAttribute('href').startsWith('#')) return;
@@ -107,33 +128,88 @@ function start(element) {
 const NAVIGATION = [
   { links: [['overview', 'Overview', 'gauge']] },
   { title: 'Data', links: [['entity-types', 'Entity types', 'layers']] },
-  { title: 'People', links: [['users', 'Users', 'users'], ['roles', 'Roles', 'key'], ['sessions', 'My sessions', 'monitor']] },
-  { title: 'Safety', links: [['audit', 'Audit log', 'list'], ['kill-switch', 'Kill switch', 'power']] },
+  {
+    title: 'People',
+    links: [
+      ['users', 'Users', 'users'],
+      ['roles', 'Roles', 'key'],
+      ['sessions', 'My sessions', 'monitor'],
+    ],
+  },
+  {
+    title: 'Safety',
+    links: [
+      ['audit', 'Audit log', 'list'],
+      ['kill-switch', 'Kill switch', 'power'],
+    ],
+  },
 ];
 
 function navigation() {
-  return NAVIGATION.map(({ title, links }) => h('div', { class: 'nav-group' },
-    title && h('p', { class: 'nav-title' }, title),
-    h('ul', {}, links.map(([page, label, glyph]) => h('li', {},
-      h('a', { class: 'nav-link', href: `/console/${page === 'overview' ? '' : page}`, 'data-page': page }, icon(glyph), label))))));
+  return NAVIGATION.map(({ title, links }) =>
+    h(
+      'div',
+      { class: 'nav-group' },
+      title && h('p', { class: 'nav-title' }, title),
+      h(
+        'ul',
+        {},
+        links.map(([page, label, glyph]) =>
+          h(
+            'li',
+            {},
+            h(
+              'a',
+              { class: 'nav-link', href: `/console/${page === 'overview' ? '' : page}`, 'data-page': page },
+              icon(glyph),
+              label,
+            ),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
 function sidebar(user) {
-  return h('aside', { class: 'sidebar', id: 'sidebar', 'aria-label': 'Console' },
+  return h(
+    'aside',
+    { class: 'sidebar', id: 'sidebar', 'aria-label': 'Console' },
     h('a', { class: 'brand', href: '/console/' }, icon('gate', 22), 'Portcullis'),
     h('nav', { 'aria-label': 'Pages' }, navigation()),
-    h('div', { class: 'sidebar-foot' },
-      h('a', { class: 'whoami', href: '/console/account', 'data-page': 'account' },
+    h(
+      'div',
+      { class: 'sidebar-foot' },
+      h(
+        'a',
+        { class: 'whoami', href: '/console/account', 'data-page': 'account' },
         h('span', { class: 'avatar', 'aria-hidden': 'true' }, initials(user.name || user.email)),
-        h('span', { class: 'whoami-text' },
+        h(
+          'span',
+          { class: 'whoami-text' },
           h('span', { class: 'strong' }, user.name || user.email),
-          h('span', { class: 'faint tiny' }, user.name ? user.email : 'Profile and password')))));
+          h('span', { class: 'faint tiny' }, user.name ? user.email : 'Profile and password'),
+        ),
+      ),
+    ),
+  );
 }
 
 const openPalette = () => import('./parts/palette.js').then(({ palette }) => palette());
 
 function topbar(frame) {
-  const menu = h('button', { class: 'button quiet icon-only menu-button', type: 'button', 'aria-label': 'Pages', 'aria-controls': 'sidebar', 'aria-expanded': 'false', onclick: () => showNavigation(true) }, icon('menu'));
+  const menu = h(
+    'button',
+    {
+      class: 'button quiet icon-only menu-button',
+      type: 'button',
+      'aria-label': 'Pages',
+      'aria-controls': 'sidebar',
+      'aria-expanded': 'false',
+      onclick: () => showNavigation(true),
+    },
+    icon('menu'),
+  );
   function showNavigation(open) {
     frame.classList.toggle('nav-open', open);
     menu.setAttribute('aria-expanded', String(open));
@@ -141,24 +217,59 @@ function topbar(frame) {
     else if (frame.querySelector('.sidebar').contains(document.activeElement)) menu.focus();
   }
   document.addEventListener('page', () => showNavigation(false));
-  frame.addEventListener('keydown', (event) => event.key === 'Escape' && frame.classList.contains('nav-open') && showNavigation(false));
+  frame.addEventListener(
+    'keydown',
+    (event) => event.key === 'Escape' && frame.classList.contains('nav-open') && showNavigation(false),
+  );
   frame.append(h('div', { class: 'scrim', onclick: () => showNavigation(false) }));
-  return h('header', { class: 'topbar' },
+  return h(
+    'header',
+    { class: 'topbar' },
     menu,
-    h('button', { class: 'palette-button', type: 'button', 'aria-keyshortcuts': 'Control+K /', onclick: openPalette },
-      icon('search'), h('span', {}, 'Search'), h('kbd', {}, 'Ctrl K')),
+    h(
+      'button',
+      { class: 'palette-button', type: 'button', 'aria-keyshortcuts': 'Control+K /', onclick: openPalette },
+      icon('search'),
+      h('span', {}, 'Search'),
+      h('kbd', {}, 'Ctrl K'),
+    ),
     h('div', { class: 'spacer' }),
-    h('a', { class: 'button danger-quiet', href: '/console/kill-switch', 'aria-label': 'Kill switch' }, icon('power'), h('span', { class: 'hide-phone' }, 'Kill switch')),
-    h('button', { class: 'button quiet', type: 'button', 'aria-label': 'Sign out', onclick: () => signOut().catch(() => leave()) }, icon('exit'), h('span', { class: 'hide-phone' }, 'Sign out')));
+    h(
+      'a',
+      { class: 'button danger-quiet', href: '/console/kill-switch', 'aria-label': 'Kill switch' },
+      icon('power'),
+      h('span', { class: 'hide-phone' }, 'Kill switch'),
+    ),
+    h(
+      'button',
+      {
+        class: 'button quiet',
+        type: 'button',
+        'aria-label': 'Sign out',
+        onclick: () => signOut().catch(() => leave()),
+      },
+      icon('exit'),
+      h('span', { class: 'hide-phone' }, 'Sign out'),
+    ),
+  );
 }
 
-const CLOSED = { all: 'All traffic is stopped', writes: 'Changes are stopped', signups: 'Sign-ups are stopped', api_keys: 'API keys are stopped' };
+const CLOSED = {
+  all: 'All traffic is stopped',
+  writes: 'Changes are stopped',
+  signups: 'Sign-ups are stopped',
+  api_keys: 'API keys are stopped',
+};
 
 function showBanner(banner, state) {
   banner.hidden = !state?.active;
   if (!state?.active) return banner.replaceChildren();
   const what = CLOSED[state.scope] ?? `Access to ${String(state.scope).replace('type:', '')} is stopped`;
-  return banner.replaceChildren(icon('power'), h('span', {}, h('strong', {}, `${what}.`), state.reason ? ` ${state.reason}` : ''), h('a', { href: '/console/kill-switch' }, 'Review'));
+  return banner.replaceChildren(
+    icon('power'),
+    h('span', {}, h('strong', {}, `${what}.`), state.reason ? ` ${state.reason}` : ''),
+    h('a', { href: '/console/kill-switch' }, 'Review'),
+  );
 }
 
 function markPage({ detail }) {
@@ -181,7 +292,13 @@ export function openFrame(app) {
   const banner = h('div', { class: 'banner', role: 'status', hidden: true });
   const main = h('main', { class: 'main', id: 'main', tabindex: '-1' });
   const frame = h('div', { class: 'shell' });
-  frame.append(h('a', { class: 'skip', href: '#main' }, 'Skip to the content'), sidebar(session.user), topbar(frame), banner, main);
+  frame.append(
+    h('a', { class: 'skip', href: '#main' }, 'Skip to the content'),
+    sidebar(session.user),
+    topbar(frame),
+    banner,
+    main,
+  );
   app.replaceChildren(frame);
   signals.addEventListener('signed-out', () => leave(location.pathname + location.search));
   signals.addEventListener('kill-switch', refreshKillSwitch);

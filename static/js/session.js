@@ -3,7 +3,12 @@
 import { get, post, setCsrfToken, signals } from './api.js';
 
 /** From what all may see to what few may. */
-export const CLEARANCES = [['public', 'Public'], ['internal', 'Internal'], ['confidential', 'Confidential'], ['restricted', 'Restricted']];
+export const CLEARANCES = [
+  ['public', 'Public'],
+  ['internal', 'Internal'],
+  ['confidential', 'Confidential'],
+  ['restricted', 'Restricted'],
+];
 
 export const session = { user: null, killSwitch: null };
 
@@ -19,8 +24,10 @@ export async function refreshUser() {
 function covers(held, resource, action) {
   if (held === '*') return true;
   const [heldResource, heldAction] = held.split(':');
-  const resourceFits = heldResource === '*' || heldResource === resource
-    || (heldResource === 'entities.*' && resource.startsWith('entities.'));
+  const resourceFits =
+    heldResource === '*' ||
+    heldResource === resource ||
+    (heldResource === 'entities.*' && resource.startsWith('entities.'));
   return resourceFits && (heldAction === '*' || heldAction === action);
 }
 
@@ -33,7 +40,8 @@ export async function refreshKillSwitch() {
   try {
     session.killSwitch = await get('/kill-switch');
   } catch (problem) {
-    if (problem.code === 'kill_switch_active') session.killSwitch = { active: true, scope: 'all', reason: problem.message };
+    if (problem.code === 'kill_switch_active')
+      session.killSwitch = { active: true, scope: 'all', reason: problem.message };
   }
   signals.dispatchEvent(new Event('kill-switch-known'));
 }

@@ -9,56 +9,98 @@ import { badge, button, copyable, facts, h, icon, sentence, time } from '../main
 import { field, form } from '../parts/form.js';
 import { toast } from '../parts/toast.js';
 
-const auditLink = (id) => h('a', { class: 'button', href: to('audit', { target_type: 'user', target_id: id }) }, icon('list'), 'Audit');
+const auditLink = (id) =>
+  h('a', { class: 'button', href: to('audit', { target_type: 'user', target_id: id }) }, icon('list'), 'Audit');
 
 async function roleChoices(held = []) {
   const { items } = await get('/roles', { limit: 200 }).catch(() => ({ items: held.map((name) => ({ name })) }));
-  return items.filter(({ name }) => name !== 'anonymous').map(({ name, permissions }) => [name, sentence(name), permissions && summaryOf(permissions)]);
+  return items
+    .filter(({ name }) => name !== 'anonymous')
+    .map(({ name, permissions }) => [name, sentence(name), permissions && summaryOf(permissions)]);
 }
 
 function giveLink(user) {
   const link = new URL(user.set_password_url, location.origin).href;
-  showOnce({ title: `A link for ${user.email}`, text: 'Whoever opens this link sets the password. It works once and is not shown again.', secret: link });
+  showOnce({
+    title: `A link for ${user.email}`,
+    text: 'Whoever opens this link sets the password. It works once and is not shown again.',
+    secret: link,
+  });
 }
 
 async function newUser(drawer, changed) {
   const options = await roleChoices();
-  drawer.body.replaceChildren(form({
-    submit: 'Create the user', drawer,
-    fields: [
-      field({ name: 'email', label: 'Email', type: 'email', required: true, autocomplete: 'off' }),
-      field({ name: 'name', label: 'Name', optional: true, autocomplete: 'off' }),
-      field({ name: 'password', label: 'Password', optional: true, type: 'password', autocomplete: 'new-password', hint: 'Leave it empty to get a link with which they set their own.' }),
-      field({ type: 'choices', name: 'roles', label: 'Roles', options }),
-    ],
-    send: async ({ email, name, password, roles }) => {
-      const user = await post('/users', { email: email.trim(), ...(name && { name }), ...(password && { password }), ...(roles?.length && { roles }) });
-      drawer.close();
-      changed();
-      if (user.set_password_url) giveLink(user);
-      else toast(`${user.email} was created.`);
-    },
-  }));
+  drawer.body.replaceChildren(
+    form({
+      submit: 'Create the user',
+      drawer,
+      fields: [
+        field({ name: 'email', label: 'Email', type: 'email', required: true, autocomplete: 'off' }),
+        field({ name: 'name', label: 'Name', optional: true, autocomplete: 'off' }),
+        field({
+          name: 'password',
+          label: 'Password',
+          optional: true,
+          type: 'password',
+          autocomplete: 'new-password',
+          hint: 'Leave it empty to get a link with which they set their own.',
+        }),
+        field({ type: 'choices', name: 'roles', label: 'Roles', options }),
+      ],
+      send: async ({ email, name, password, roles }) => {
+        const user = await post('/users', {
+          email: email.trim(),
+          ...(name && { name }),
+          ...(password && { password }),
+          ...(roles?.length && { roles }),
+        });
+        drawer.close();
+        changed();
+        if (user.set_password_url) giveLink(user);
+        else toast(`${user.email} was created.`);
+      },
+    }),
+  );
   drawer.body.querySelector('input').focus();
 }
 
 function editForm(drawer, user, { options, actions, saved }) {
-  const statuses = [['active', 'Active'], ['disabled', 'Disabled: cannot sign in'], ...(user.status === 'pending' ? [['pending', 'Waiting for approval']] : [])];
-  const before = [...user.roles ?? []].sort().join();
+  const statuses = [
+    ['active', 'Active'],
+    ['disabled', 'Disabled: cannot sign in'],
+    ...(user.status === 'pending' ? [['pending', 'Waiting for approval']] : []),
+  ];
+  const before = [...(user.roles ?? [])].sort().join();
   return form({
-    submit: 'Save', drawer, actions,
+    submit: 'Save',
+    drawer,
+    actions,
     fields: [
       field({ name: 'name', label: 'Name', value: user.name ?? '' }),
       field({ name: 'status', label: 'Status', type: 'select', options: statuses, value: user.status }),
       field({ type: 'choices', name: 'roles', label: 'Roles', options, value: user.roles }),
     ],
     send: async ({ name, status, roles = [] }) => {
-      const save = async () => { await patch(`/users/${user.id}`, { name: name || null, status, roles }); saved(); };
+      const save = async () => {
+        await patch(`/users/${user.id}`, { name: name || null, status, roles });
+        saved();
+      };
       const removed = (user.roles ?? []).filter((role) => !roles.includes(role));
       const added = roles.filter((role) => !user.roles?.includes(role));
       if ([...roles].sort().join() === before) return save();
-      const words = [added.length && `gains ${added.map(sentence).join(', ')}`, removed.length && `loses ${removed.map(sentence).join(', ')}`].filter(Boolean).join(' and ');
-      return confirm({ title: `Change the roles of ${user.name || user.email}?`, text: `They ${words.replace('gains', 'gain').replace('loses', 'lose')}. It takes effect on their next request and can be changed back.`, verb: 'Change roles', danger: false, work: save });
+      const words = [
+        added.length && `gains ${added.map(sentence).join(', ')}`,
+        removed.length && `loses ${removed.map(sentence).join(', ')}`,
+      ]
+        .filter(Boolean)
+        .join(' and ');
+      return confirm({
+        title: `Change the roles of ${user.name || user.email}?`,
+        text: `They ${words.replace('gains', 'gain').replace('loses', 'lose')}. It takes effect on their next request and can be changed back.`,
+        verb: 'Change roles',
+        danger: false,
+        work: save,
+      });
     },
   });
 }
@@ -72,7 +114,13 @@ function deleteUser(user, { changed, close }) {
       await remove(`/users/${user.id}`);
       close();
       changed();
-      toast(`${user.email} was deleted.`, { undo: async () => { await post(`/users/${user.id}/restore`); changed(); toast(`${user.email} is back.`); } });
+      toast(`${user.email} was deleted.`, {
+        undo: async () => {
+          await post(`/users/${user.id}/restore`);
+          changed();
+          toast(`${user.email} is back.`);
+        },
+      });
     },
   });
 }
@@ -82,7 +130,10 @@ function revokeSessions(user) {
     title: `End all sessions of ${user.name || user.email}?`,
     text: 'They are signed out on every device and have to sign in again. This cannot be undone.',
     verb: 'End sessions',
-    work: async () => { await post(`/users/${user.id}/sessions/revoke`); toast('Their sessions have ended.'); },
+    work: async () => {
+      await post(`/users/${user.id}/sessions/revoke`);
+      toast('Their sessions have ended.');
+    },
   });
 }
 
@@ -105,16 +156,29 @@ function footActions(user, context) {
   return [
     deletable && button('Delete', { tone: 'danger-quiet start', onclick: () => deleteUser(user, context) }),
     auditLink(user.id),
-    user.deleted_at && can('users', 'delete') && button('Restore', { tone: 'primary', onclick: () => restoreUser(user, context) }),
+    user.deleted_at &&
+      can('users', 'delete') &&
+      button('Restore', { tone: 'primary', onclick: () => restoreUser(user, context) }),
   ].filter(Boolean);
 }
 
 function signInActions(user, context) {
   const locked = user.locked_until && new Date(user.locked_until) > new Date();
-  return h('div', { class: 'section' }, h('h3', {}, 'Signing in'), h('div', { class: 'row' },
-    locked && button('Unlock', { onclick: () => unlock(user, context) }),
-    button('Password link', { glyph: 'link', onclick: async () => giveLink({ ...user, ...await post(`/users/${user.id}/password-link`) }) }),
-    button('End sessions', { glyph: 'exit', onclick: () => revokeSessions(user) })));
+  return h(
+    'div',
+    { class: 'section' },
+    h('h3', {}, 'Signing in'),
+    h(
+      'div',
+      { class: 'row' },
+      locked && button('Unlock', { onclick: () => unlock(user, context) }),
+      button('Password link', {
+        glyph: 'link',
+        onclick: async () => giveLink({ ...user, ...(await post(`/users/${user.id}/password-link`)) }),
+      }),
+      button('End sessions', { glyph: 'exit', onclick: () => revokeSessions(user) }),
+    ),
+  );
 }
 
 async function existingUser(drawer, id, changed) {
@@ -125,20 +189,37 @@ async function existingUser(drawer, id, changed) {
   const actions = footActions(user, context);
   drawer.setTitle(user.name || user.email);
   drawer.setFoot(...actions);
-  const saved = () => { toast('Saved.'); changed(); drawer.reload(); };
+  const saved = () => {
+    toast('Saved.');
+    changed();
+    drawer.reload();
+  };
   drawer.body.replaceChildren(
     facts([
-      ['Email', user.email], ['Last sign-in', time(user.last_login_at, { full: true })], ['Second factor', user.mfa_enabled ? badge('On', 'good') : badge('Off')],
-      ['Created', time(user.created_at, { full: true })], ['Locked until', user.locked_until && time(user.locked_until, { full: true })],
-      ['Deleted', user.deleted_at && time(user.deleted_at, { full: true })], ['Id', copyable(user.id, 'Copy the id')],
+      ['Email', user.email],
+      ['Last sign-in', time(user.last_login_at, { full: true })],
+      ['Second factor', user.mfa_enabled ? badge('On', 'good') : badge('Off')],
+      ['Created', time(user.created_at, { full: true })],
+      ['Locked until', user.locked_until && time(user.locked_until, { full: true })],
+      ['Deleted', user.deleted_at && time(user.deleted_at, { full: true })],
+      ['Id', copyable(user.id, 'Copy the id')],
     ]),
-    editable ? h('div', { class: 'section' }, h('h3', {}, 'Profile and access'), editForm(drawer, user, { options, actions, saved })) : '',
-    editable ? signInActions(user, context) : '');
+    editable
+      ? h(
+          'div',
+          { class: 'section' },
+          h('h3', {}, 'Profile and access'),
+          editForm(drawer, user, { options, actions, saved }),
+        )
+      : '',
+    editable ? signInActions(user, context) : '',
+  );
 }
 
 export function userDrawer(id, { changed, closed }) {
   return recordDrawer({
-    title: id === 'new' ? 'New user' : 'User', closed,
+    title: id === 'new' ? 'New user' : 'User',
+    closed,
     load: (drawer) => (id === 'new' ? newUser(drawer, changed) : existingUser(drawer, id, changed)),
   });
 }

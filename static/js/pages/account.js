@@ -5,25 +5,62 @@ import { toast } from '../parts/toast.js';
 import { pageHead, to } from '../router.js';
 import { refreshUser, session } from '../session.js';
 
-const card = (title, ...body) => h('section', { class: 'card' }, h('header', { class: 'card-head' }, h('h2', {}, title)), h('div', { class: 'card-body stack' }, body));
+const card = (title, ...body) =>
+  h(
+    'section',
+    { class: 'card' },
+    h('header', { class: 'card-head' }, h('h2', {}, title)),
+    h('div', { class: 'card-body stack' }, body),
+  );
 
 function profile() {
   const { user } = session;
-  return card('Profile',
-    facts([['Email', user.email], ['Roles', user.roles?.length ? h('span', { class: 'badges' }, user.roles.map((role) => badge(sentence(role)))) : 'None'], ['Sees fields up to', sentence(user.clearance)], ['Sessions', h('a', { href: to('sessions') }, 'Where you are signed in')]]),
-    form({ submit: 'Save', fields: [field({ name: 'name', label: 'Name', value: user.name ?? '', autocomplete: 'name' })], send: async ({ name }) => {
-      await patch('/auth/me', { name: name.trim() || null });
-      await refreshUser();
-      toast('Your profile was saved.');
-    } }));
+  return card(
+    'Profile',
+    facts([
+      ['Email', user.email],
+      [
+        'Roles',
+        user.roles?.length
+          ? h(
+              'span',
+              { class: 'badges' },
+              user.roles.map((role) => badge(sentence(role))),
+            )
+          : 'None',
+      ],
+      ['Sees fields up to', sentence(user.clearance)],
+      ['Sessions', h('a', { href: to('sessions') }, 'Where you are signed in')],
+    ]),
+    form({
+      submit: 'Save',
+      fields: [field({ name: 'name', label: 'Name', value: user.name ?? '', autocomplete: 'name' })],
+      send: async ({ name }) => {
+        await patch('/auth/me', { name: name.trim() || null });
+        await refreshUser();
+        toast('Your profile was saved.');
+      },
+    }),
+  );
 }
 
 function passwordForm() {
   const node = form({
     submit: 'Change the password',
     fields: [
-      field({ name: 'current_password', label: 'Current password', type: 'password', autocomplete: 'current-password' }),
-      field({ name: 'new_password', label: 'New password', type: 'password', autocomplete: 'new-password', hint: 'At least 12 characters, not a common one.' }),
+      field({
+        name: 'current_password',
+        label: 'Current password',
+        type: 'password',
+        autocomplete: 'current-password',
+      }),
+      field({
+        name: 'new_password',
+        label: 'New password',
+        type: 'password',
+        autocomplete: 'new-password',
+        hint: 'At least 12 characters, not a common one.',
+      }),
       field({ name: 'again', label: 'New password again', type: 'password', autocomplete: 'new-password' }),
     ],
     send: async ({ current_password, new_password, again }) => {
@@ -42,10 +79,27 @@ function appearance() {
     else localStorage.removeItem('theme');
     document.documentElement.dataset.theme = target.value;
   };
-  return card('Appearance', field({ name: 'theme', label: 'Colours', type: 'select', value: localStorage.getItem('theme') ?? '', options: [['', 'As the system'], ['light', 'Light'], ['dark', 'Dark']], onchange: choose }));
+  return card(
+    'Appearance',
+    field({
+      name: 'theme',
+      label: 'Colours',
+      type: 'select',
+      value: localStorage.getItem('theme') ?? '',
+      options: [
+        ['', 'As the system'],
+        ['light', 'Light'],
+        ['dark', 'Dark'],
+      ],
+      onchange: choose,
+    }),
+  );
 }
 
 export default function account({ root }) {
-  root.append(pageHead({ title: 'Your account' }), h('div', { class: 'stack narrow' }, profile(), passwordForm(), appearance()));
+  root.append(
+    pageHead({ title: 'Your account' }),
+    h('div', { class: 'stack narrow' }, profile(), passwordForm(), appearance()),
+  );
   return {};
 }

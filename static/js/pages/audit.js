@@ -4,27 +4,67 @@ import { listView, listWithDrawer, menuButton } from '../parts/table.js';
 import { pageHead, setQuery, withQuery } from '../router.js';
 import { can } from '../session.js';
 
-const OUTCOMES = [['', 'Any outcome'], ['success', 'Done'], ['denied', 'Denied'], ['failed', 'Failed']];
-const TYPES = [['', 'Any object'], ['user', 'Users'], ['role', 'Roles'], ['session', 'Sessions'], ['entity', 'Entities'], ['entity_type', 'Entity types'], ['kill_switch', 'Kill switch'], ['route', 'Refused requests']];
-const DAYS = [['', 'Any time'], ['1', 'Last 24 hours'], ['7', 'Last 7 days'], ['30', 'Last 30 days']];
-const TEXT_FILTERS = [['actor_id', 'Person'], ['action', 'Action'], ['target_id', 'Object'], ['request_id', 'Request']];
+const OUTCOMES = [
+  ['', 'Any outcome'],
+  ['success', 'Done'],
+  ['denied', 'Denied'],
+  ['failed', 'Failed'],
+];
+const TYPES = [
+  ['', 'Any object'],
+  ['user', 'Users'],
+  ['role', 'Roles'],
+  ['session', 'Sessions'],
+  ['entity', 'Entities'],
+  ['entity_type', 'Entity types'],
+  ['kill_switch', 'Kill switch'],
+  ['route', 'Refused requests'],
+];
+const DAYS = [
+  ['', 'Any time'],
+  ['1', 'Last 24 hours'],
+  ['7', 'Last 7 days'],
+  ['30', 'Last 30 days'],
+];
+const TEXT_FILTERS = [
+  ['actor_id', 'Person'],
+  ['action', 'Action'],
+  ['target_id', 'Object'],
+  ['request_id', 'Request'],
+];
 const LABELS = { denied: ['Denied', 'caution'], failed: ['Failed', 'caution'] };
 
-export const outcomeBadge = (outcome) => (outcome === 'success' ? h('span', { class: 'muted' }, 'Done') : badge(...(LABELS[outcome] ?? [sentence(outcome)])));
+export const outcomeBadge = (outcome) =>
+  outcome === 'success' ? h('span', { class: 'muted' }, 'Done') : badge(...(LABELS[outcome] ?? [sentence(outcome)]));
 
 /* Events as sentences: "Anna changed role support" */
 
 const VERBS = {
-  created: ['created', 'create'], updated: ['changed', 'change'], deleted: ['deleted', 'delete'], restored: ['restored', 'restore'], erased: ['erased', 'erase'],
-  imported: ['imported', 'import'], exported: ['exported', 'export'], read: ['read', 'read'], unlocked: ['unlocked', 'unlock'], verified: ['verified', 'verify'],
+  created: ['created', 'create'],
+  updated: ['changed', 'change'],
+  deleted: ['deleted', 'delete'],
+  restored: ['restored', 'restore'],
+  erased: ['erased', 'erase'],
+  imported: ['imported', 'import'],
+  exported: ['exported', 'export'],
+  read: ['read', 'read'],
+  unlocked: ['unlocked', 'unlock'],
+  verified: ['verified', 'verify'],
 };
 const WHOLE = {
-  'login.failed': ['signed in', 'sign in'], 'session.created': ['signed in', 'sign in'], 'session.ended': ['ended a session', 'end a session'],
-  'session.refreshed': ['stayed signed in', 'stay signed in'], 'session.refresh_reused': ['used an old refresh token', 'use an old refresh token'],
-  'user.sessions_ended': ['signed out everywhere', 'sign out everywhere'], 'user.sessions_revoked': ['ended all sessions of a user', 'end all sessions of a user'],
-  'user.password_changed': ['changed their password', 'change their password'], 'user.password_reset': ['set a password by link', 'set a password by link'],
-  'user.password_link_issued': ['made a password link for a user', 'make a password link for a user'], 'user.signed_up': ['signed up', 'sign up'],
-  'kill_switch.activated': ['switched the kill switch on', 'switch the kill switch on'], 'kill_switch.deactivated': ['switched the kill switch off', 'switch the kill switch off'],
+  'login.failed': ['signed in', 'sign in'],
+  'session.created': ['signed in', 'sign in'],
+  'session.ended': ['ended a session', 'end a session'],
+  'session.refreshed': ['stayed signed in', 'stay signed in'],
+  'session.refresh_reused': ['used an old refresh token', 'use an old refresh token'],
+  'user.sessions_ended': ['signed out everywhere', 'sign out everywhere'],
+  'user.sessions_revoked': ['ended all sessions of a user', 'end all sessions of a user'],
+  'user.password_changed': ['changed their password', 'change their password'],
+  'user.password_reset': ['set a password by link', 'set a password by link'],
+  'user.password_link_issued': ['made a password link for a user', 'make a password link for a user'],
+  'user.signed_up': ['signed up', 'sign up'],
+  'kill_switch.activated': ['switched the kill switch on', 'switch the kill switch on'],
+  'kill_switch.deactivated': ['switched the kill switch off', 'switch the kill switch off'],
 };
 
 const article = (noun) => `${/^[aeio]/.test(noun) ? 'an' : 'a'} ${noun}`;
@@ -35,7 +75,12 @@ function objectOf({ target, changes }, noun) {
   return target?.type === 'role' && target.id ? `${noun} ${target.id}` : article(noun);
 }
 
-export const actorName = ({ actor }) => actor?.label || { cli: 'The command line', system: 'The system', anonymous: 'Someone not signed in', api_key: 'An API key' }[actor?.type] || 'A user';
+export const actorName = ({ actor }) =>
+  actor?.label ||
+  { cli: 'The command line', system: 'The system', anonymous: 'Someone not signed in', api_key: 'An API key' }[
+    actor?.type
+  ] ||
+  'A user';
 
 export function sentenceOf(event) {
   const done = event.outcome === 'success';
@@ -62,7 +107,10 @@ function since(days) {
 }
 
 function params(query) {
-  const plain = ['actor_id', 'action', 'target_type', 'target_id', 'outcome', 'request_id'].map((name) => [name, query.get(name)]);
+  const plain = ['actor_id', 'action', 'target_type', 'target_id', 'outcome', 'request_id'].map((name) => [
+    name,
+    query.get(name),
+  ]);
   return { ...Object.fromEntries(plain), from: since(query.get('days')), sort: null };
 }
 
@@ -70,14 +118,31 @@ function params(query) {
 function chips() {
   const query = new URLSearchParams(location.search);
   const set = TEXT_FILTERS.filter(([name]) => query.get(name));
-  return set.map(([name, label]) => h('a', { class: 'button small', href: withQuery({ [name]: null, cursor: null }), title: 'Take this filter off' },
-    `${label}: ${query.get(name).length > 22 ? `${query.get(name).slice(0, 8)}…` : query.get(name)}`, icon('close', 12)));
+  return set.map(([name, label]) =>
+    h(
+      'a',
+      { class: 'button small', href: withQuery({ [name]: null, cursor: null }), title: 'Take this filter off' },
+      `${label}: ${query.get(name).length > 22 ? `${query.get(name).slice(0, 8)}…` : query.get(name)}`,
+      icon('close', 12),
+    ),
+  );
 }
 
 function filterMenu() {
   function fields() {
     const query = new URLSearchParams(location.search);
-    const inputs = TEXT_FILTERS.map(([name, label]) => labelled(name === 'action' ? label : `${label} (id)`, h('input', { class: 'input', name, value: query.get(name) ?? '', spellcheck: 'false', placeholder: name === 'action' ? 'user.created' : null })));
+    const inputs = TEXT_FILTERS.map(([name, label]) =>
+      labelled(
+        name === 'action' ? label : `${label} (id)`,
+        h('input', {
+          class: 'input',
+          name,
+          value: query.get(name) ?? '',
+          spellcheck: 'false',
+          placeholder: name === 'action' ? 'user.created' : null,
+        }),
+      ),
+    );
     return h('form', { class: 'form', onsubmit: apply }, inputs, button('Apply', { tone: 'primary', type: 'submit' }));
   }
   function apply(event) {
@@ -90,27 +155,57 @@ function filterMenu() {
 }
 
 function exportMenu() {
-  const link = (format, text) => h('a', { class: 'menu-item', href: address('/audit/export', { format }), download: `audit.${format}` }, icon('download'), text);
-  return menuButton('Export', { glyph: 'download', content: () => [link('csv', 'CSV, to read'), link('jsonl', 'JSON Lines, to verify')] });
+  const link = (format, text) =>
+    h(
+      'a',
+      { class: 'menu-item', href: address('/audit/export', { format }), download: `audit.${format}` },
+      icon('download'),
+      text,
+    );
+  return menuButton('Export', {
+    glyph: 'download',
+    content: () => [link('csv', 'CSV, to read'), link('jsonl', 'JSON Lines, to verify')],
+  });
 }
 
 export default function audit({ root }) {
   const active = h('div', { class: 'row' });
   const list = listView({
-    path: '/audit', noun: 'event', columns: COLUMNS, params,
+    path: '/audit',
+    noun: 'event',
+    columns: COLUMNS,
+    params,
     rowHref: (event) => withQuery({ open: event.seq }),
-    filters: [{ name: 'outcome', label: 'Outcome', options: OUTCOMES }, { name: 'target_type', label: 'Object', options: TYPES }, { name: 'days', label: 'Time', options: DAYS }],
+    filters: [
+      { name: 'outcome', label: 'Outcome', options: OUTCOMES },
+      { name: 'target_type', label: 'Object', options: TYPES },
+      { name: 'days', label: 'Time', options: DAYS },
+    ],
     hidden: TEXT_FILTERS.map(([name]) => name),
     tools: [filterMenu(), active],
     empty: { icon: 'list', title: 'No events yet', text: 'Every change, sign-in and refusal is written here.' },
   });
   const verify = async () => (await import('../drawers/verify.js')).verifyChain();
-  root.append(pageHead({ title: 'Audit log', actions: [
-    can('audit', 'export') && exportMenu(),
-    button('Verify chain', { glyph: 'shield', tone: 'primary', onclick: verify }),
-  ] }), list.node);
-  const page = listWithDrawer(list, async (seq, hooks) => (await import('../drawers/event.js')).eventDrawer(seq, hooks));
+  root.append(
+    pageHead({
+      title: 'Audit log',
+      actions: [
+        can('audit', 'export') && exportMenu(),
+        button('Verify chain', { glyph: 'shield', tone: 'primary', onclick: verify }),
+      ],
+    }),
+    list.node,
+  );
+  const page = listWithDrawer(list, async (seq, hooks) =>
+    (await import('../drawers/event.js')).eventDrawer(seq, hooks),
+  );
   const showChips = () => active.replaceChildren(...chips());
   showChips();
-  return { ...page, update: (place) => { showChips(); return page.update(place); } };
+  return {
+    ...page,
+    update: (place) => {
+      showChips();
+      return page.update(place);
+    },
+  };
 }

@@ -12,24 +12,42 @@ function shown(value) {
   if (typeof value === 'boolean') return value ? 'Yes' : 'No';
   if (typeof value === 'number') return value.toLocaleString('en', { maximumFractionDigits: 6 });
   if (/^\d{4}-\d\d-\d\dT/.test(value)) return time(value);
-  return isPlain(value) ? String(value) : Array.isArray(value) ? `${value.length} items` : `${Object.keys(value).length} fields`;
+  return isPlain(value)
+    ? String(value)
+    : Array.isArray(value)
+      ? `${value.length} items`
+      : `${Object.keys(value).length} fields`;
 }
 
 /** The properties that the rows at hand have, the ones that fit a cell first. */
 function propertiesOf(items) {
   const keys = new Map();
-  for (const { data } of items) for (const [key, value] of Object.entries(data ?? {})) keys.set(key, keys.get(key) !== false && isPlain(value));
+  for (const { data } of items)
+    for (const [key, value] of Object.entries(data ?? {})) keys.set(key, keys.get(key) !== false && isPlain(value));
   return [...keys].sort(([, a], [, b]) => b - a).map(([key]) => key);
 }
 
 function columnsOf(items) {
   const chosen = new URLSearchParams(location.search).get('columns');
-  const properties = chosen === null ? propertiesOf(items).slice(0, DEFAULT_COLUMNS) : chosen.split(',').filter(Boolean);
+  const properties =
+    chosen === null ? propertiesOf(items).slice(0, DEFAULT_COLUMNS) : chosen.split(',').filter(Boolean);
   const numeric = (key) => items.some(({ data }) => typeof data?.[key] === 'number');
   return [
     { label: 'Name', sort: 'name', fit: true, cell: (entity) => entity.name || 'Untitled' },
-    ...properties.map((key) => ({ label: sentence(key), phoneLabel: sentence(key), fit: true, numeric: numeric(key), cell: ({ data }) => shown(data?.[key]) })),
-    { label: 'Confidence', numeric: true, phoneLabel: 'Confidence', cell: ({ confidence }) => (confidence === null || confidence === undefined ? '' : `${number(Math.round(confidence * 100))} %`) },
+    ...properties.map((key) => ({
+      label: sentence(key),
+      phoneLabel: sentence(key),
+      fit: true,
+      numeric: numeric(key),
+      cell: ({ data }) => shown(data?.[key]),
+    })),
+    {
+      label: 'Confidence',
+      numeric: true,
+      phoneLabel: 'Confidence',
+      cell: ({ confidence }) =>
+        confidence === null || confidence === undefined ? '' : `${number(Math.round(confidence * 100))} %`,
+    },
     { label: 'Updated', sort: 'updated_at', phoneLabel: 'Updated', cell: (entity) => time(entity.updated_at) },
     { label: 'Id', phoneOff: true, cell: ({ id }) => h('code', { class: 'faint', title: id }, id.slice(-8)) },
   ];
@@ -39,52 +57,121 @@ function columnPicker(known) {
   function boxes() {
     const now = new URLSearchParams(location.search).get('columns');
     const chosen = now === null ? known().slice(0, DEFAULT_COLUMNS) : now.split(',');
-    return known().map((key) => h('label', { class: 'check' }, h('input', { type: 'checkbox', value: key, checked: chosen.includes(key) }), sentence(key)));
+    return known().map((key) =>
+      h(
+        'label',
+        { class: 'check' },
+        h('input', { type: 'checkbox', value: key, checked: chosen.includes(key) }),
+        sentence(key),
+      ),
+    );
   }
   function choose({ currentTarget }) {
     const columns = [...currentTarget.querySelectorAll('input:checked')].map(({ value }) => value).join(',');
     setQuery({ columns: columns || ',' });
   }
-  return menuButton('Columns', { glyph: 'columns', onchange: choose, content: () => (known().length ? boxes() : h('p', { class: 'muted' }, 'These entities have no properties.')) });
+  return menuButton('Columns', {
+    glyph: 'columns',
+    onchange: choose,
+    content: () => (known().length ? boxes() : h('p', { class: 'muted' }, 'These entities have no properties.')),
+  });
 }
 
 function transferMenu(type) {
   const resource = `entities.${type}`;
-  const exportLink = (format, text) => h('a', { class: 'menu-item', href: address(`/entities/${type}/export`, { format }), download: `${type}.${format}` }, icon('download'), text);
+  const exportLink = (format, text) =>
+    h(
+      'a',
+      { class: 'menu-item', href: address(`/entities/${type}/export`, { format }), download: `${type}.${format}` },
+      icon('download'),
+      text,
+    );
   const entries = [
-    can(resource, 'create') && h('a', { class: 'menu-item', href: to(`entities/${type}/import`) }, icon('upload'), 'Import a file'),
+    can(resource, 'create') &&
+      h('a', { class: 'menu-item', href: to(`entities/${type}/import`) }, icon('upload'), 'Import a file'),
     can(resource, 'export') && [exportLink('csv', 'Export as CSV'), exportLink('jsonl', 'Export as JSON Lines')],
-  ].flat().filter(Boolean);
+  ]
+    .flat()
+    .filter(Boolean);
   return entries.length > 0 && menuButton('Import and export', { content: () => entries });
 }
 
 function actionsFor(type) {
   const mayCreate = can(`entities.${type}`, 'create');
-  return [transferMenu(type), button('New entity', { glyph: 'plus', tone: 'primary', disabled: !mayCreate, title: mayCreate ? null : 'Your role may not create these', onclick: () => setQuery({ open: 'new' }) })];
+  return [
+    transferMenu(type),
+    button('New entity', {
+      glyph: 'plus',
+      tone: 'primary',
+      disabled: !mayCreate,
+      title: mayCreate ? null : 'Your role may not create these',
+      onclick: () => setQuery({ open: 'new' }),
+    }),
+  ];
 }
 
 function entityList(root, type) {
   let known = [];
   const list = listView({
-    path: `/entities/${type}`, noun: 'entity', nouns: 'entities', sort: '-updated_at',
-    columns: (items) => { known = propertiesOf(items); return columnsOf(items); },
+    path: `/entities/${type}`,
+    noun: 'entity',
+    nouns: 'entities',
+    sort: '-updated_at',
+    columns: (items) => {
+      known = propertiesOf(items);
+      return columnsOf(items);
+    },
     params: (query) => {
       const word = query.get('search');
       return { filter: word && `name ~ ${literal(word)}`, deleted: query.get('deleted') };
     },
     rowHref: (entity) => withQuery({ open: entity.id }),
     search: { placeholder: 'Search by name' },
-    filters: [{ name: 'deleted', label: 'Deleted entities', options: [['', 'Present'], ['only', 'Deleted'], ['include', 'Present and deleted']] }],
+    filters: [
+      {
+        name: 'deleted',
+        label: 'Deleted entities',
+        options: [
+          ['', 'Present'],
+          ['only', 'Deleted'],
+          ['include', 'Present and deleted'],
+        ],
+      },
+    ],
     tools: [columnPicker(() => known)],
-    empty: { icon: 'layers', title: `No ${sentence(type).toLowerCase()} yet`, text: 'Create the first one here, import a file, or send one through the API.', action: can(`entities.${type}`, 'create') && h('a', { class: 'button', href: to(`entities/${type}/import`) }, icon('upload'), 'Import a file') },
+    empty: {
+      icon: 'layers',
+      title: `No ${sentence(type).toLowerCase()} yet`,
+      text: 'Create the first one here, import a file, or send one through the API.',
+      action:
+        can(`entities.${type}`, 'create') &&
+        h('a', { class: 'button', href: to(`entities/${type}/import`) }, icon('upload'), 'Import a file'),
+    },
   });
-  root.append(pageHead({ title: sentence(type), back: { href: to('entity-types'), label: 'Entity types' }, actions: actionsFor(type) }), list.node);
-  return listWithDrawer(list, async (id, hooks) => (await import('../drawers/entity.js')).entityDrawer(type, id, hooks));
+  root.append(
+    pageHead({
+      title: sentence(type),
+      back: { href: to('entity-types'), label: 'Entity types' },
+      actions: actionsFor(type),
+    }),
+    list.node,
+  );
+  return listWithDrawer(list, async (id, hooks) =>
+    (await import('../drawers/entity.js')).entityDrawer(type, id, hooks),
+  );
 }
 
 export default function entities({ root, segments: [type, action] }) {
   if (!type) {
-    root.append(pageHead({ title: 'Entities' }), emptyState({ icon: 'layers', title: 'Which type?', text: 'Entities are listed by their type.', action: h('a', { class: 'button', href: to('entity-types') }, 'Entity types') }));
+    root.append(
+      pageHead({ title: 'Entities' }),
+      emptyState({
+        icon: 'layers',
+        title: 'Which type?',
+        text: 'Entities are listed by their type.',
+        action: h('a', { class: 'button', href: to('entity-types') }, 'Entity types'),
+      }),
+    );
     return {};
   }
   if (action === 'import') {

@@ -15,21 +15,57 @@ const propertiesOf = (type) => Object.keys(type.schema?.properties ?? {});
 
 const columnsFor = (types) => [
   { label: 'Type', cell: (type) => sentence(type.name) },
-  { label: 'Properties', fit: true, cell: (type) => propertiesOf(type).map(sentence).join(', ') || h('span', { class: 'faint' }, 'Any object') },
+  {
+    label: 'Properties',
+    fit: true,
+    cell: (type) => propertiesOf(type).map(sentence).join(', ') || h('span', { class: 'faint' }, 'Any object'),
+  },
   { label: 'Most sensitive', phoneLabel: 'Holds', cell: strictest },
-  ...(types.some((type) => type.entity_count !== undefined) ? [{ label: 'Entities', numeric: true, phoneLabel: 'Entities', cell: (type) => number(type.entity_count) }] : []),
+  ...(types.some((type) => type.entity_count !== undefined)
+    ? [{ label: 'Entities', numeric: true, phoneLabel: 'Entities', cell: (type) => number(type.entity_count) }]
+    : []),
   { label: 'Updated', phoneLabel: 'Updated', cell: (type) => time(type.updated_at) },
-  { label: h('span', { class: 'visually-hidden' }, 'Definition'), numeric: true, above: true, cell: (type) => h('a', { class: 'button small', href: withQuery({ open: type.name }), 'aria-label': `Definition of ${sentence(type.name)}` }, 'Definition') },
+  {
+    label: h('span', { class: 'visually-hidden' }, 'Definition'),
+    numeric: true,
+    above: true,
+    cell: (type) =>
+      h(
+        'a',
+        {
+          class: 'button small',
+          href: withQuery({ open: type.name }),
+          'aria-label': `Definition of ${sentence(type.name)}`,
+        },
+        'Definition',
+      ),
+  },
 ];
 
 export default function entityTypes({ root }) {
   const mayCreate = can('entity_types', 'create');
-  const create = () => button('New type', { glyph: 'plus', tone: 'primary', disabled: !mayCreate, title: mayCreate ? null : 'Your role may not create types', onclick: () => setQuery({ open: 'new' }) });
+  const create = () =>
+    button('New type', {
+      glyph: 'plus',
+      tone: 'primary',
+      disabled: !mayCreate,
+      title: mayCreate ? null : 'Your role may not create types',
+      onclick: () => setQuery({ open: 'new' }),
+    });
   const list = listView({
-    path: '/entity-types', noun: 'entity type', columns: columnsFor,
+    path: '/entity-types',
+    noun: 'entity type',
+    columns: columnsFor,
     rowHref: (type) => to(`entities/${type.name}`),
-    empty: { icon: 'layers', title: 'No entity types yet', text: 'A type describes one kind of record, such as customers: its properties and who may see them.', action: mayCreate && button('Create the first type', { onclick: () => setQuery({ open: 'new' }) }) },
+    empty: {
+      icon: 'layers',
+      title: 'No entity types yet',
+      text: 'A type describes one kind of record, such as customers: its properties and who may see them.',
+      action: mayCreate && button('Create the first type', { onclick: () => setQuery({ open: 'new' }) }),
+    },
   });
   root.append(pageHead({ title: 'Entity types', actions: [create()] }), list.node);
-  return listWithDrawer(list, async (name, hooks) => (await import('../drawers/entity-type.js')).entityTypeDrawer(name, hooks));
+  return listWithDrawer(list, async (name, hooks) =>
+    (await import('../drawers/entity-type.js')).entityTypeDrawer(name, hooks),
+  );
 }

@@ -5,15 +5,34 @@ import { toast } from '../parts/toast.js';
 import { pageHead, to } from '../router.js';
 import { can, refreshKillSwitch } from '../session.js';
 
-const SCOPES = [['all', 'Everything: all traffic'], ['writes', 'Changes only: reading goes on']];
-const EXPIRIES = [['', 'Until someone switches it off'], ['15', 'After 15 minutes'], ['60', 'After an hour'], ['480', 'After 8 hours'], ['1440', 'After a day']];
+const SCOPES = [
+  ['all', 'Everything: all traffic'],
+  ['writes', 'Changes only: reading goes on'],
+];
+const EXPIRIES = [
+  ['', 'Until someone switches it off'],
+  ['15', 'After 15 minutes'],
+  ['60', 'After an hour'],
+  ['480', 'After 8 hours'],
+  ['1440', 'After a day'],
+];
 const CONSEQUENCE = {
   all: 'Every caller is refused at once with 503, users and API keys alike; background jobs pause. This console, health checks and metrics go on for those who may switch it off again.',
   writes: 'Everyone can still read. Every change is refused at once with 503 until the switch is off.',
 };
-const scopeText = (scope) => ({ all: 'All traffic', writes: 'Changes', signups: 'Sign-ups', api_keys: 'API keys' }[scope] ?? scope?.replace('type:', 'Access to '));
+const scopeText = (scope) =>
+  ({ all: 'All traffic', writes: 'Changes', signups: 'Sign-ups', api_keys: 'API keys' })[scope] ??
+  scope?.replace('type:', 'Access to ');
 
-const password = () => field({ name: 'password', label: 'Your password', type: 'password', autocomplete: 'current-password', required: true, hint: 'Asked for anew, so that an open browser is not enough.' });
+const password = () =>
+  field({
+    name: 'password',
+    label: 'Your password',
+    type: 'password',
+    autocomplete: 'current-password',
+    required: true,
+    hint: 'Asked for anew, so that an open browser is not enough.',
+  });
 const reason = (hint) => field({ name: 'reason', label: 'Reason', required: true, autocomplete: 'off', hint });
 
 function checked({ reason: why, password: secret }) {
@@ -24,25 +43,34 @@ function checked({ reason: why, password: secret }) {
 function activation(done) {
   const consequence = h('p', {}, CONSEQUENCE.all);
   const node = form({
-    submit: 'Switch on and stop all traffic', tone: 'danger',
+    submit: 'Switch on and stop all traffic',
+    tone: 'danger',
     fields: [
       field({ name: 'scope', label: 'What stops', type: 'select', options: SCOPES, value: 'all' }),
       notice('caution', h('p', { class: 'strong' }, 'What will happen'), consequence),
       reason('Everyone who is refused reads it.'),
-      field({ name: 'expires', label: 'Ends by itself', type: 'select', options: EXPIRIES }), password(),
+      field({ name: 'expires', label: 'Ends by itself', type: 'select', options: EXPIRIES }),
+      password(),
     ],
     send: async (values) => {
       checked(values);
       const { scope, expires } = values;
       const expiry = expires && { expires_at: new Date(Date.now() + Number(expires) * 60000).toISOString() };
-      await put('/kill-switch', { active: true, scope, reason: values.reason.trim(), password: values.password, ...expiry });
+      await put('/kill-switch', {
+        active: true,
+        scope,
+        reason: values.reason.trim(),
+        password: values.password,
+        ...expiry,
+      });
       toast('The kill switch is on.');
       done();
     },
   });
   node.elements.scope.addEventListener('change', ({ target }) => {
     consequence.textContent = CONSEQUENCE[target.value];
-    node.querySelector('.button.danger').textContent = target.value === 'all' ? 'Switch on and stop all traffic' : 'Switch on and stop changes';
+    node.querySelector('.button.danger').textContent =
+      target.value === 'all' ? 'Switch on and stop all traffic' : 'Switch on and stop changes';
   });
   return node;
 }
@@ -61,24 +89,61 @@ function deactivation(done) {
 }
 
 function stateOf(state) {
-  return h('section', { class: 'card' }, h('header', { class: 'card-head' }, h('h2', {}, 'State'), badge(state.active ? 'On' : 'Off', state.active ? 'danger' : 'good')),
-    h('div', { class: 'card-body' }, state.active
-      ? facts([['Stopped', scopeText(state.scope)], ['Reason', state.reason], ['By', state.activated_by?.label ?? state.activated_by?.email ?? state.activated_by], ['Since', state.activated_at && time(state.activated_at, { full: true })], ['Ends', state.expires_at ? time(state.expires_at, { full: true }) : 'When someone switches it off']])
-      : h('p', {}, 'Traffic flows. Use the switch when something is wrong and everything must stop now: a leaked key, a bad import, an intruder.')));
+  return h(
+    'section',
+    { class: 'card' },
+    h(
+      'header',
+      { class: 'card-head' },
+      h('h2', {}, 'State'),
+      badge(state.active ? 'On' : 'Off', state.active ? 'danger' : 'good'),
+    ),
+    h(
+      'div',
+      { class: 'card-body' },
+      state.active
+        ? facts([
+            ['Stopped', scopeText(state.scope)],
+            ['Reason', state.reason],
+            ['By', state.activated_by?.label ?? state.activated_by?.email ?? state.activated_by],
+            ['Since', state.activated_at && time(state.activated_at, { full: true })],
+            ['Ends', state.expires_at ? time(state.expires_at, { full: true }) : 'When someone switches it off'],
+          ])
+        : h(
+            'p',
+            {},
+            'Traffic flows. Use the switch when something is wrong and everything must stop now: a leaked key, a bad import, an intruder.',
+          ),
+    ),
+  );
 }
 
 export default function killSwitch({ root }) {
   const body = h('div', { class: 'stack narrow' });
-  root.append(pageHead({ title: 'Kill switch', actions: [h('a', { class: 'button', href: to('audit', { target_type: 'kill_switch' }) }, icon('list'), 'Audit')] }), body);
+  root.append(
+    pageHead({
+      title: 'Kill switch',
+      actions: [h('a', { class: 'button', href: to('audit', { target_type: 'kill_switch' }) }, icon('list'), 'Audit')],
+    }),
+    body,
+  );
 
-  const done = async () => { await refreshKillSwitch(); await load(); };
+  const done = async () => {
+    await refreshKillSwitch();
+    await load();
+  };
 
   async function load() {
     try {
       const state = await get('/kill-switch');
       const allowed = can('kill_switch', 'write');
       const change = allowed
-        ? h('section', { class: 'card' }, h('header', { class: 'card-head' }, h('h2', {}, state.active ? 'Switch it off' : 'Switch it on')), h('div', { class: 'card-body' }, state.active ? deactivation(done) : activation(done)))
+        ? h(
+            'section',
+            { class: 'card' },
+            h('header', { class: 'card-head' }, h('h2', {}, state.active ? 'Switch it off' : 'Switch it on')),
+            h('div', { class: 'card-body' }, state.active ? deactivation(done) : activation(done)),
+          )
         : notice('', h('p', {}, 'Your role may see the switch but not use it.'));
       body.replaceChildren(stateOf(state), change);
     } catch (problem) {

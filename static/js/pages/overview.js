@@ -4,8 +4,13 @@ import { ago, badge, bytes, count, emptyState, h, icon, notice, number, problemN
 import { pageHead, to } from '../router.js';
 
 function tile({ label, figure, note, href }) {
-  return h(href ? 'a' : 'div', { class: 'card tile', href },
-    h('span', { class: 'muted small' }, label), h('span', { class: 'figure' }, figure), h('span', { class: 'note' }, note));
+  return h(
+    href ? 'a' : 'div',
+    { class: 'card tile', href },
+    h('span', { class: 'muted small' }, label),
+    h('span', { class: 'figure' }, figure),
+    h('span', { class: 'note' }, note),
+  );
 }
 
 function span(seconds) {
@@ -18,15 +23,57 @@ const join = (parts) => parts.filter(Boolean).join(', ') || 'nothing to report';
 function tiles(data) {
   const { users, audit, jobs, database, entity_types: types = [] } = data;
   const entities = types.reduce((sum, type) => sum + (type.count ?? 0), 0);
-  return h('div', { class: 'tiles' },
-    users && tile({ label: 'Users', figure: number(users.total), href: to('users'), note: join([`${number(users.active)} active`, users.disabled && `${users.disabled} disabled`, users.locked && `${users.locked} locked`]) }),
-    tile({ label: 'Entities', figure: number(entities), href: to('entity-types'), note: `in ${count(types.length, 'type')}` }),
-    audit && tile({ label: 'Denied in 24 hours', figure: number(audit.denied_24h), href: to('audit', { outcome: 'denied' }), note: `${count(audit.failed_logins_24h, 'failed sign-in')}` }),
+  return h(
+    'div',
+    { class: 'tiles' },
+    users &&
+      tile({
+        label: 'Users',
+        figure: number(users.total),
+        href: to('users'),
+        note: join([
+          `${number(users.active)} active`,
+          users.disabled && `${users.disabled} disabled`,
+          users.locked && `${users.locked} locked`,
+        ]),
+      }),
+    tile({
+      label: 'Entities',
+      figure: number(entities),
+      href: to('entity-types'),
+      note: `in ${count(types.length, 'type')}`,
+    }),
+    audit &&
+      tile({
+        label: 'Denied in 24 hours',
+        figure: number(audit.denied_24h),
+        href: to('audit', { outcome: 'denied' }),
+        note: `${count(audit.failed_logins_24h, 'failed sign-in')}`,
+      }),
     audit && tile({ label: 'Audit events', figure: number(audit.events), href: to('audit'), note: 'hash-chained' }),
-    jobs && tile({ label: 'Background jobs', figure: number(jobs.waiting + jobs.running), note: join([`${jobs.running} running`, `${jobs.waiting} waiting`, jobs.failed && `${jobs.failed} failed`]) }),
-    database && tile({ label: 'Database', figure: bytes(database.size_bytes), note: `${bytes(database.wal_bytes)} in the write-ahead log` }),
-    tile({ label: 'Running for', figure: span(data.uptime_s ?? 0), note: data.started_at ? `since ${ago(data.started_at)}` : '' }),
-    tile({ label: 'Version', figure: data.version ?? '', note: join([sentence(data.environment), data.commit !== 'unknown' && data.commit?.slice(0, 8)]) }));
+    jobs &&
+      tile({
+        label: 'Background jobs',
+        figure: number(jobs.waiting + jobs.running),
+        note: join([`${jobs.running} running`, `${jobs.waiting} waiting`, jobs.failed && `${jobs.failed} failed`]),
+      }),
+    database &&
+      tile({
+        label: 'Database',
+        figure: bytes(database.size_bytes),
+        note: `${bytes(database.wal_bytes)} in the write-ahead log`,
+      }),
+    tile({
+      label: 'Running for',
+      figure: span(data.uptime_s ?? 0),
+      note: data.started_at ? `since ${ago(data.started_at)}` : '',
+    }),
+    tile({
+      label: 'Version',
+      figure: data.version ?? '',
+      note: join([sentence(data.environment), data.commit !== 'unknown' && data.commit?.slice(0, 8)]),
+    }),
+  );
 }
 
 function health(data) {
@@ -36,42 +83,141 @@ function health(data) {
 
 function warnings(list) {
   const body = list.length
-    ? h('ul', { class: 'lines' }, list.map(({ title, detail }) => h('li', {}, icon('alert'), h('div', { class: 'grow' }, h('p', { class: 'strong' }, title), h('p', { class: 'muted small' }, detail)))))
+    ? h(
+        'ul',
+        { class: 'lines' },
+        list.map(({ title, detail }) =>
+          h(
+            'li',
+            {},
+            icon('alert'),
+            h('div', { class: 'grow' }, h('p', { class: 'strong' }, title), h('p', { class: 'muted small' }, detail)),
+          ),
+        ),
+      )
     : h('div', { class: 'card-body' }, notice('good', h('p', {}, 'Nothing insecure was found.')));
-  return h('section', { class: 'card' }, h('header', { class: 'card-head' }, h('h2', {}, 'What needs attention'), list.length > 0 && badge(number(list.length), 'caution')), body);
+  return h(
+    'section',
+    { class: 'card' },
+    h(
+      'header',
+      { class: 'card-head' },
+      h('h2', {}, 'What needs attention'),
+      list.length > 0 && badge(number(list.length), 'caution'),
+    ),
+    body,
+  );
 }
 
 function entityTypes(types = []) {
   const body = types.length
-    ? h('ul', { class: 'lines' }, types.map(({ type, count: n }) => h('li', {}, h('a', { class: 'grow', href: to(`entities/${type}`) }, sentence(type)), h('span', { class: 'muted' }, number(n)))))
-    : emptyState({ icon: 'layers', title: 'No entity types yet', text: 'An entity type describes one kind of record.', action: h('a', { class: 'button', href: to('entity-types', { open: 'new' }) }, 'Create the first') });
+    ? h(
+        'ul',
+        { class: 'lines' },
+        types.map(({ type, count: n }) =>
+          h(
+            'li',
+            {},
+            h('a', { class: 'grow', href: to(`entities/${type}`) }, sentence(type)),
+            h('span', { class: 'muted' }, number(n)),
+          ),
+        ),
+      )
+    : emptyState({
+        icon: 'layers',
+        title: 'No entity types yet',
+        text: 'An entity type describes one kind of record.',
+        action: h('a', { class: 'button', href: to('entity-types', { open: 'new' }) }, 'Create the first'),
+      });
   return h('section', { class: 'card' }, h('header', { class: 'card-head' }, h('h2', {}, 'Data')), body);
 }
 
-const TRAFFIC = [{ key: 'requests', label: 'Requests' }, { key: 'client_errors', label: 'Refused', tone: 'client' }, { key: 'server_errors', label: 'Failed', tone: 'server' }];
+const TRAFFIC = [
+  { key: 'requests', label: 'Requests' },
+  { key: 'client_errors', label: 'Refused', tone: 'client' },
+  { key: 'server_errors', label: 'Failed', tone: 'server' },
+];
 
 function traffic({ points, step_s: step = 60 }) {
   const sum = (key) => points.reduce((total, point) => total + (point[key] ?? 0), 0);
   const slowest = Math.max(0, ...points.map((point) => point.p95_ms ?? 0));
-  const lead = points.length ? `${count(sum('requests'), 'request')} in the last hour, ${number(sum('client_errors'))} refused, ${number(sum('server_errors'))} failed` : 'No requests yet';
-  const legend = h('div', { class: 'legend', 'aria-hidden': 'true' }, TRAFFIC.map(({ label, tone = '' }) => h('span', { class: tone }, label)));
+  const lead = points.length
+    ? `${count(sum('requests'), 'request')} in the last hour, ${number(sum('client_errors'))} refused, ${number(sum('server_errors'))} failed`
+    : 'No requests yet';
+  const legend = h(
+    'div',
+    { class: 'legend', 'aria-hidden': 'true' },
+    TRAFFIC.map(({ label, tone = '' }) => h('span', { class: tone }, label)),
+  );
   return [
-    h('section', { class: 'card' }, h('header', { class: 'card-head' }, h('div', {}, h('h2', {}, 'Traffic'), h('p', { class: 'muted small' }, lead))),
-      h('div', { class: 'card-body' }, points.length > 1 ? [chart({ points, series: TRAFFIC }), legend] : h('p', { class: 'muted' }, 'The picture starts after two minutes.'))),
-    h('section', { class: 'card' }, h('header', { class: 'card-head' }, h('div', {}, h('h2', {}, 'Response time'), h('p', { class: 'muted small' }, `In the slowest ${step === 60 ? 'minute' : `${step} seconds`}, 95 in 100 answers took at most ${number(Math.round(slowest))} ms`))),
-      h('div', { class: 'card-body' }, points.length > 1 ? chart({ points, series: [{ key: 'p95_ms', label: '95th percentile' }], unit: 'ms' }) : h('p', { class: 'muted' }, 'The picture starts after two minutes.'))),
+    h(
+      'section',
+      { class: 'card' },
+      h('header', { class: 'card-head' }, h('div', {}, h('h2', {}, 'Traffic'), h('p', { class: 'muted small' }, lead))),
+      h(
+        'div',
+        { class: 'card-body' },
+        points.length > 1
+          ? [chart({ points, series: TRAFFIC }), legend]
+          : h('p', { class: 'muted' }, 'The picture starts after two minutes.'),
+      ),
+    ),
+    h(
+      'section',
+      { class: 'card' },
+      h(
+        'header',
+        { class: 'card-head' },
+        h(
+          'div',
+          {},
+          h('h2', {}, 'Response time'),
+          h(
+            'p',
+            { class: 'muted small' },
+            `In the slowest ${step === 60 ? 'minute' : `${step} seconds`}, 95 in 100 answers took at most ${number(Math.round(slowest))} ms`,
+          ),
+        ),
+      ),
+      h(
+        'div',
+        { class: 'card-body' },
+        points.length > 1
+          ? chart({ points, series: [{ key: 'p95_ms', label: '95th percentile' }], unit: 'ms' })
+          : h('p', { class: 'muted' }, 'The picture starts after two minutes.'),
+      ),
+    ),
   ];
 }
 
-const bones = () => h('div', { class: 'stack late', 'aria-hidden': 'true' },
-  h('div', { class: 'tiles' }, Array.from({ length: 8 }, () => h('div', { class: 'card tile' }, h('span', { class: 'bone short' }), h('span', { class: 'figure' }, ' '), h('span', { class: 'bone long' })))));
+const bones = () =>
+  h(
+    'div',
+    { class: 'stack late', 'aria-hidden': 'true' },
+    h(
+      'div',
+      { class: 'tiles' },
+      Array.from({ length: 8 }, () =>
+        h(
+          'div',
+          { class: 'card tile' },
+          h('span', { class: 'bone short' }),
+          h('span', { class: 'figure' }, ' '),
+          h('span', { class: 'bone long' }),
+        ),
+      ),
+    ),
+  );
 
 export default function overview({ root }) {
   const status = h('span', {});
   const summary = h('div', {}, bones());
   const charts = h('div', { class: 'columns' });
   const failure = h('div', {});
-  root.append(pageHead({ title: 'Overview', actions: [status] }), h('div', { class: 'stack' }, failure, summary, charts));
+  root.append(
+    pageHead({ title: 'Overview', actions: [status] }),
+    h('div', { class: 'stack' }, failure, summary, charts),
+  );
   const lists = h('div', { class: 'columns' });
   root.lastChild.append(lists);
 
@@ -82,7 +228,9 @@ export default function overview({ root }) {
       status.replaceChildren(health(data));
       summary.replaceChildren(tiles(data));
       charts.replaceChildren(...traffic(series));
-      lists.replaceChildren(...[data.warnings && warnings(data.warnings), entityTypes(data.entity_types)].filter(Boolean));
+      lists.replaceChildren(
+        ...[data.warnings && warnings(data.warnings), entityTypes(data.entity_types)].filter(Boolean),
+      );
     } catch (problem) {
       status.replaceChildren(badge('Not answering', 'danger'));
       failure.replaceChildren(problemNotice(problem, load));

@@ -21,7 +21,13 @@ function nounOf(resource, reach) {
 
 function condition(reach) {
   const rule = /^where\((.*)\)$/s.exec(reach)?.[1];
-  return rule ? ` where ${rule.replace(/@user\./g, 'their ').replaceAll('data.', '').replaceAll(' = ', ' is ').replaceAll(' != ', ' is not ')}` : '';
+  return rule
+    ? ` where ${rule
+        .replace(/@user\./g, 'their ')
+        .replaceAll('data.', '')
+        .replaceAll(' = ', ' is ')
+        .replaceAll(' != ', ' is not ')}`
+    : '';
 }
 
 /** One sentence for each resource and reach: "Can read and update own customers". */
@@ -34,7 +40,9 @@ export function sentencesOf(permissions = []) {
     if (!groups.has(key)) groups.set(key, { resource, reach, actions: [] });
     groups.get(key).actions.push(action === '*' ? 'do everything with' : action);
   }
-  return [...groups.values()].map(({ resource, reach, actions }) => `Can ${list(actions)} ${nounOf(resource, reach)}${condition(reach)}`);
+  return [...groups.values()].map(
+    ({ resource, reach, actions }) => `Can ${list(actions)} ${nounOf(resource, reach)}${condition(reach)}`,
+  );
 }
 
 export const summaryOf = (permissions) => {
@@ -55,13 +63,27 @@ const COLUMNS = [
 
 export default function roles({ root }) {
   const list = listView({
-    path: '/roles', noun: 'role', columns: COLUMNS,
+    path: '/roles',
+    noun: 'role',
+    columns: COLUMNS,
     rowHref: (role) => withQuery({ open: role.name }),
     empty: { icon: 'key', title: 'No roles', text: 'A role says what its people may do.' },
   });
   const mayCreate = can('roles', 'create');
-  root.append(pageHead({ title: 'Roles', actions: [
-    button('New role', { glyph: 'plus', tone: 'primary', disabled: !mayCreate, title: mayCreate ? null : 'Your role may not create roles', onclick: () => setQuery({ open: 'new' }) }),
-  ] }), list.node);
+  root.append(
+    pageHead({
+      title: 'Roles',
+      actions: [
+        button('New role', {
+          glyph: 'plus',
+          tone: 'primary',
+          disabled: !mayCreate,
+          title: mayCreate ? null : 'Your role may not create roles',
+          onclick: () => setQuery({ open: 'new' }),
+        }),
+      ],
+    }),
+    list.node,
+  );
   return listWithDrawer(list, async (name, hooks) => (await import('../drawers/role.js')).roleDrawer(name, hooks));
 }

@@ -17,11 +17,19 @@ export default function setupPage(root) {
   document.title = 'Set up · Portcullis';
   const token = takeToken();
   const tokenInput = h('input', { class: 'input', name: 'token', autocomplete: 'off', required: true, value: token });
-  const tokenField = labelled('Set-up token', tokenInput, { hint: 'The part after token= in the link that the server printed.' });
+  const tokenField = labelled('Set-up token', tokenInput, {
+    hint: 'The part after token= in the link that the server printed.',
+  });
   tokenField.hidden = Boolean(token);
   const name = h('input', { class: 'input', name: 'name', autocomplete: 'name' });
   const email = h('input', { class: 'input', type: 'email', name: 'email', autocomplete: 'username', required: true });
-  const password = h('input', { class: 'input', type: 'password', name: 'password', autocomplete: 'new-password', required: true });
+  const password = h('input', {
+    class: 'input',
+    type: 'password',
+    name: 'password',
+    autocomplete: 'new-password',
+    required: true,
+  });
   const failure = h('div', {});
   const submit = button('Create the administrator', { tone: 'primary wide', type: 'submit' });
 
@@ -31,7 +39,11 @@ export default function setupPage(root) {
     failure.replaceChildren();
     const credentials = { email: email.value.trim(), password: password.value };
     try {
-      await post('/setup', { token: tokenInput.value.trim(), ...credentials, ...(name.value.trim() ? { name: name.value.trim() } : {}) });
+      await post('/setup', {
+        token: tokenInput.value.trim(),
+        ...credentials,
+        ...(name.value.trim() ? { name: name.value.trim() } : {}),
+      });
       await post('/auth/login', { ...credentials, cookie: true });
       location.replace('/console/');
     } catch (problem) {
@@ -42,11 +54,32 @@ export default function setupPage(root) {
     }
   }
 
-  root.replaceChildren(h('main', { class: 'gate' },
-    h('div', { class: 'brand' }, icon('gate', 26), 'Portcullis'),
-    h('div', { class: 'gate-card' }, h('form', { class: 'form', onsubmit: send },
-      h('div', {}, h('h1', {}, 'Set up Portcullis'), h('p', { class: 'muted' }, 'Create the first administrator. The link works once.')),
-      tokenField, labelled('Name', name, { optional: true }), labelled('Email', email),
-      labelled('Password', password, { hint: 'At least 12 characters, not a common one.' }), failure, submit))));
+  root.replaceChildren(
+    h(
+      'main',
+      { class: 'gate' },
+      h('div', { class: 'brand' }, icon('gate', 26), 'Portcullis'),
+      h(
+        'div',
+        { class: 'gate-card' },
+        h(
+          'form',
+          { class: 'form', onsubmit: send },
+          h(
+            'div',
+            {},
+            h('h1', {}, 'Set up Portcullis'),
+            h('p', { class: 'muted' }, 'Create the first administrator. The link works once.'),
+          ),
+          tokenField,
+          labelled('Name', name, { optional: true }),
+          labelled('Email', email),
+          labelled('Password', password, { hint: 'At least 12 characters, not a common one.' }),
+          failure,
+          submit,
+        ),
+      ),
+    ),
+  );
   (token ? name : tokenInput).focus();
 }

@@ -5,7 +5,9 @@ import { button, h, icon, labelled, problemNotice } from '../main.js';
 function wantedPlace() {
   const wanted = new URLSearchParams(location.search).get('to') ?? '';
   const target = new URL(wanted || '/console/', location.origin);
-  return target.origin === location.origin && target.pathname.startsWith('/console/') ? target.pathname + target.search : '/console/';
+  return target.origin === location.origin && target.pathname.startsWith('/console/')
+    ? target.pathname + target.search
+    : '/console/';
 }
 
 const hex = (buffer) => [...new Uint8Array(buffer)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
@@ -16,7 +18,8 @@ async function solve({ salt, difficulty }) {
   const limit = 1 << (4 - (difficulty % 4));
   for (let nonce = 0; ; nonce += 1) {
     const digest = hex(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(`${salt}${nonce}`)));
-    if (digest.startsWith('0'.repeat(zeros)) && parseInt(digest[zeros], 16) < limit) return { salt, nonce: String(nonce) };
+    if (digest.startsWith('0'.repeat(zeros)) && parseInt(digest[zeros], 16) < limit)
+      return { salt, nonce: String(nonce) };
   }
 }
 
@@ -49,7 +52,13 @@ function countDown(problem, place, submit) {
 export default function signInPage(root) {
   document.title = 'Sign in · Portcullis';
   const email = h('input', { class: 'input', type: 'email', name: 'email', autocomplete: 'username', required: true });
-  const password = h('input', { class: 'input', type: 'password', name: 'password', autocomplete: 'current-password', required: true });
+  const password = h('input', {
+    class: 'input',
+    type: 'password',
+    name: 'password',
+    autocomplete: 'current-password',
+    required: true,
+  });
   const code = h('input', { class: 'input', name: 'totp', inputmode: 'numeric', autocomplete: 'one-time-code' });
   const codeField = labelled('Code from your authenticator app', code);
   codeField.hidden = true;
@@ -72,7 +81,11 @@ export default function signInPage(root) {
     submit.disabled = true;
     failure.replaceChildren();
     try {
-      await signIn({ email: email.value.trim(), password: password.value, ...(codeField.hidden ? {} : { totp: code.value.trim() }) });
+      await signIn({
+        email: email.value.trim(),
+        password: password.value,
+        ...(codeField.hidden ? {} : { totp: code.value.trim() }),
+      });
       location.replace(wantedPlace());
     } catch (problem) {
       submit.disabled = false;
@@ -80,11 +93,27 @@ export default function signInPage(root) {
     }
   }
 
-  root.replaceChildren(h('main', { class: 'gate' },
-    h('div', { class: 'brand' }, icon('gate', 26), 'Portcullis'),
-    h('div', { class: 'gate-card' }, h('form', { class: 'form', onsubmit: send },
-      h('div', {}, h('h1', {}, 'Sign in'), h('p', { class: 'muted' }, 'To the administration console')),
-      labelled('Email', email), labelled('Password', password), codeField, failure, submit)),
-    h('p', { class: 'gate-note' }, 'Locked out? Whoever runs the server can issue a new password link.')));
+  root.replaceChildren(
+    h(
+      'main',
+      { class: 'gate' },
+      h('div', { class: 'brand' }, icon('gate', 26), 'Portcullis'),
+      h(
+        'div',
+        { class: 'gate-card' },
+        h(
+          'form',
+          { class: 'form', onsubmit: send },
+          h('div', {}, h('h1', {}, 'Sign in'), h('p', { class: 'muted' }, 'To the administration console')),
+          labelled('Email', email),
+          labelled('Password', password),
+          codeField,
+          failure,
+          submit,
+        ),
+      ),
+      h('p', { class: 'gate-note' }, 'Locked out? Whoever runs the server can issue a new password link.'),
+    ),
+  );
   email.focus();
 }

@@ -15,26 +15,77 @@ function roundUp(value) {
 
 function path(points, key, top) {
   const step = WIDTH / Math.max(points.length - 1, 1);
-  return points.map((point, i) => `${i ? 'L' : 'M'}${(i * step).toFixed(1)} ${(HEIGHT - ((point[key] ?? 0) / top) * HEIGHT).toFixed(1)}`).join('');
+  return points
+    .map(
+      (point, i) =>
+        `${i ? 'L' : 'M'}${(i * step).toFixed(1)} ${(HEIGHT - ((point[key] ?? 0) / top) * HEIGHT).toFixed(1)}`,
+    )
+    .join('');
 }
 
 function summary(points, series, unit) {
-  return h('table', { class: 'visually-hidden' },
+  return h(
+    'table',
+    { class: 'visually-hidden' },
     h('caption', {}, `By minute${unit ? `, in ${unit}` : ''}`),
-    h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Time'), series.map(({ label }) => h('th', { scope: 'col' }, label)))),
-    h('tbody', {}, points.map((point) => h('tr', {}, h('th', { scope: 'row' }, clock(point.at)), series.map(({ key }) => h('td', {}, number(point[key])))))));
+    h(
+      'thead',
+      {},
+      h(
+        'tr',
+        {},
+        h('th', { scope: 'col' }, 'Time'),
+        series.map(({ label }) => h('th', { scope: 'col' }, label)),
+      ),
+    ),
+    h(
+      'tbody',
+      {},
+      points.map((point) =>
+        h(
+          'tr',
+          {},
+          h('th', { scope: 'row' }, clock(point.at)),
+          series.map(({ key }) => h('td', {}, number(point[key]))),
+        ),
+      ),
+    ),
+  );
 }
 
 /** `series`: `[{ key, label, tone }]`; the first one is filled. */
 export function chart({ points, series, unit = '' }) {
   const top = roundUp(Math.max(...points.flatMap((point) => series.map(({ key }) => point[key] ?? 0)), 0));
-  const drawing = svg('svg', { class: 'chart', viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', 'aria-hidden': 'true' },
-    ...[0, 0.5, 1].map((part) => svg('line', { class: 'grid', x1: 0, x2: WIDTH, y1: HEIGHT * part, y2: HEIGHT * part, 'vector-effect': 'non-scaling-stroke' })),
+  const drawing = svg(
+    'svg',
+    { class: 'chart', viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', 'aria-hidden': 'true' },
+    ...[0, 0.5, 1].map((part) =>
+      svg('line', {
+        class: 'grid',
+        x1: 0,
+        x2: WIDTH,
+        y1: HEIGHT * part,
+        y2: HEIGHT * part,
+        'vector-effect': 'non-scaling-stroke',
+      }),
+    ),
     svg('path', { class: 'area', d: `${path(points, series[0].key, top)}L${WIDTH} ${HEIGHT}L0 ${HEIGHT}Z` }),
-    ...series.map(({ key, tone = '' }) => svg('path', { class: `line ${tone}`, d: path(points, key, top) })));
+    ...series.map(({ key, tone = '' }) => svg('path', { class: `line ${tone}`, d: path(points, key, top) })),
+  );
   const scale = [top, top / 2, 0].map((value) => h('span', {}, `${number(value)}${unit ? ` ${unit}` : ''}`));
-  const axis = [points[0], points[Math.floor(points.length / 2)], points.at(-1)].map((point) => h('span', {}, clock(point.at)));
-  return h('div', {},
-    h('div', { class: 'chart-frame', 'aria-hidden': 'true' }, h('div', { class: 'chart-scale' }, scale), drawing, h('div', { class: 'chart-axis' }, axis)),
-    summary(points, series, unit));
+  const axis = [points[0], points[Math.floor(points.length / 2)], points.at(-1)].map((point) =>
+    h('span', {}, clock(point.at)),
+  );
+  return h(
+    'div',
+    {},
+    h(
+      'div',
+      { class: 'chart-frame', 'aria-hidden': 'true' },
+      h('div', { class: 'chart-scale' }, scale),
+      drawing,
+      h('div', { class: 'chart-axis' }, axis),
+    ),
+    summary(points, series, unit),
+  );
 }

@@ -10,11 +10,22 @@ function sheet(className, { title, subtitle, body, foot, onclose }) {
   const bodyNode = h('div', { class: 'sheet-body' }, body);
   const footNode = h('footer', { class: 'sheet-foot', hidden: !foot }, foot);
   const titleNode = h('h2', { id: labelId, tabindex: '-1' }, title);
-  const dialog = h('dialog', { class: className, 'aria-labelledby': labelId },
-    h('header', { class: 'sheet-head' },
+  const dialog = h(
+    'dialog',
+    { class: className, 'aria-labelledby': labelId },
+    h(
+      'header',
+      { class: 'sheet-head' },
       h('div', { class: 'grow' }, titleNode, subtitle && h('div', { class: 'muted small break' }, subtitle)),
-      h('button', { class: 'button quiet icon-only', type: 'button', 'aria-label': 'Close', onclick: () => dialog.close() }, icon('close'))),
-    bodyNode, footNode);
+      h(
+        'button',
+        { class: 'button quiet icon-only', type: 'button', 'aria-label': 'Close', onclick: () => dialog.close() },
+        icon('close'),
+      ),
+    ),
+    bodyNode,
+    footNode,
+  );
   const opener = document.activeElement;
   dialog.addEventListener('click', (event) => event.target === dialog && dialog.close());
   dialog.addEventListener('close', () => {
@@ -25,10 +36,16 @@ function sheet(className, { title, subtitle, body, foot, onclose }) {
   document.body.append(dialog);
   dialog.showModal();
   return {
-    dialog, body: bodyNode,
+    dialog,
+    body: bodyNode,
     close: () => dialog.close(),
-    setFoot: (...nodes) => { footNode.hidden = !nodes.length; footNode.replaceChildren(...nodes); },
-    setTitle: (text) => { titleNode.textContent = text; },
+    setFoot: (...nodes) => {
+      footNode.hidden = !nodes.length;
+      footNode.replaceChildren(...nodes);
+    },
+    setTitle: (text) => {
+      titleNode.textContent = text;
+    },
   };
 }
 
@@ -44,7 +61,12 @@ export function openDrawer(options) {
 /** The drawer of one record: `load(drawer)` fills it, a failure offers Retry, `closed` hears when a person closes it. */
 export function recordDrawer({ title, load, closed, wide }) {
   let dismissed = false;
-  const drawer = openDrawer({ title, wide, body: h('p', { class: 'muted late' }, 'Loading…'), onclose: () => dismissed || closed() });
+  const drawer = openDrawer({
+    title,
+    wide,
+    body: h('p', { class: 'muted late' }, 'Loading…'),
+    onclose: () => dismissed || closed(),
+  });
   async function fill() {
     try {
       await load(drawer);
@@ -55,7 +77,12 @@ export function recordDrawer({ title, load, closed, wide }) {
   }
   drawer.reload = fill;
   fill();
-  return { dismiss: () => { dismissed = true; drawer.close(); } };
+  return {
+    dismiss: () => {
+      dismissed = true;
+      drawer.close();
+    },
+  };
 }
 
 /** Runs `work` while the button waits; a failure is shown in `place`. Answers whether it went well. */
@@ -80,22 +107,42 @@ export function confirm({ title, text, verb, danger = true, work }) {
     let done = false;
     const failure = h('div', {});
     const cancel = button('Cancel', { onclick: () => box.close() });
-    const act = button(verb, { tone: danger ? 'danger' : 'primary', onclick: async () => {
-      done = await attempt(act, failure, work);
-      if (done) box.close();
-    } });
-    const box = openDialog({ title, body: h('div', { class: 'stack' }, h('p', {}, text), failure), foot: [cancel, act], onclose: () => resolve(done) });
+    const act = button(verb, {
+      tone: danger ? 'danger' : 'primary',
+      onclick: async () => {
+        done = await attempt(act, failure, work);
+        if (done) box.close();
+      },
+    });
+    const box = openDialog({
+      title,
+      body: h('div', { class: 'stack' }, h('p', {}, text), failure),
+      foot: [cancel, act],
+      onclose: () => resolve(done),
+    });
     cancel.focus();
   });
 }
 
 /** A link or secret that is shown this once. */
 export function showOnce({ title, text, secret, node }) {
-  const box = openDialog({ title, body: h('div', { class: 'stack' }, h('p', {}, text), node ?? h('div', { class: 'notice break' }, h('code', {}, secret))), foot: [] });
-  const copy = button('Copy', { glyph: 'copy', onclick: async () => {
-    await navigator.clipboard?.writeText(secret);
-    copy.replaceChildren(icon('check'), 'Copied');
-  } });
+  const box = openDialog({
+    title,
+    body: h(
+      'div',
+      { class: 'stack' },
+      h('p', {}, text),
+      node ?? h('div', { class: 'notice break' }, h('code', {}, secret)),
+    ),
+    foot: [],
+  });
+  const copy = button('Copy', {
+    glyph: 'copy',
+    onclick: async () => {
+      await navigator.clipboard?.writeText(secret);
+      copy.replaceChildren(icon('check'), 'Copied');
+    },
+  });
   box.setFoot(copy, button('Done', { tone: 'primary', onclick: box.close }));
   copy.focus();
 }

@@ -33,8 +33,25 @@ export function differences(before, after) {
 export function diffTable({ before, after }) {
   const changes = differences(before, after);
   if (!changes.length) return h('p', { class: 'muted' }, 'No field changed.');
-  return h('table', { class: 'diff', 'aria-label': 'Changed fields' }, h('tbody', {}, changes.map(({ key, had, has, ...values }) => h('tr', {},
-    h('th', { scope: 'row' }, key.split('.').map(sentence).join(' › ')),
-    h('td', {}, had && h('del', {}, h('span', { class: 'visually-hidden' }, 'before: '), plain(values.before)),
-      has && h('ins', {}, h('span', { class: 'visually-hidden' }, 'after: '), plain(values.after)))))));
+  return h(
+    'table',
+    { class: 'diff', 'aria-label': 'Changed fields' },
+    h(
+      'tbody',
+      {},
+      changes.map(({ key, had, has, ...values }) =>
+        h(
+          'tr',
+          {},
+          h('th', { scope: 'row' }, key.split('.').map(sentence).join(' › ')),
+          h(
+            'td',
+            {},
+            had && h('del', {}, h('span', { class: 'visually-hidden' }, 'before: '), plain(values.before)),
+            has && h('ins', {}, h('span', { class: 'visually-hidden' }, 'after: '), plain(values.after)),
+          ),
+        ),
+      ),
+    ),
+  );
 }

@@ -20,9 +20,15 @@ function readCsv(text, limit) {
     const char = text[i];
     if (quoted) {
       if (char !== '"') cell += char;
-      else if (text[i + 1] === '"') { cell += '"'; i += 1; } else quoted = false;
+      else if (text[i + 1] === '"') {
+        cell += '"';
+        i += 1;
+      } else quoted = false;
     } else if (char === '"') quoted = true;
-    else if (char === ',') { row.push(cell); cell = ''; } else if (char === '\n') {
+    else if (char === ',') {
+      row.push(cell);
+      cell = '';
+    } else if (char === '\n') {
       rows.push([...row, cell.replace(/\r$/, '')]);
       row = [];
       cell = '';
@@ -33,9 +39,24 @@ function readCsv(text, limit) {
 }
 
 function readJsonLines(text) {
-  const objects = text.split('\n').filter(Boolean).slice(0, PREVIEW_ROWS).map((line) => { try { return JSON.parse(line); } catch { return {}; } });
+  const objects = text
+    .split('\n')
+    .filter(Boolean)
+    .slice(0, PREVIEW_ROWS)
+    .map((line) => {
+      try {
+        return JSON.parse(line);
+      } catch {
+        return {};
+      }
+    });
   const header = [...new Set(objects.flatMap(Object.keys))];
-  return [header, ...objects.map((object) => header.map((key) => (typeof object[key] === 'object' ? JSON.stringify(object[key]) : String(object[key] ?? ''))))];
+  return [
+    header,
+    ...objects.map((object) =>
+      header.map((key) => (typeof object[key] === 'object' ? JSON.stringify(object[key]) : String(object[key] ?? ''))),
+    ),
+  ];
 }
 
 async function look(file) {
@@ -47,7 +68,16 @@ async function look(file) {
 
 function preview({ header, rows }) {
   const columns = header.map((label, i) => ({ label, fit: true, phoneLabel: label, cell: (cells) => cells[i] ?? '' }));
-  return h('div', { class: 'stack' }, h('h3', {}, `The first ${count(rows.length, 'row')}`), h('div', { class: 'card table-scroll', tabindex: '0', role: 'region', 'aria-label': 'Preview' }, table({ label: 'Preview', columns, items: rows })));
+  return h(
+    'div',
+    { class: 'stack' },
+    h('h3', {}, `The first ${count(rows.length, 'row')}`),
+    h(
+      'div',
+      { class: 'card table-scroll', tabindex: '0', role: 'region', 'aria-label': 'Preview' },
+      table({ label: 'Preview', columns, items: rows }),
+    ),
+  );
 }
 
 const ERROR_COLUMNS = [
@@ -57,12 +87,31 @@ const ERROR_COLUMNS = [
 ];
 
 function outcome({ created = 0, updated = 0, failed = 0, errors = [] }, type, undone) {
-  const words = undone ? 'Nothing was imported: in one piece means all rows or none.' : `${number(created)} created, ${number(updated)} updated, ${number(failed)} failed.`;
+  const words = undone
+    ? 'Nothing was imported: in one piece means all rows or none.'
+    : `${number(created)} created, ${number(updated)} updated, ${number(failed)} failed.`;
   const shownErrors = errors.slice(0, SHOWN_ERRORS);
-  return h('div', { class: 'stack' },
-    notice(failed || undone ? 'caution' : 'good', h('p', { class: 'strong' }, undone ? `${count(failed || errors.length, 'row')} could not be read` : 'The import is done'), h('p', {}, words), !undone && h('p', {}, h('a', { href: to(`entities/${type}`) }, `See the ${sentence(type).toLowerCase()}`))),
-    shownErrors.length > 0 && h('div', { class: 'card table-scroll' }, table({ label: 'Errors by row', columns: ERROR_COLUMNS, items: shownErrors })),
-    errors.length > SHOWN_ERRORS && h('p', { class: 'muted' }, `And ${number(errors.length - SHOWN_ERRORS)} more.`));
+  return h(
+    'div',
+    { class: 'stack' },
+    notice(
+      failed || undone ? 'caution' : 'good',
+      h(
+        'p',
+        { class: 'strong' },
+        undone ? `${count(failed || errors.length, 'row')} could not be read` : 'The import is done',
+      ),
+      h('p', {}, words),
+      !undone && h('p', {}, h('a', { href: to(`entities/${type}`) }, `See the ${sentence(type).toLowerCase()}`)),
+    ),
+    shownErrors.length > 0 &&
+      h(
+        'div',
+        { class: 'card table-scroll' },
+        table({ label: 'Errors by row', columns: ERROR_COLUMNS, items: shownErrors }),
+      ),
+    errors.length > SHOWN_ERRORS && h('p', { class: 'muted' }, `And ${number(errors.length - SHOWN_ERRORS)} more.`),
+  );
 }
 
 async function send({ type, file, seen, values, result }) {
@@ -71,38 +120,79 @@ async function send({ type, file, seen, values, result }) {
   result.replaceChildren(words, bar);
   const query = { mode: values.mode, name_column: values.name_column };
   try {
-    const answer = await upload(`/entities/${type}/import`, { file, query, type: seen.csv ? 'text/csv' : 'application/x-ndjson', onProgress: (part) => {
-      bar.value = part;
-      if (part < 1) return;
-      bar.removeAttribute('value');
-      words.textContent = 'Sent. The server is reading the rows…';
-    } });
+    const answer = await upload(`/entities/${type}/import`, {
+      file,
+      query,
+      type: seen.csv ? 'text/csv' : 'application/x-ndjson',
+      onProgress: (part) => {
+        bar.value = part;
+        if (part < 1) return;
+        bar.removeAttribute('value');
+        words.textContent = 'Sent. The server is reading the rows…';
+      },
+    });
     result.replaceChildren(outcome(answer, type));
   } catch (problem) {
     if (problem.errors === undefined) throw problem;
-    result.replaceChildren(problem.errors.length && problem.errors[0].row !== undefined ? outcome({ ...problem.body, errors: problem.errors }, type, true) : problemNotice(problem));
+    result.replaceChildren(
+      problem.errors.length && problem.errors[0].row !== undefined
+        ? outcome({ ...problem.body, errors: problem.errors }, type, true)
+        : problemNotice(problem),
+    );
   }
 }
 
 export function importPage(root, type) {
   const result = h('div', { class: 'stack' });
   const settings = h('div', { class: 'stack' });
-  const chooser = field({ name: 'file', type: 'file', label: 'File', accept: '.csv,.jsonl,.ndjson,text/csv,application/x-ndjson', hint: 'CSV with a header line, or JSON Lines. Columns id, name, confidence and owner_id are the fields; every other one goes into data.' });
+  const chooser = field({
+    name: 'file',
+    type: 'file',
+    label: 'File',
+    accept: '.csv,.jsonl,.ndjson,text/csv,application/x-ndjson',
+    hint: 'CSV with a header line, or JSON Lines. Columns id, name, confidence and owner_id are the fields; every other one goes into data.',
+  });
   chooser.addEventListener('change', async ({ target }) => {
     const [file] = target.files;
     result.replaceChildren();
     if (!file) return settings.replaceChildren();
     const seen = await look(file);
-    return settings.replaceChildren(h('p', { class: 'muted' }, `${file.name}, ${bytes(file.size)}`), preview(seen), form({
-      submit: 'Import',
-      fields: [
-        seen.csv && field({ name: 'name_column', label: 'Column with the name', type: 'select', options: [['', seen.header.includes('name') ? 'name, as in the file' : 'None'], ...seen.header.filter((label) => label !== 'name').map((label) => [label, label])] }),
-        field({ name: 'mode', label: 'When a row is wrong', type: 'select', options: [['all_or_nothing', 'Import nothing: all rows or none'], ['skip_errors', 'Skip that row and go on']] }),
-      ].filter(Boolean),
-      send: (values) => send({ type, file, seen, values, result }),
-    }));
+    return settings.replaceChildren(
+      h('p', { class: 'muted' }, `${file.name}, ${bytes(file.size)}`),
+      preview(seen),
+      form({
+        submit: 'Import',
+        fields: [
+          seen.csv &&
+            field({
+              name: 'name_column',
+              label: 'Column with the name',
+              type: 'select',
+              options: [
+                ['', seen.header.includes('name') ? 'name, as in the file' : 'None'],
+                ...seen.header.filter((label) => label !== 'name').map((label) => [label, label]),
+              ],
+            }),
+          field({
+            name: 'mode',
+            label: 'When a row is wrong',
+            type: 'select',
+            options: [
+              ['all_or_nothing', 'Import nothing: all rows or none'],
+              ['skip_errors', 'Skip that row and go on'],
+            ],
+          }),
+        ].filter(Boolean),
+        send: (values) => send({ type, file, seen, values, result }),
+      }),
+    );
   });
-  root.append(pageHead({ title: `Import ${sentence(type).toLowerCase()}`, back: { href: to(`entities/${type}`), label: sentence(type) } }),
-    h('section', { class: 'card' }, h('div', { class: 'card-body stack-loose' }, chooser, settings, result)));
+  root.append(
+    pageHead({
+      title: `Import ${sentence(type).toLowerCase()}`,
+      back: { href: to(`entities/${type}`), label: sentence(type) },
+    }),
+    h('section', { class: 'card' }, h('div', { class: 'card-body stack-loose' }, chooser, settings, result)),
+  );
   root.querySelector('h1').focus({ preventScroll: true });
 }

@@ -4,7 +4,8 @@ import { sentence } from '../main.js';
 import { field, fieldError } from './form.js';
 
 const PREFIX = 'data.';
-const typeOf = (schema) => [schema.type].flat().find((type) => type && type !== 'null') ?? (schema.enum ? 'string' : 'any');
+const typeOf = (schema) =>
+  [schema.type].flat().find((type) => type && type !== 'null') ?? (schema.enum ? 'string' : 'any');
 
 const asLocal = (iso) => {
   if (!iso) return '';
@@ -14,24 +15,61 @@ const asLocal = (iso) => {
 
 function inputFor(schema) {
   const type = typeOf(schema);
-  if (type === 'number' || type === 'integer') return { type: 'number', step: type === 'integer' ? '1' : 'any', min: schema.minimum, max: schema.maximum };
-  if (type === 'string') return { type: { date: 'date', 'date-time': 'datetime-local', email: 'email', uri: 'url' }[schema.format] ?? 'text', maxlength: schema.maxLength, ...(schema.format === 'date-time' && { step: '1' }) };
+  if (type === 'number' || type === 'integer')
+    return { type: 'number', step: type === 'integer' ? '1' : 'any', min: schema.minimum, max: schema.maximum };
+  if (type === 'string')
+    return {
+      type: { date: 'date', 'date-time': 'datetime-local', email: 'email', uri: 'url' }[schema.format] ?? 'text',
+      maxlength: schema.maxLength,
+      ...(schema.format === 'date-time' && { step: '1' }),
+    };
   return { type: 'json', rows: 4 };
 }
 
 function fieldFor(name, schema, value, required) {
   const label = schema.title ?? sentence(name);
-  const common = { name: PREFIX + name, label, pointer: `/data/${name}`, hint: schema.description, optional: !required };
-  if (schema.enum) return field({ ...common, type: 'select', options: [['', 'Not set'], ...schema.enum.map((item) => [JSON.stringify(item), sentence(item)])], value: value === undefined ? '' : JSON.stringify(value) });
-  if (typeOf(schema) === 'boolean') return field({ ...common, type: 'select', options: [['', 'Not set'], ['true', 'Yes'], ['false', 'No']], value: value === undefined || value === null ? '' : String(value) });
+  const common = {
+    name: PREFIX + name,
+    label,
+    pointer: `/data/${name}`,
+    hint: schema.description,
+    optional: !required,
+  };
+  if (schema.enum)
+    return field({
+      ...common,
+      type: 'select',
+      options: [['', 'Not set'], ...schema.enum.map((item) => [JSON.stringify(item), sentence(item)])],
+      value: value === undefined ? '' : JSON.stringify(value),
+    });
+  if (typeOf(schema) === 'boolean')
+    return field({
+      ...common,
+      type: 'select',
+      options: [
+        ['', 'Not set'],
+        ['true', 'Yes'],
+        ['false', 'No'],
+      ],
+      value: value === undefined || value === null ? '' : String(value),
+    });
   const input = inputFor(schema);
-  const text = input.type === 'json' ? (value === undefined ? '' : JSON.stringify(value, null, 2)) : input.type === 'datetime-local' ? asLocal(value) : value ?? '';
+  const text =
+    input.type === 'json'
+      ? value === undefined
+        ? ''
+        : JSON.stringify(value, null, 2)
+      : input.type === 'datetime-local'
+        ? asLocal(value)
+        : (value ?? '');
   return field({ ...common, ...input, value: text });
 }
 
 export function schemaFields(schema, data = {}) {
   const properties = schema?.properties ?? {};
-  return Object.entries(properties).map(([name, property]) => fieldFor(name, property, data[name], schema.required?.includes(name)));
+  return Object.entries(properties).map(([name, property]) =>
+    fieldFor(name, property, data[name], schema.required?.includes(name)),
+  );
 }
 
 /** Properties that the schema doesn't name, as one JSON text. */
@@ -39,11 +77,24 @@ export function restField(schema, data = {}) {
   const known = Object.keys(schema?.properties ?? {});
   const rest = Object.fromEntries(Object.entries(data).filter(([key]) => !known.includes(key)));
   if (schema?.additionalProperties === false || (known.length && !Object.keys(rest).length)) return null;
-  return field({ name: 'rest', type: 'json', label: known.length ? 'Other properties' : 'Data', pointer: '/data', hint: 'A JSON object', optional: true, rows: 6, value: Object.keys(rest).length ? JSON.stringify(rest, null, 2) : '' });
+  return field({
+    name: 'rest',
+    type: 'json',
+    label: known.length ? 'Other properties' : 'Data',
+    pointer: '/data',
+    hint: 'A JSON object',
+    optional: true,
+    rows: 6,
+    value: Object.keys(rest).length ? JSON.stringify(rest, null, 2) : '',
+  });
 }
 
 function json(text, pointer) {
-  try { return JSON.parse(text); } catch (cause) { throw fieldError(pointer, `This is not JSON: ${cause.message}`); }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw fieldError(pointer, `This is not JSON: ${cause.message}`);
+  }
 }
 
 function valueOf(name, schema, text) {

@@ -9,42 +9,95 @@ const SKELETON_ROWS = 12;
 function sortHeader(column, sort) {
   const direction = sort === column.sort ? 'ascending' : sort === `-${column.sort}` ? 'descending' : null;
   const next = direction === 'ascending' ? `-${column.sort}` : column.sort;
-  return h('th', { role: 'columnheader', scope: 'col', class: column.numeric && 'numeric', 'aria-sort': direction },
-    h('button', { type: 'button', onclick: () => setQuery({ sort: next, cursor: null }) }, column.label, direction && icon(direction === 'ascending' ? 'up' : 'down', 14)));
+  return h(
+    'th',
+    { role: 'columnheader', scope: 'col', class: column.numeric && 'numeric', 'aria-sort': direction },
+    h(
+      'button',
+      { type: 'button', onclick: () => setQuery({ sort: next, cursor: null }) },
+      column.label,
+      direction && icon(direction === 'ascending' ? 'up' : 'down', 14),
+    ),
+  );
 }
 
 function head(columns, sort) {
-  return h('thead', {}, h('tr', { role: 'row' }, columns.map((column) => (column.sort
-    ? sortHeader(column, sort)
-    : h('th', { role: 'columnheader', scope: 'col', class: column.numeric && 'numeric' }, column.label)))));
+  return h(
+    'thead',
+    {},
+    h(
+      'tr',
+      { role: 'row' },
+      columns.map((column) =>
+        column.sort
+          ? sortHeader(column, sort)
+          : h('th', { role: 'columnheader', scope: 'col', class: column.numeric && 'numeric' }, column.label),
+      ),
+    ),
+  );
 }
 
 function cell(column, item, link) {
   const value = column.cell(item);
-  const classes = [column.numeric && 'numeric', column.fit && 'fit', column.phoneOff && 'phone-off', !link && column.above && 'above'].filter(Boolean).join(' ');
-  return h('td', { role: 'cell', class: classes, 'data-label': column.phoneLabel ?? null }, link ? h('a', { class: 'row-link', href: link }, value) : value);
+  const classes = [
+    column.numeric && 'numeric',
+    column.fit && 'fit',
+    column.phoneOff && 'phone-off',
+    !link && column.above && 'above',
+  ]
+    .filter(Boolean)
+    .join(' ');
+  return h(
+    'td',
+    { role: 'cell', class: classes, 'data-label': column.phoneLabel ?? null },
+    link ? h('a', { class: 'row-link', href: link }, value) : value,
+  );
 }
 
 function row(columns, item, rowHref) {
   const link = rowHref?.(item);
-  return h('tr', { role: 'row', class: link && 'linked' }, columns.map((column, i) => cell(column, item, i === 0 && link)));
+  return h(
+    'tr',
+    { role: 'row', class: link && 'linked' },
+    columns.map((column, i) => cell(column, item, i === 0 && link)),
+  );
 }
 
 function skeleton(columns) {
-  const bones = (i) => columns.map((_, j) => h('td', { role: 'cell' }, h('span', { class: `bone ${(i + j) % 3 ? 'short' : 'long'}` })));
-  return h('tbody', { class: 'late', 'aria-hidden': 'true' }, Array.from({ length: SKELETON_ROWS }, (_, i) => h('tr', {}, bones(i))));
+  const bones = (i) =>
+    columns.map((_, j) => h('td', { role: 'cell' }, h('span', { class: `bone ${(i + j) % 3 ? 'short' : 'long'}` })));
+  return h(
+    'tbody',
+    { class: 'late', 'aria-hidden': 'true' },
+    Array.from({ length: SKELETON_ROWS }, (_, i) => h('tr', {}, bones(i))),
+  );
 }
 
 /** A plain table of rows already at hand. */
 export function table({ label, columns, items, rowHref, sort = '' }) {
-  return h('table', { class: 'table stacking', role: 'table', 'aria-label': label },
-    head(columns, sort), h('tbody', { role: 'rowgroup' }, items.map((item) => row(columns, item, rowHref))));
+  return h(
+    'table',
+    { class: 'table stacking', role: 'table', 'aria-label': label },
+    head(columns, sort),
+    h(
+      'tbody',
+      { role: 'rowgroup' },
+      items.map((item) => row(columns, item, rowHref)),
+    ),
+  );
 }
 
 function searchBox({ placeholder }) {
   let typing = false;
   let timer;
-  const input = h('input', { class: 'input', type: 'search', 'aria-label': placeholder, placeholder, value: here().query.get('search') ?? '', autocomplete: 'off', spellcheck: 'false',
+  const input = h('input', {
+    class: 'input',
+    type: 'search',
+    'aria-label': placeholder,
+    placeholder,
+    value: here().query.get('search') ?? '',
+    autocomplete: 'off',
+    spellcheck: 'false',
     oninput: () => {
       clearTimeout(timer);
       timer = setTimeout(() => {
@@ -52,22 +105,37 @@ function searchBox({ placeholder }) {
         typing = true;
       }, 180);
     },
-    onblur: () => { typing = false; } });
+    onblur: () => {
+      typing = false;
+    },
+  });
   return h('div', { class: 'search' }, icon('search'), input);
 }
 
 function filterSelect({ name, label, options }) {
-  return h('select', { class: 'select', 'aria-label': label, 'data-filter': name, value: here().query.get(name) ?? '', onchange: (event) => setQuery({ [name]: event.target.value, cursor: null }) },
-    options.map(([value, text]) => h('option', { value }, text)));
+  return h(
+    'select',
+    {
+      class: 'select',
+      'aria-label': label,
+      'data-filter': name,
+      value: here().query.get(name) ?? '',
+      onchange: (event) => setQuery({ [name]: event.target.value, cursor: null }),
+    },
+    options.map(([value, text]) => h('option', { value }, text)),
+  );
 }
 
 function pager(nextCursor) {
   const paged = here().query.has('cursor');
   if (!nextCursor && !paged) return null;
-  return h('nav', { class: 'pager', 'aria-label': 'Pages of this list' },
+  return h(
+    'nav',
+    { class: 'pager', 'aria-label': 'Pages of this list' },
     paged && h('a', { class: 'button small', href: withQuery({ cursor: null }) }, 'First page'),
     paged && history.state?.inside && button('Previous', { tone: 'small', onclick: () => history.back() }),
-    nextCursor && h('a', { class: 'button small', href: withQuery({ cursor: nextCursor }) }, 'Next'));
+    nextCursor && h('a', { class: 'button small', href: withQuery({ cursor: nextCursor }) }, 'Next'),
+  );
 }
 
 /**
@@ -75,7 +143,18 @@ function pager(nextCursor) {
  * `search`, `filters` (as selects), `hidden` (other filters in the address), `tools`, `empty` (a state for a list that never had anything), `sort` (the default).
  */
 export function listView(options) {
-  const { path, params = () => ({}), rowHref, noun, search, filters = [], hidden = [], tools = [], empty, sort: defaultSort = '' } = options;
+  const {
+    path,
+    params = () => ({}),
+    rowHref,
+    noun,
+    search,
+    filters = [],
+    hidden = [],
+    tools = [],
+    empty,
+    sort: defaultSort = '',
+  } = options;
   const columnsFor = (items) => (typeof options.columns === 'function' ? options.columns(items) : options.columns);
   const counter = h('span', { class: 'count', role: 'status' });
   const searchNode = search && searchBox(search);
@@ -83,7 +162,13 @@ export function listView(options) {
   const failure = h('div', { hidden: true });
   const body = h('div', {});
   const hasTools = Boolean(search || filters.length || tools.length);
-  const node = h('section', { class: 'card', 'aria-label': `List of ${options.nouns ?? `${noun}s`}` }, hasTools && toolbar, failure, body);
+  const node = h(
+    'section',
+    { class: 'card', 'aria-label': `List of ${options.nouns ?? `${noun}s`}` },
+    hasTools && toolbar,
+    failure,
+    body,
+  );
   let shown = null;
   let running = null;
   let lastKey = null;
@@ -91,7 +176,8 @@ export function listView(options) {
   function controlsFollow(query) {
     const input = searchNode?.querySelector('input');
     if (input && document.activeElement !== input) input.value = query.get('search') ?? '';
-    for (const select of toolbar.querySelectorAll('[data-filter]')) select.value = query.get(select.dataset.filter) ?? '';
+    for (const select of toolbar.querySelectorAll('[data-filter]'))
+      select.value = query.get(select.dataset.filter) ?? '';
   }
 
   const narrowing = ['search', 'cursor', ...filters.map(({ name }) => name), ...hidden];
@@ -101,10 +187,24 @@ export function listView(options) {
     counter.textContent = total === undefined ? '' : count(total, noun, options.nouns);
     if (items.length) {
       const sort = query.get('sort') ?? defaultSort;
-      body.replaceChildren(h('div', { class: 'table-scroll' }, table({ label: `${noun}s`, columns: columnsFor(items), items, rowHref, sort })), pager(nextCursor) ?? '');
+      body.replaceChildren(
+        h(
+          'div',
+          { class: 'table-scroll' },
+          table({ label: `${noun}s`, columns: columnsFor(items), items, rowHref, sort }),
+        ),
+        pager(nextCursor) ?? '',
+      );
     } else if (narrowing.some((name) => query.get(name))) {
       const clear = Object.fromEntries(narrowing.map((name) => [name, null]));
-      body.replaceChildren(emptyState({ icon: 'search', title: `No ${noun} matches`, text: 'Try another word, or take the filters away.', action: h('a', { class: 'button', href: withQuery(clear) }, 'Clear the filters') }));
+      body.replaceChildren(
+        emptyState({
+          icon: 'search',
+          title: `No ${noun} matches`,
+          text: 'Try another word, or take the filters away.',
+          action: h('a', { class: 'button', href: withQuery(clear) }, 'Clear the filters'),
+        }),
+      );
     } else {
       body.replaceChildren(emptyState(empty));
     }
@@ -115,10 +215,18 @@ export function listView(options) {
     running = new AbortController();
     const { query } = here();
     controlsFollow(query);
-    if (!shown) body.replaceChildren(h('table', { class: 'table', 'aria-label': 'Loading' }, head(columnsFor([]), ''), skeleton(columnsFor([]))));
+    if (!shown)
+      body.replaceChildren(
+        h('table', { class: 'table', 'aria-label': 'Loading' }, head(columnsFor([]), ''), skeleton(columnsFor([]))),
+      );
     body.setAttribute('aria-busy', 'true');
     try {
-      const asked = { count: true, sort: query.get('sort') ?? defaultSort, cursor: query.get('cursor'), ...params(query) };
+      const asked = {
+        count: true,
+        sort: query.get('sort') ?? defaultSort,
+        cursor: query.get('cursor'),
+        ...params(query),
+      };
       show(await get(path, asked, running.signal), query);
       failure.hidden = true;
     } catch (problem) {
@@ -135,7 +243,10 @@ export function listView(options) {
     const relevant = new URLSearchParams(query);
     for (const name of ['open', 'tab']) relevant.delete(name);
     const key = relevant.toString();
-    if (key !== lastKey) { lastKey = key; load(); }
+    if (key !== lastKey) {
+      lastKey = key;
+      load();
+    }
   }
 
   update(here());
@@ -154,17 +265,30 @@ export function menuButton(label, { glyph, content, onchange }) {
     toggle.setAttribute('aria-expanded', String(open));
     if (open) menu.querySelector('input, a')?.focus();
   }
-  function outside(event) { if (!host.contains(event.target)) show(false); }
-  host.close = () => { show(false); toggle.focus(); };
-  host.addEventListener('keydown', (event) => { if (event.key === 'Escape' && !menu.hidden) host.close(); });
-  host.addEventListener('focusout', (event) => event.relatedTarget && !host.contains(event.relatedTarget) && show(false));
+  function outside(event) {
+    if (!host.contains(event.target)) show(false);
+  }
+  host.close = () => {
+    show(false);
+    toggle.focus();
+  };
+  host.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape' && !menu.hidden) host.close();
+  });
+  host.addEventListener(
+    'focusout',
+    (event) => event.relatedTarget && !host.contains(event.relatedTarget) && show(false),
+  );
   return host;
 }
 
 /** Keeps a list and its drawer in step with the address; `open(id, hooks)` answers `{ dismiss }`. */
 export function listWithDrawer(list, open) {
   let shown = null;
-  const dismiss = () => { shown?.drawer?.dismiss(); shown = null; };
+  const dismiss = () => {
+    shown?.drawer?.dismiss();
+    shown = null;
+  };
 
   async function update({ query }) {
     list.update({ query });
@@ -174,7 +298,12 @@ export function listWithDrawer(list, open) {
     if (!id) return;
     const mine = { id };
     shown = mine;
-    const closed = () => { if (shown === mine) { shown = null; setQuery({ open: null }); } };
+    const closed = () => {
+      if (shown === mine) {
+        shown = null;
+        setQuery({ open: null });
+      }
+    };
     const drawer = await open(id, { changed: list.reload, closed });
     if (shown === mine) mine.drawer = drawer;
     else drawer.dismiss();
