@@ -30,6 +30,7 @@ pub mod identity;
 // Product: what a team comes for.
 pub mod data;
 pub mod kill_switch;
+pub mod rate_limit;
 pub mod observability;
 
 // Outside: how people and programs reach it.
