@@ -39,13 +39,13 @@ impl ConfigCommand {
                 Form::Env => env_example(),
                 Form::Markdown => markdown(),
             };
-            print!("{text}");
+            super::print(&text);
             return Exit::Done.status();
         }
         super::with_config(sources, |loaded| {
             match self {
-                Self::Show { json: true } => println!("{:#}", loaded.show_json()),
-                Self::Show { json: false } => print!("{}", loaded.show()),
+                Self::Show { json: true } => super::print(&format!("{:#}\n", loaded.show_json())),
+                Self::Show { json: false } => super::print(&loaded.show()),
                 _ => eprintln!("The configuration is good."),
             }
             Ok(Exit::Done.status())

@@ -25,8 +25,10 @@ impl Migrate {
     pub fn run(&self, loaded: Loaded) -> Result<u8> {
         let MigrationStatus { applied, latest } = migration_status(&loaded.config.data_dir)?;
         match self {
-            Self::Status { json: true } => println!("{}", serde_json::json!({ "applied": applied, "latest": latest })),
-            Self::Status { json: false } => println!("applied {applied} of {latest}"),
+            Self::Status { json: true } => {
+                super::print(&format!("{}\n", serde_json::json!({ "applied": applied, "latest": latest })));
+            }
+            Self::Status { json: false } => super::print(&format!("applied {applied} of {latest}\n")),
             Self::Run if applied == latest => eprintln!("The database is up to date at {latest}."),
             Self::Run => {
                 App::open(loaded, Clock::system())?.close();

@@ -15,7 +15,11 @@ use crate::{
 };
 use clap::{Parser, Subcommand};
 use serde::{Deserialize, Serialize};
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PORTCULLIS_BUILT_FROM"), ")");
 
@@ -117,9 +121,10 @@ pub fn run() -> ExitCode {
         env: std::env::vars_os().collect(),
         data_dir: line.data_dir,
         listen,
+        probe_folder: matches!(line.command, Command::Serve(_) | Command::Config(config::ConfigCommand::Check)),
     };
     let status = match line.command {
-        Command::Serve(command) => with_config(&sources, |loaded| command.run(loaded)),
+        Command::Serve(_) => with_config(&sources, serve::run),
         Command::Config(command) => command.run(&sources),
         Command::Migrate(command) => with_config(&sources, |loaded| command.run(loaded)),
         Command::Live(command) => with_config(&sources, |loaded| connect::run(loaded, &command)),
@@ -165,6 +170,11 @@ fn explain(error: &Error) -> String {
         Some(cause) => format!("portcullis: {error} ({cause})"),
         None => format!("portcullis: {error}"),
     }
+}
+
+/// Writes to standard output; a reader that has seen enough, such as `head`, is no fault.
+fn print(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
 }
 
 /// Waits for something asynchronous, on a thread where blocking is fine.

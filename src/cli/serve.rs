@@ -11,9 +11,7 @@ pub struct Serve {
     pub listen: Option<String>,
 }
 
-impl Serve {
-    pub fn run(&self, loaded: Loaded) -> Result<u8> {
-        server::run(loaded, super::run_inside)?;
-        Ok(Exit::Done.status())
-    }
+pub fn run(loaded: Loaded) -> Result<u8> {
+    server::run(loaded, super::run_inside)?;
+    Ok(Exit::Done.status())
 }

@@ -18,11 +18,14 @@ use std::{
 /// The file of keys in the data folder; only its owner may read it.
 pub const KEYRING_FILE: &str = "keyring.json";
 
-pub(super) fn check(config: &Config, layers: &mut Layers) {
+pub(super) fn check(config: &Config, layers: &mut Layers, probe_folder: bool) {
     check_available(layers);
     check_server(config, layers);
     check_limits(config, layers);
-    check_data_folder(config, layers);
+    if probe_folder && let Err(cause) = probe(&config.data_dir) {
+        refuse(layers, "data_dir", format!("must be a folder that can be written to: {cause}"));
+    }
+    check_keyring(config, layers);
 }
 
 fn refuse(layers: &mut Layers, name: &str, message: impl Into<String>) {
@@ -91,10 +94,7 @@ fn check_limits(config: &Config, layers: &mut Layers) {
     }
 }
 
-fn check_data_folder(config: &Config, layers: &mut Layers) {
-    if let Err(cause) = probe(&config.data_dir) {
-        refuse(layers, "data_dir", format!("must be a folder that can be written to: {cause}"));
-    }
+fn check_keyring(config: &Config, layers: &mut Layers) {
     let keyring = config.data_dir.join(KEYRING_FILE);
     if let Some(message) = readable_by_others(&keyring) {
         layers.mistake("data_dir", None, Origin::File(keyring), message);
@@ -124,8 +124,12 @@ fn probe(folder: &Path) -> io::Result<()> {
         Err(cause) => return Err(cause),
     }
     let path = folder.join(format!(".portcullis-probe-{}", std::process::id()));
-    OpenOptions::new().write(true).create_new(true).open(&path)?;
-    fs::remove_file(path)
+    match OpenOptions::new().write(true).create_new(true).open(&path) {
+        // A full disk is no mistake of the configuration.
+        Err(cause) if cause.kind() == io::ErrorKind::StorageFull => Ok(()),
+        Err(cause) => Err(cause),
+        Ok(_) => fs::remove_file(path),
+    }
 }
 
 /// The keys that this version does not act on.

@@ -53,7 +53,7 @@ pub fn markdown() -> String {
         "# Configuration\n\n\
         Read from `portcullis.toml` in the working directory (or the file that `--config` names), then from a `.env` \
         beside it, then from the environment, then from flags; the later wins. In the environment `server.listen` is \
-        `PORTCULLIS_SERVER__LISTEN`, and lists are separated by commas. `portcullis config check` names every mistake, \
+        `PORTCULLIS_SERVER__LISTEN`, and lists are separated by commas. In `.env` a value with `$`, `#` or spaces stands in single quotes. `portcullis config check` names every mistake, \
         `portcullis config show` says what holds and where it comes from, `portcullis config example` writes a file to \
         start from.\n",
     );

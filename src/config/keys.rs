@@ -45,8 +45,12 @@ impl Key {
 
     /// The name in the environment: `PORTCULLIS_SERVER__LISTEN`.
     pub fn variable(&self) -> String {
-        format!("PORTCULLIS_{}", self.name.to_uppercase().replace('.', "__"))
+        variable(self.name)
     }
+}
+
+pub(super) fn variable(name: &str) -> String {
+    format!("PORTCULLIS_{}", name.to_uppercase().replace('.', "__"))
 }
 
 /// The keys that stand under one heading of the file; the first section has no heading.

@@ -2,9 +2,10 @@
 //! stronger layer winning; and what is wrong with any of them.
 
 use super::{
-    keys::{Key, SECTIONS},
+    keys::{Key, SECTIONS, variable},
     mistake::{Mistake, Origin},
     setting::Setting,
+    unavailable,
 };
 use std::{
     collections::BTreeMap,
@@ -26,6 +27,9 @@ pub struct Sources {
     pub data_dir: Option<PathBuf>,
     /// Given by `--listen`.
     pub listen: Option<String>,
+    /// Whether to see if the data folder can be written to. A command for a running server must get
+    /// through to it on a read-only disk, too.
+    pub probe_folder: bool,
 }
 
 const PREFIX: &str = "PORTCULLIS_";
@@ -149,17 +153,16 @@ impl Layers {
     }
 
     fn unknown(&mut self, full: &str, origin: Origin) {
-        let by_variable = origin.locked();
-        let nearest = SECTIONS
-            .iter()
-            .flat_map(|section| section.keys)
-            .map(|key| (strsim::damerau_levenshtein(full, key.name), key))
-            .min_by_key(|(distance, _)| *distance)
-            .filter(|(distance, key)| *distance <= 2 + key.name.len() / 4);
-        let message = match nearest {
-            Some((_, key)) if by_variable => format!("there is no such key; did you mean {}?", key.variable()),
-            Some((_, key)) => format!("there is no such key; did you mean {}?", key.name),
-            None => "there is no such key; `portcullis config example` lists them".to_owned(),
+        let section = full.split('.').next().unwrap_or(full);
+        if unavailable::SECTIONS.contains(&section) {
+            return self.mistake(full, None, origin, unavailable::MESSAGE);
+        }
+        let message = match (nearest(full), origin.locked()) {
+            (Some(name), true) if exact(name).is_some() => {
+                format!("there is no such key; did you mean {}?", variable(name))
+            }
+            (Some(name), _) => format!("there is no such key; did you mean {name}?"),
+            (None, _) => "there is no such key; `portcullis config example` lists them".to_owned(),
         };
         self.mistake(full, None, origin, message);
     }
@@ -233,6 +236,16 @@ impl Layers {
     pub(super) fn into_parts(self) -> (BTreeMap<String, Origin>, Vec<Mistake>) {
         (self.entries.into_iter().map(|(full, entry)| (full, entry.origin)).collect(), self.mistakes)
     }
+}
+
+/// The key or section whose name is most like this one, if any is.
+fn nearest(full: &str) -> Option<&'static str> {
+    let keys = SECTIONS.iter().flat_map(|section| section.keys).map(|key| key.name);
+    keys.chain(SECTIONS.iter().map(|section| section.name))
+        .map(|name| (strsim::damerau_levenshtein(full, name), name))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
+        .map(|(_, name)| name)
 }
 
 fn exact(full: &str) -> Option<&'static Key> {

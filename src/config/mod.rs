@@ -44,7 +44,7 @@ impl Config {
     pub fn load(sources: &Sources) -> Result<Loaded, Mistakes> {
         let mut layers = Layers::gather(sources);
         let config = Self::take(&mut layers);
-        checks::check(&config, &mut layers);
+        checks::check(&config, &mut layers, sources.probe_folder);
         match layers.into_parts() {
             (origins, mistakes) if mistakes.is_empty() => Ok(Loaded { config, origins }),
             (_, mistakes) => Err(Mistakes(mistakes)),

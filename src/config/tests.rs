@@ -12,6 +12,7 @@ impl Case {
         let sources = Sources {
             directory: folder.path().to_owned(),
             data_dir: Some(folder.path().join("data")),
+            probe_folder: true,
             ..Sources::default()
         };
         Self { folder, sources }
@@ -156,6 +157,16 @@ fn what_would_silently_do_nothing_is_refused() {
     assert_eq!(mistakes.len(), 3);
     assert!(mistakes.iter().all(|mistake| mistake.message.contains("not available")), "{}", Mistakes(mistakes));
     Case::new().file("[backup]\nkeep = 7\n[inspection]\nmode = \"off\"\n").load();
+}
+
+#[test]
+fn sections_are_known_by_name() {
+    let later = Case::new().file("[webhooks]\nurl = \"x\"\n").mistakes();
+    assert!(later[0].message.contains("not available"), "{}", later[0]);
+    let misspelt = Case::new().file("[servr]\nlisten = \"x\"\n").mistakes();
+    assert_eq!((misspelt.len(), misspelt[0].message.contains("did you mean server?")), (1, true), "{}", misspelt[0]);
+    let flat = Case::new().file("server = 1\n[[auth]]\nbcrypt_cost = 10\n");
+    assert_eq!(flat.keys(), ["auth", "server"]);
 }
 
 #[test]

@@ -31,4 +31,7 @@ pub(super) const KEYS: &[&str] = &[
     "security_txt.contact",
 ];
 
+/// Sections that have no keys yet.
+pub(super) const SECTIONS: &[&str] = &["webhooks", "alerts"];
+
 pub(super) const MESSAGE: &str = "not available in this version; leave it out";
