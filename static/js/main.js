@@ -86,6 +86,14 @@ export function announce(text) {
   }, 50);
 }
 
+/** Focus goes back to where it was, or to the link that took its place, or to the head of the page. */
+export function returnFocus(element) {
+  const href = element?.getAttribute?.('href');
+  const twin = href && document.querySelector(`#main a[href="${CSS.escape(href)}"]`);
+  const place = element?.isConnected && element !== document.body ? element : twin || document.querySelector('h1');
+  place?.focus({ preventScroll: place !== element });
+}
+
 /* Words and figures */
 
 const UNITS = [

@@ -1,6 +1,6 @@
 // Dialogs and drawers on the native <dialog>: focus held inside and given back, Esc backs out.
 
-import { button, h, icon, problemNotice } from '../main.js';
+import { button, h, icon, problemNotice, returnFocus } from '../main.js';
 
 let serial = 0;
 
@@ -30,7 +30,7 @@ function sheet(className, { title, subtitle, body, foot, onclose }) {
   dialog.addEventListener('click', (event) => event.target === dialog && dialog.close());
   dialog.addEventListener('close', () => {
     dialog.remove();
-    if (opener?.isConnected) opener.focus();
+    returnFocus(opener);
     onclose?.();
   });
   document.body.append(dialog);

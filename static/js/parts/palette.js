@@ -3,7 +3,7 @@
 import { get, literal } from '../api.js';
 import { go, to } from '../router.js';
 import { can } from '../session.js';
-import { h, icon, sentence } from '../main.js';
+import { h, icon, sentence, returnFocus } from '../main.js';
 
 const PAGES = [
   ['overview', 'Overview', 'gauge'],
@@ -76,119 +76,106 @@ async function entityEntries(word, signal) {
 
 const quietly = (promise) => promise.catch(() => []);
 
-export function palette() {
-  const input = h('input', {
-    type: 'text',
-    role: 'combobox',
-    'aria-expanded': 'true',
-    'aria-controls': 'palette-list',
-    'aria-label': 'Find a page, user, entity or request id',
-    placeholder: 'Find a page, user, entity or request id',
-    autocomplete: 'off',
-    spellcheck: 'false',
-  });
-  const list = h('div', { class: 'palette-list', id: 'palette-list', role: 'listbox', 'aria-label': 'Found' });
-  const dialog = h('dialog', { class: 'palette', 'aria-label': 'Search' }, input, list);
+function option(item, i, { choose, point }) {
+  const note = item.note && h('span', { class: 'faint small' }, item.note);
+  const events = { onclick: () => choose(item), onmousemove: () => point(i) };
+  return h(
+    'div',
+    { class: 'palette-item', role: 'option', id: `palette-${i}`, ...events },
+    icon(item.glyph),
+    item.text,
+    note,
+  );
+}
+
+/** The options under the input, which keeps the focus; `choose` hears which one was taken. */
+function optionList(input, choose) {
+  const node = h('div', { class: 'palette-list', id: 'palette-list', role: 'listbox', 'aria-label': 'Found' });
   let entries = [];
   let selected = 0;
-  let timer;
-  let running;
+
+  function point(i) {
+    selected = i;
+    for (const item of node.querySelectorAll('.palette-item'))
+      item.setAttribute('aria-selected', String(item.id === `palette-${i}`));
+    const marked = node.querySelector(`#palette-${i}`);
+    marked?.scrollIntoView({ block: 'nearest' });
+    input.setAttribute('aria-activedescendant', marked?.id ?? '');
+  }
+
+  function group(name) {
+    const options = entries.map((item, i) => item.group === name && option(item, i, { choose, point }));
+    return h(
+      'div',
+      { role: 'group', 'aria-label': name },
+      h('div', { class: 'palette-group', 'aria-hidden': 'true' }, name),
+      options,
+    );
+  }
 
   function show(next) {
     entries = next;
-    selected = 0;
-    const groups = [...new Set(entries.map(({ group }) => group))];
-    list.replaceChildren(
-      ...groups.map((group) =>
-        h(
-          'div',
-          { role: 'group', 'aria-label': group },
-          h('div', { class: 'palette-group', 'aria-hidden': 'true' }, group),
-          entries.map((item, i) => item.group === group && option(item, i)),
-        ),
-      ),
-    );
-    if (!entries.length)
-      list.replaceChildren(
-        h(
-          'div',
-          { class: 'palette-group', role: 'option', 'aria-disabled': 'true', 'aria-selected': 'false' },
-          'Nothing found',
-        ),
-      );
-    mark();
+    const none = { class: 'palette-group', role: 'option', 'aria-disabled': 'true', 'aria-selected': 'false' };
+    const names = [...new Set(entries.map((item) => item.group))];
+    node.replaceChildren(...(names.length ? names.map(group) : [h('div', none, 'Nothing found')]));
+    point(0);
   }
 
-  function option(item, i) {
-    return h(
-      'div',
-      {
-        class: 'palette-item',
-        role: 'option',
-        id: `palette-${i}`,
-        'data-i': i,
-        onclick: () => choose(i),
-        onmousemove: () => {
-          selected = i;
-          mark();
-        },
-      },
-      icon(item.glyph),
-      item.text,
-      item.note && h('span', { class: 'faint small' }, item.note),
-    );
-  }
+  const move = (step) => entries.length && point((selected + step + entries.length) % entries.length);
+  return { node, show, move, take: () => entries[selected] && choose(entries[selected]) };
+}
 
-  function mark() {
-    for (const node of list.querySelectorAll('[data-i]'))
-      node.setAttribute('aria-selected', String(Number(node.dataset.i) === selected));
-    const node = list.querySelector(`#palette-${selected}`);
-    node?.scrollIntoView({ block: 'nearest' });
-    if (node) input.setAttribute('aria-activedescendant', node.id);
-    else input.removeAttribute('aria-activedescendant');
-  }
-
-  function choose(i) {
-    if (!entries[i]) return;
-    dialog.close();
-    go(entries[i].href);
-  }
-
+/** Pages at once; users and entities as soon as the server has them. */
+function finder(show) {
+  let timer;
+  let running;
   async function searchRecords(word) {
     running = new AbortController();
     const { signal } = running;
-    const [users, entities] = await Promise.all([
-      quietly(userEntries(word, signal)),
-      quietly(entityEntries(word, signal)),
-    ]);
-    if (!signal.aborted) show([...pageEntries(word), ...users, ...entities]);
+    const found = await Promise.all([quietly(userEntries(word, signal)), quietly(entityEntries(word, signal))]);
+    if (!signal.aborted) show([...pageEntries(word), ...found.flat()]);
   }
-
-  input.addEventListener('input', () => {
-    const word = input.value.trim();
+  function stop() {
     clearTimeout(timer);
     running?.abort();
+  }
+  function find(word) {
+    stop();
     show(pageEntries(word));
     if (word) timer = setTimeout(() => searchRecords(word), WAIT_MS);
-  });
-  dialog.addEventListener('keydown', (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (event.key === 'Enter') choose(selected);
-    else if (step && entries.length) {
-      selected = (selected + step + entries.length) % entries.length;
-      mark();
-    } else return;
-    event.preventDefault();
-  });
+  }
+  return { find, stop };
+}
+
+export function palette() {
   const opener = document.activeElement;
+  const label = 'Find a page, user, entity or request id';
+  const combobox = { role: 'combobox', 'aria-expanded': 'true', 'aria-controls': 'palette-list', 'aria-label': label };
+  const input = h('input', { type: 'text', ...combobox, placeholder: label, autocomplete: 'off', spellcheck: 'false' });
+  let chosen = false;
+  const list = optionList(input, (entry) => {
+    chosen = true;
+    dialog.close();
+    go(entry.href);
+  });
+  const dialog = h('dialog', { class: 'palette', 'aria-label': 'Search' }, input, list.node);
+  const { find, stop } = finder(list.show);
+
+  const keys = { ArrowDown: () => list.move(1), ArrowUp: () => list.move(-1), Enter: list.take };
+  dialog.addEventListener('keydown', (event) => {
+    if (!keys[event.key]) return;
+    event.preventDefault();
+    keys[event.key]();
+  });
+  input.addEventListener('input', () => find(input.value.trim()));
   dialog.addEventListener('click', (event) => event.target === dialog && dialog.close());
   dialog.addEventListener('close', () => {
-    running?.abort();
+    stop();
     dialog.remove();
-    if (opener?.isConnected) opener.focus();
+    if (!chosen) returnFocus(opener);
   });
   document.body.append(dialog);
   dialog.showModal();
-  show(pageEntries(''));
+  find('');
   input.focus();
 }

@@ -2,7 +2,7 @@
 
 import { get } from '../api.js';
 import { here, setQuery, withQuery } from '../router.js';
-import { button, count, emptyState, h, icon, problemNotice } from '../main.js';
+import { button, count, emptyState, h, icon, problemNotice, returnFocus } from '../main.js';
 
 const SKELETON_ROWS = 12;
 
@@ -138,24 +138,40 @@ function pager(nextCursor) {
   );
 }
 
+const columnsOf = ({ columns }, items) => (typeof columns === 'function' ? columns(items) : columns);
+
+/** The rows, or what is said where there are none: never any, or none that matches. */
+function content({ items, next_cursor: nextCursor }, query, options) {
+  const { noun, filters = [], hidden = [], rowHref, empty, sort: defaultSort = '' } = options;
+  if (items.length) {
+    const sort = query.get('sort') ?? defaultSort;
+    const rows = table({ label: `${noun}s`, columns: columnsOf(options, items), items, rowHref, sort });
+    return [h('div', { class: 'table-scroll' }, rows), pager(nextCursor) ?? ''];
+  }
+  const narrowing = ['search', 'cursor', ...filters.map(({ name }) => name), ...hidden];
+  if (!narrowing.some((name) => query.get(name))) return [emptyState(empty)];
+  const clear = Object.fromEntries(narrowing.map((name) => [name, null]));
+  const action = h('a', { class: 'button', href: withQuery(clear) }, 'Clear the filters');
+  return [
+    emptyState({
+      icon: 'search',
+      title: `No ${noun} matches`,
+      text: 'Try another word, or take the filters away.',
+      action,
+    }),
+  ];
+}
+
+function loadingTable(columns) {
+  return h('table', { class: 'table', 'aria-label': 'Loading' }, head(columns, ''), skeleton(columns));
+}
+
 /**
  * `path`, `columns` (or a function of the items), `params(query)` for the API, `rowHref(item)`, `noun`,
  * `search`, `filters` (as selects), `hidden` (other filters in the address), `tools`, `empty` (a state for a list that never had anything), `sort` (the default).
  */
 export function listView(options) {
-  const {
-    path,
-    params = () => ({}),
-    rowHref,
-    noun,
-    search,
-    filters = [],
-    hidden = [],
-    tools = [],
-    empty,
-    sort: defaultSort = '',
-  } = options;
-  const columnsFor = (items) => (typeof options.columns === 'function' ? options.columns(items) : options.columns);
+  const { path, params = () => ({}), noun, search, filters = [], tools = [], sort: defaultSort = '' } = options;
   const counter = h('span', { class: 'count', role: 'status' });
   const searchNode = search && searchBox(search);
   const toolbar = h('div', { class: 'toolbar' }, searchNode, filters.map(filterSelect), counter, tools);
@@ -180,34 +196,12 @@ export function listView(options) {
       select.value = query.get(select.dataset.filter) ?? '';
   }
 
-  const narrowing = ['search', 'cursor', ...filters.map(({ name }) => name), ...hidden];
-
-  function show({ items, next_cursor: nextCursor, total }, query) {
-    shown = items;
-    counter.textContent = total === undefined ? '' : count(total, noun, options.nouns);
-    if (items.length) {
-      const sort = query.get('sort') ?? defaultSort;
-      body.replaceChildren(
-        h(
-          'div',
-          { class: 'table-scroll' },
-          table({ label: `${noun}s`, columns: columnsFor(items), items, rowHref, sort }),
-        ),
-        pager(nextCursor) ?? '',
-      );
-    } else if (narrowing.some((name) => query.get(name))) {
-      const clear = Object.fromEntries(narrowing.map((name) => [name, null]));
-      body.replaceChildren(
-        emptyState({
-          icon: 'search',
-          title: `No ${noun} matches`,
-          text: 'Try another word, or take the filters away.',
-          action: h('a', { class: 'button', href: withQuery(clear) }, 'Clear the filters'),
-        }),
-      );
-    } else {
-      body.replaceChildren(emptyState(empty));
-    }
+  function show(page, query) {
+    shown = page.items;
+    counter.textContent = page.total === undefined ? '' : count(page.total, noun, options.nouns);
+    const focused = body.contains(document.activeElement) && document.activeElement;
+    body.replaceChildren(...content(page, query, options));
+    if (focused) returnFocus(focused);
   }
 
   async function load() {
@@ -215,10 +209,7 @@ export function listView(options) {
     running = new AbortController();
     const { query } = here();
     controlsFollow(query);
-    if (!shown)
-      body.replaceChildren(
-        h('table', { class: 'table', 'aria-label': 'Loading' }, head(columnsFor([]), ''), skeleton(columnsFor([]))),
-      );
+    if (!shown) body.replaceChildren(loadingTable(columnsOf(options, [])));
     body.setAttribute('aria-busy', 'true');
     try {
       const asked = {
