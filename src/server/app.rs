@@ -13,6 +13,7 @@ use crate::{
     kill_switch::KillSwitch,
     observability::Traffic,
     permit::{Authenticate, Credential, Grants, Principal, unauthenticated},
+    rate_limit::RateLimiter,
     secrets::Keyring,
     storage::{self, DataFolder, FolderLock},
 };
@@ -43,6 +44,7 @@ pub struct App {
     pub hasher: Hasher,
     pub entity_types: EntityTypes,
     pub kill_switch: KillSwitch,
+    pub limits: RateLimiter,
     pub traffic: Arc<Traffic>,
     lock: Arc<FolderLock>,
 }
@@ -65,8 +67,22 @@ impl App {
         let hasher = Hasher::start(config.auth.bcrypt_cost)?;
         let entity_types = EntityTypes::load(&db)?;
         let kill_switch = KillSwitch::open(ledger.clone(), folder.path(), &config.kill_switch.allow)?;
+        let limits = RateLimiter::new(&config.limits, roles.clone(), clock.clone());
         let traffic = Arc::new(Traffic::new(clock.clone()));
-        Ok(Self { config, clock, folder, keyring, ledger, roles, hasher, entity_types, kill_switch, traffic, lock })
+        Ok(Self {
+            config,
+            clock,
+            folder,
+            keyring,
+            ledger,
+            roles,
+            hasher,
+            entity_types,
+            kill_switch,
+            limits,
+            traffic,
+            lock,
+        })
     }
 
     pub fn authenticator(&self) -> Arc<dyn Authenticate> {

@@ -6,6 +6,7 @@ use crate::{
     config::Config,
     error::{Code, Error},
     ids::Id,
+    rate_limit::Verdict,
     web::{RequestInfo, render},
 };
 use actix_web::{
@@ -182,6 +183,10 @@ impl Inner {
             if response.status().as_u16() == 408 || response.status().as_u16() == 413 {
                 response.response_mut().head_mut().set_connection_type(actix_http::ConnectionType::Close);
             }
+        }
+        let verdict = response.request().extensions().get::<Verdict>().copied();
+        for (name, value) in verdict.iter().flat_map(Verdict::headers) {
+            response.headers_mut().insert(name, value);
         }
         self.headers.apply(response, info, original.path());
         self.log.request(response, info, original.path(), decision);

@@ -3,11 +3,13 @@
 
 use super::{App, csrf};
 use crate::{
+    actor::Actor,
     audit::{Event, Ledger, Outcome},
     config::Config,
     error::{Code, Error, Result},
     kill_switch::KillSwitch,
     permit::{Authenticate, Caller, Credential, LimitClass, Need, Principal, Route, unauthenticated},
+    rate_limit::{RateLimiter, Verdict},
     web::RequestInfo,
 };
 use actix_web::{
@@ -19,6 +21,7 @@ use actix_web::{
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use std::{
     future::{Ready, ready},
+    net::IpAddr,
     panic::AssertUnwindSafe,
     rc::Rc,
     sync::Arc,
@@ -36,6 +39,7 @@ struct Inner {
     authenticate: Arc<dyn Authenticate>,
     ledger: Ledger,
     kill_switch: KillSwitch,
+    limits: RateLimiter,
     config: Arc<Config>,
     timeout: Duration,
 }
@@ -47,6 +51,7 @@ impl Gate {
             authenticate: app.authenticator(),
             ledger: app.ledger.clone(),
             kill_switch: app.kill_switch.clone(),
+            limits: app.limits.clone(),
             config: app.config.clone(),
             timeout,
         }))
@@ -54,47 +59,64 @@ impl Gate {
 
     /// For addresses that nothing answers: they count against the limit of an unknown caller too.
     pub fn pass_unknown(&self, request: &HttpRequest) -> Result<()> {
-        self.0.identify(request, LimitClass::Public, true).map(drop)
+        let ip = request.extensions().get::<RequestInfo>().and_then(|info| info.ip);
+        self.0.identify(request, LimitClass::Public, ip, true).map(drop)
     }
 }
 
 impl Inner {
     fn admit(&self, request: &HttpRequest, route: &Route, info: &RequestInfo) -> Result<Caller> {
         let open = matches!(route.need, Need::Public(_));
-        let principal = self.identify(request, route.limit, open)?;
+        let principal = self.identify(request, route.limit, info.ip, open)?;
         let anonymous = self.authenticate.anonymous();
         let caller = Caller { principal, anonymous, ip: info.ip, request_id: info.id.clone() };
         if caller.principal.is_none() && !open && !anonymous_may(&caller, route, request) {
             return Err(unauthenticated());
         }
         if let Some(principal) = &caller.principal {
-            csrf::check(request, principal, &self.config)?;
+            csrf::check(request, principal, &self.config)
+                .inspect_err(|error| self.note(error, &caller.actor(), route))?;
         }
         self.kill_switch.refuses(route, request.method()).map_or(Ok(()), Err)?;
-        if route.under_kill_switch && caller.principal.is_some() {
-            self.kill_switch.refuses_caller(&caller).map_or(Ok(()), Err)?;
+        if let Some(principal) = &caller.principal {
+            self.kill_switch.refuses_caller(route, &caller).map_or(Ok(()), Err)?;
+            self.limit(request, self.limits.check_caller(principal), &caller.actor())?;
         }
         Ok(caller)
     }
 
-    /// Who is calling. A bad credential counts like none; where anyone may come in it is ignored.
-    fn identify(&self, request: &HttpRequest, _class: LimitClass, open: bool) -> Result<Option<Arc<Principal>>> {
-        let presented = present(request)?;
-        let known = presented.map(|credential| self.authenticate.authenticate(credential));
-        match known {
-            Some(Ok(principal)) => Ok(Some(principal)),
-            Some(Err(error)) if !open => Err(error),
-            _ => Ok(None),
+    /// Who is calling. Without a known caller the request counts by address, at doors that check a password
+    /// always. A bad credential counts like none; where anyone may come in it is ignored.
+    fn identify(
+        &self,
+        request: &HttpRequest,
+        class: LimitClass,
+        ip: Option<IpAddr>,
+        open: bool,
+    ) -> Result<Option<Arc<Principal>>> {
+        let known = present(request)
+            .and_then(|credential| credential.map(|known| self.authenticate.authenticate(known)).transpose());
+        if class == LimitClass::Login || !matches!(known, Ok(Some(_))) {
+            self.limit(request, self.limits.check_ip(class, ip), &Actor::anonymous().from_request(ip, None))?;
         }
+        known.or_else(|error| if open { Ok(None) } else { Err(error) })
+    }
+
+    /// Leaves the verdict for the answer's headers, and refuses when the limit is reached.
+    fn limit(&self, request: &HttpRequest, verdict: Option<Verdict>, actor: &Actor) -> Result<()> {
+        let Some(verdict) = verdict else { return Ok(()) };
+        request.extensions_mut().insert(verdict);
+        let Some(error) = verdict.refusal() else { return Ok(()) };
+        let event = Event::new("request.limited", "limit", verdict.policy());
+        self.ledger.note(actor, event.outcome(Outcome::Denied));
+        Err(error)
     }
 
     /// Refusals of somebody, for the audit log; floods of them are counted together.
-    fn note(&self, error: &Error, caller: Option<&Caller>, route: &Route) {
-        if matches!(error.code(), Code::Forbidden | Code::CsrfFailed)
-            && let Some(caller) = caller
-        {
+    fn note(&self, error: &Error, actor: &Actor, route: &Route) {
+        if matches!(error.code(), Code::Forbidden | Code::CsrfFailed) {
             let event = Event::new("request.denied", "route", format!("{} {}", route.method, route.path));
-            self.ledger.note(&caller.actor(), event.outcome(Outcome::Denied));
+            self.ledger.note(actor, event.outcome(Outcome::Denied));
         }
     }
 }
@@ -173,6 +195,9 @@ where
         Box::pin(async move {
             let method = if *request.method() == Method::HEAD { &Method::GET } else { request.method() };
             let Some(index) = routes.iter().position(|route| route.method == *method) else {
+                if let Err(error) = gate.pass_unknown(request.request()) {
+                    return Ok(refuse(request, error));
+                }
                 return service.call(request).await.map(ServiceResponse::map_into_boxed_body);
             };
             let route = &routes[index];
@@ -186,7 +211,7 @@ where
             request.extensions_mut().insert(caller.clone());
             let response = run(&*service, request, route, gate.0.timeout).await?;
             if let Some(error) = response.response().error().and_then(|error| error.as_error::<Error>()) {
-                gate.0.note(error, Some(&caller), route);
+                gate.0.note(error, &caller.actor(), route);
             }
             Ok(response)
         })
