@@ -1,6 +1,6 @@
 //! `Valid<T>`: a request body that was read within its limit, parsed strictly and checked.
 
-use super::json;
+use super::{json, pace::Pace};
 use crate::error::{Code, Error, Fault, Faults, Result};
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web::Data};
 use bytes::BytesMut;
@@ -88,13 +88,15 @@ async fn read(request: &HttpRequest, mut payload: Payload) -> Result<BytesMut> {
         return Err(too_large());
     }
     let mut bytes = BytesMut::with_capacity(announced.unwrap_or(0).min(64 << 10) as usize);
-    while let Some(chunk) = payload.next().await {
+    let mut pace = Pace::start();
+    while let Some(chunk) = pace.within(payload.next()).await? {
         let chunk = chunk.map_err(|cause| {
             Error::new(Code::MalformedJson, "The body broke off before its end.").caused_by(cause.to_string())
         })?;
         if bytes.len() + chunk.len() > limit {
             return Err(too_large());
         }
+        pace.received(chunk.len())?;
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)

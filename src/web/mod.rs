@@ -3,6 +3,7 @@
 mod body;
 mod info;
 mod json;
+mod pace;
 mod page;
 mod path;
 mod precondition;
@@ -12,6 +13,7 @@ mod query;
 pub use body::{Body, BodyLimit, Valid, media_type};
 pub use info::RequestInfo;
 pub use json::parse as parse_json;
+pub use pace::Pace;
 pub use page::{DEFAULT_LIMIT, Deleted, ListQuery, MAX_LIMIT, Page};
 pub use path::At;
 pub use precondition::{Precondition, etag};

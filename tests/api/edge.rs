@@ -1,0 +1,159 @@
+//! What every answer has, and what never gets past the edge.
+
+use crate::support::Site;
+use reqwest::Method;
+use serde_json::json;
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
+const HEADERS: [&str; 10] = [
+    "x-content-type-options",
+    "x-frame-options",
+    "x-xss-protection",
+    "strict-transport-security",
+    "content-security-policy",
+    "referrer-policy",
+    "permissions-policy",
+    "cross-origin-opener-policy",
+    "cross-origin-resource-policy",
+    "x-request-id",
+];
+
+#[test]
+fn every_answer_carries_the_security_headers_and_a_request_id() {
+    let site = Site::new();
+    let nobody = site.nobody();
+    for path in ["/health", "/health/ready", "/console/", "/console/app.css", "/api/v1/users", "/nowhere", "/"] {
+        let answer = nobody.send(nobody.at(Method::GET, path));
+        for header in HEADERS {
+            assert!(!answer.header(header).is_empty(), "{path} lacks {header}");
+        }
+        assert!(!answer.header("cache-control").is_empty(), "{path} lacks cache-control");
+    }
+}
+
+#[test]
+fn a_well_formed_request_id_is_kept_and_others_are_replaced() {
+    let site = Site::new();
+    let nobody = site.nobody();
+    let ask = |id: &str| nobody.send(nobody.at(Method::GET, "/health").header("x-request-id", id));
+    assert_eq!(ask("Trace-1.2_3").header("x-request-id"), "Trace-1.2_3");
+    for bad in ["", "has space", "semi;colon", &"x".repeat(129)] {
+        assert_ne!(ask(bad).header("x-request-id"), bad);
+    }
+}
+
+#[test]
+fn unknown_addresses_and_methods_are_problems() {
+    let site = Site::new();
+    let nobody = site.nobody();
+    for path in
+        ["/api/v1/nothing", "/api/v1/users/", "//api/v1/users", "/api/v1//users", "/api/v2/users", "/console/nope"]
+    {
+        let problem = nobody.send(nobody.at(Method::GET, path)).problem(404, "not_found");
+        assert_eq!(problem["instance"], path);
+    }
+    let answer = nobody.send(nobody.request(Method::DELETE, "/overview"));
+    assert_eq!(answer.header("allow"), "GET, HEAD");
+    answer.problem(405, "method_not_allowed");
+}
+
+#[test]
+fn encoded_and_unversioned_spellings_meet_the_same_route() {
+    let site = Site::new();
+    let admin = site.admin();
+    let spelled = admin.send(admin.at(Method::GET, "/api/v1/%75sers")).expect(200);
+    assert!(spelled.header("deprecation").is_empty());
+    let old = admin.send(admin.at(Method::GET, "/api/users?limit=1")).expect(200);
+    assert!(old.header("deprecation").starts_with('@'));
+    assert_eq!(old.header("link"), "</api/v1/users>; rel=\"successor-version\"");
+    let head = admin.send(admin.request(Method::HEAD, "/users")).expect(200);
+    assert!(head.text.is_empty());
+}
+
+#[test]
+fn bodies_heads_and_addresses_have_their_limits() {
+    let site = Site::with(&[("PORTCULLIS_LIMITS__ENABLED", "false"), ("PORTCULLIS_SERVER__BODY_LIMIT_MB", "1")]);
+    let admin = site.admin();
+    let large = json!({"email": "a@example.org", "name": "x".repeat(1 << 20)});
+    admin.post("/users", &large).problem(413, "payload_too_large");
+    let long = format!("/users?filter={}", "x".repeat(9000));
+    admin.get(&long).problem(414, "uri_too_long");
+    let heavy = admin.request(Method::GET, "/users").header("x-padding", "x".repeat(17_000));
+    admin.send(heavy).problem(431, "headers_too_large");
+}
+
+#[test]
+fn only_plain_utf8_json_is_taken() {
+    let site = Site::new();
+    let admin = site.admin();
+    let post = |kind: &str, body: &'static str| {
+        admin.send(admin.request(Method::POST, "/roles").header("content-type", kind).body(body))
+    };
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/json; charset=latin1",
+        "application/merge-patch+json",
+    ] {
+        post(kind, "{}").problem(415, "unsupported_media_type");
+    }
+    post("application/json", "{").problem(400, "malformed_json");
+    post("application/json", "{\"name\":\"a\",\"name\":\"b\"}").problem(400, "malformed_json");
+    post("application/json", "[]").problem(422, "validation_failed");
+    let problem = post("application/json; charset=UTF-8", "{\"nam\":\"a\",\"x\":1}").problem(422, "validation_failed");
+    assert_eq!(problem["errors"][0]["pointer"], "/nam");
+    assert_eq!(problem["errors"][1]["pointer"], "/x");
+    let zipped = admin.request(Method::POST, "/roles").header("content-encoding", "gzip").json(&json!({}));
+    admin.send(zipped).problem(415, "unsupported_media_type");
+}
+
+#[test]
+fn origins_are_strangers_unless_configured() {
+    let site = Site::new();
+    let nobody = site.nobody();
+    let ask = |origin: &str| nobody.send(nobody.at(Method::GET, "/health").header("origin", origin));
+    assert!(ask("https://evil.example").header("access-control-allow-origin").is_empty());
+    let settings = [("PORTCULLIS_LIMITS__ENABLED", "false"), ("PORTCULLIS_CORS__ORIGINS", "https://good.example")];
+    let site = Site::with(&settings);
+    let nobody = site.nobody();
+    let ask = |origin: &str| nobody.send(nobody.at(Method::GET, "/health").header("origin", origin));
+    assert_eq!(ask("https://good.example").header("access-control-allow-origin"), "https://good.example");
+    for bad in ["null", "https://good.example.evil", "https://goodXexample", "http://good.example"] {
+        assert!(ask(bad).header("access-control-allow-origin").is_empty(), "{bad}");
+    }
+}
+
+fn raw(site: &Site, bytes: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(site.url.trim_start_matches("http://")).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(bytes).unwrap();
+    stream
+}
+
+/// How long until the server ends the connection, reading what it says.
+fn closed_after(mut stream: TcpStream) -> Duration {
+    let began = Instant::now();
+    let _ = stream.read_to_end(&mut Vec::new());
+    began.elapsed()
+}
+
+#[test]
+fn slow_connections_are_closed_within_fifteen_seconds() {
+    let site = Site::new();
+    let half_head = raw(&site, b"GET /health HTTP/1.1\r\nHost: x\r\n");
+    let second_head = raw(&site, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /health HTTP/1.1\r\nHo");
+    let head = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+    let stalled_body = raw(&site, head);
+    let silent = raw(&site, b"");
+    let waits =
+        [half_head, second_head, stalled_body, silent].map(|stream| std::thread::spawn(|| closed_after(stream)));
+    for (index, wait) in waits.into_iter().enumerate() {
+        let took = wait.join().unwrap();
+        assert!(took < Duration::from_secs(15), "connection {index} stayed open for {took:?}");
+    }
+    site.nobody().send(site.nobody().at(Method::GET, "/health")).expect(200);
+}

@@ -1,0 +1,93 @@
+//! Knocks on every door: each route as nobody, as a stranger, and as each role. The grid is a snapshot, so a
+//! change of rights shows in review; the list of open doors may only shrink.
+
+use crate::support::{Actor, Answer, Site};
+use portcullis::{
+    permit::{Need, Route},
+    server::routes::routes,
+};
+use reqwest::Method;
+use serde_json::json;
+use std::fmt::Write as _;
+
+const ROLES: [&str; 3] = ["viewer", "analyst", "admin"];
+
+/// Doors that change who is signed in; knocked on last, by somebody who is signed in for that alone.
+fn ends_session(route: &Route) -> bool {
+    route.path.starts_with("/auth/logout") || route.path.contains("/sessions")
+}
+
+fn knock(actor: &Actor, route: &Route) -> Answer {
+    let absent = "01980000-0000-7000-8000-000000000000";
+    let path: Vec<String> = route
+        .path
+        .split('/')
+        .map(|segment| match segment {
+            "{type}" => "orders".to_owned(),
+            "{name}" => "absent".to_owned(),
+            "{seq}" | "{version}" => "999999".to_owned(),
+            segment if segment.starts_with('{') => absent.to_owned(),
+            segment => segment.to_owned(),
+        })
+        .collect();
+    let method: Method = route.method.as_str().parse().unwrap();
+    let request = actor.request(method.clone(), &path.join("/"));
+    let body = method != Method::GET && method != Method::DELETE;
+    actor.send(if body { request.json(&json!({})) } else { request })
+}
+
+fn verdict(answer: &Answer) -> &'static str {
+    match (answer.status, answer.text.contains("\"code\":\"forbidden\"")) {
+        (401, _) => "401",
+        (403, true) => "403",
+        (500.., _) => panic!("a knock broke the door: {}", answer.text),
+        _ => "open",
+    }
+}
+
+#[test]
+fn every_route_lets_in_whom_it_should() {
+    let site = Site::new();
+    let admin = site.admin();
+    admin.post("/entity-types", &json!({"name": "orders"})).expect(201);
+    let stranger = site.user(&admin, "stranger", &[]);
+    let mut grid = String::new();
+    for route in routes() {
+        let name = format!("{} {}", route.method, route.path);
+        let _ = write!(grid, "{name:<52}");
+        let nobody = verdict(&knock(&site.nobody(), &route));
+        let _ = write!(grid, " nobody {nobody:<5}");
+        match route.need {
+            Need::Public(reason) => assert!(!reason.is_empty(), "{name} is open without a reason"),
+            _ => assert_eq!(nobody, "401", "{name} lets nobody in"),
+        }
+        let stranger = if ends_session(&route) { site.log_in("stranger@example.org") } else { stranger.clone() };
+        let met = verdict(&knock(&stranger, &route));
+        let _ = write!(grid, " stranger {met:<5}");
+        if let Need::Permission { .. } = route.need {
+            assert_eq!(met, "403", "{name} lets a stranger in");
+        }
+        grid.push('\n');
+    }
+    insta::assert_snapshot!("doors", grid);
+}
+
+#[test]
+fn each_role_opens_what_it_holds() {
+    let site = Site::new();
+    let admin = site.admin();
+    admin.post("/entity-types", &json!({"name": "orders"})).expect(201);
+    let people = ROLES.map(|role| if role == "admin" { admin.clone() } else { site.user(&admin, role, &[role]) });
+    let mut grid = String::new();
+    for route in routes().iter().filter(|route| matches!(route.need, Need::Permission { .. })) {
+        let name = format!("{} {}", route.method, route.path);
+        let _ = write!(grid, "{name:<52}");
+        for (role, person) in ROLES.iter().zip(&people) {
+            let met = verdict(&knock(person, route));
+            assert_ne!(met, "401", "{name} as {role}");
+            let _ = write!(grid, " {role} {met:<5}");
+        }
+        grid.push('\n');
+    }
+    insta::assert_snapshot!("roles", grid);
+}

@@ -1,0 +1,140 @@
+//! The real application on a free port in a fresh folder, with a clock that can be moved, and the people who use it.
+
+mod actor;
+mod answer;
+
+pub use actor::Actor;
+pub use answer::Answer;
+
+use portcullis::{
+    clock::Clock,
+    config::{Config, Sources},
+    server::{App, start},
+};
+use reqwest::blocking::Client;
+use serde_json::{Value, json};
+use std::{
+    ffi::OsString,
+    sync::mpsc::channel,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+pub const PASSWORD: &str = "seven bronze turnstiles";
+
+/// One running application. It ends with the test.
+pub struct Site {
+    pub url: String,
+    pub clock: Clock,
+    pub app: App,
+    pub folder: TempDir,
+    client: Client,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Site {
+    /// With the defaults, but no rate limits, since one address plays everyone.
+    pub fn new() -> Self {
+        Self::with(&[("PORTCULLIS_LIMITS__ENABLED", "false")])
+    }
+
+    /// With settings as the environment would give them.
+    pub fn with(environment: &[(&str, &str)]) -> Self {
+        Self::on(tempfile::tempdir().expect("a folder"), environment)
+    }
+
+    /// On a folder that may have data already.
+    pub fn on(folder: TempDir, environment: &[(&str, &str)]) -> Self {
+        let cheap = ("PORTCULLIS_AUTH__BCRYPT_COST", "10");
+        let env = environment.iter().chain([&cheap]).map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        let sources = Sources {
+            directory: folder.path().to_owned(),
+            env: env.collect(),
+            data_dir: Some(folder.path().join("data")),
+            listen: Some("127.0.0.1:0".into()),
+            ..Sources::default()
+        };
+        let loaded = Config::load(&sources).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let clock = Clock::movable();
+        let app = App::open(loaded, clock.clone()).expect("the application opens");
+        let (ready, started) = channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = app.clone();
+        let thread = thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let server = start(serving).await.expect("the server starts");
+                ready.send(server.address).expect("the test waits");
+                let _ = stopped.await;
+                server.stop().await;
+            });
+        });
+        let address = started.recv_timeout(Duration::from_secs(20)).expect("started");
+        let client = Client::builder()
+            .timeout(Duration::from_secs(60))
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .expect("a client");
+        let url = format!("http://{address}");
+        Self { url, clock, app, folder, client, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Somebody without credentials.
+    pub fn nobody(&self) -> Actor {
+        Actor::new(self.client.clone(), &self.url, None)
+    }
+
+    /// The first administrator, made with the set-up link.
+    pub fn admin(&self) -> Actor {
+        let token = self.app.setup_token().expect("a set-up link");
+        let body = json!({"token": token, "email": "admin@example.org", "password": PASSWORD, "name": "Ada Admin"});
+        self.nobody().post("/setup", &body).expect(201);
+        self.log_in("admin@example.org")
+    }
+
+    /// A new user with these roles, signed in. The name before the at sign tells users apart.
+    pub fn user(&self, admin: &Actor, name: &str, roles: &[&str]) -> Actor {
+        let email = format!("{name}@example.org");
+        let body = json!({"email": email, "password": PASSWORD, "roles": roles});
+        admin.post("/users", &body).expect(201);
+        self.log_in(&email)
+    }
+
+    pub fn log_in(&self, email: &str) -> Actor {
+        let body = json!({"email": email, "password": PASSWORD});
+        let answer = self.nobody().post("/auth/login", &body).expect(200).json();
+        self.bearer(&answer)
+    }
+
+    /// Whoever holds the tokens of an answer to a log-in or refresh.
+    pub fn bearer(&self, answer: &Value) -> Actor {
+        let token = answer["access_token"].as_str().unwrap_or_else(|| panic!("no access token in {answer}"));
+        let mut actor = Actor::new(self.client.clone(), &self.url, Some(token.to_owned()));
+        actor.refresh_token = answer["refresh_token"].as_str().map(str::to_owned);
+        actor.id = answer["user"]["id"].as_str().unwrap_or_default().to_owned();
+        actor
+    }
+
+    /// Stops the application and keeps its folder.
+    pub fn close(mut self) -> TempDir {
+        self.shut_down();
+        std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a folder"))
+    }
+
+    fn shut_down(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.shut_down();
+    }
+}
