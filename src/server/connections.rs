@@ -71,10 +71,6 @@ impl Connections {
             None => false,
         });
     }
-
-    pub fn count(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
 }
 
 /// Marks the request's connection as busy until its answer is ready.

@@ -4,6 +4,7 @@
 //! Only `sqlite.rs` names the driver.
 
 mod folder;
+mod schema;
 mod json;
 mod sqlite;
 mod value;
@@ -11,7 +12,8 @@ mod writer;
 
 pub use folder::{DataFolder, FolderLock};
 pub use json::{contains, json_boolean, json_number, json_path, json_text, json_value};
-pub use sqlite::{MigrationStatus, Reader, Row, Tx, migration_status};
+pub use schema::{MigrationStatus, migration_status};
+pub use sqlite::{Reader, Row, Tx};
 pub use value::{Column, FromColumn, Param};
 pub use writer::Writer;
 
@@ -76,7 +78,7 @@ impl Db {
 /// A damaged database, or one from a newer version, is refused by name.
 pub fn open(folder: &Path, options: &Options) -> Result<(Db, Writer)> {
     let path = folder.join("portcullis.db");
-    sqlite::prepare(&path)?;
+    schema::prepare(&path)?;
     let writer = Writer::start(sqlite::open_writer(&path)?)?;
     let pool = sqlite::Pool::open(&path, options)?;
     Ok((Db(Arc::new(pool)), writer))

@@ -5,8 +5,9 @@ use super::{
     value::{Column, FromColumn, Param},
 };
 use crate::error::{Code, Error, Result};
+pub(super) use rusqlite::{Connection, OpenFlags};
 use rusqlite::{
-    Connection, ErrorCode, OpenFlags,
+    ErrorCode,
     functions::FunctionFlags,
     types::{ToSqlOutput, Value, ValueRef},
 };
@@ -21,10 +22,6 @@ use std::{
     },
     time::{Duration, Instant},
 };
-
-mod embedded {
-    refinery::embed_migrations!("migrations/sqlite");
-}
 
 /// The write-ahead log is copied back into the database once it is this large.
 const CHECKPOINT_AT: u64 = 16 << 20;
@@ -272,95 +269,6 @@ fn configure(connection: &Connection) -> Result<()> {
             Ok(Some(text.to_lowercase().contains(&*part)))
         },
     )?;
-    Ok(())
-}
-
-/// Which migrations the database has and the binary brings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MigrationStatus {
-    pub applied: i64,
-    pub latest: i64,
-}
-
-/// Looks at the database in `folder` without changing it.
-pub fn migration_status(folder: &Path) -> Result<MigrationStatus> {
-    let path = folder.join("portcullis.db");
-    let latest = latest_migration();
-    if !path.exists() {
-        return Ok(MigrationStatus { applied: 0, latest });
-    }
-    let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    Ok(MigrationStatus { applied: applied_migration(&connection).map_err(|cause| damaged(&path, &cause))?, latest })
-}
-
-fn latest_migration() -> i64 {
-    embedded::migrations::runner().get_migrations().iter().map(|m| i64::from(m.version())).max().unwrap_or(0)
-}
-
-fn applied_migration(connection: &Connection) -> rusqlite::Result<i64> {
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
-    if tables == 0 {
-        return Ok(0);
-    }
-    connection.query_row("SELECT coalesce(max(version), 0) FROM refinery_schema_history", [], |row| row.get(0))
-}
-
-fn damaged(path: &Path, cause: &dyn std::fmt::Display) -> Error {
-    Error::unavailable(format!(
-        "{} is damaged or not a Portcullis database ({cause}). It was left as it is: restore a backup, or move it away to start anew.",
-        path.display()
-    ))
-}
-
-/// Makes the database when there is none, checks it when there is, and brings its schema up to date.
-/// A new one gets its name only once it is whole, so a start that is cut short leaves nothing half made.
-pub(super) fn prepare(path: &Path) -> Result<()> {
-    if path.exists() {
-        let mut connection = Connection::open(path)?;
-        check(&connection, path)?;
-        return migrate(&mut connection);
-    }
-    let fresh = path.with_extension("db.new");
-    for leftover in ["db.new", "db.new-wal", "db.new-shm", "db.new-journal"] {
-        let _ = fs::remove_file(path.with_extension(leftover));
-    }
-    let mut connection = Connection::open(&fresh)?;
-    migrate(&mut connection)?;
-    connection.close().map_err(|(_, cause)| Error::from(cause))?;
-    restrict(&fresh)?;
-    fs::rename(&fresh, path).map_err(Error::internal)
-}
-
-fn restrict(path: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(Error::internal)
-}
-
-fn check(connection: &Connection, path: &Path) -> Result<()> {
-    let empty = fs::metadata(path).map_err(Error::internal)?.len() == 0;
-    if empty {
-        return Err(damaged(path, &"the file is empty"));
-    }
-    let applied = applied_migration(connection).map_err(|cause| damaged(path, &cause))?;
-    let latest = latest_migration();
-    if applied > latest {
-        return Err(Error::unavailable(format!(
-            "{} was written by a newer Portcullis (schema {applied}, this one knows {latest}). Install the newer version.",
-            path.display()
-        )));
-    }
-    if applied == 0 {
-        return Err(damaged(path, &"it holds no Portcullis schema"));
-    }
-    Ok(())
-}
-
-fn migrate(connection: &mut Connection) -> Result<()> {
-    connection.execute_batch("PRAGMA foreign_keys = ON;")?;
-    embedded::migrations::runner()
-        .set_abort_divergent(true)
-        .run(connection)
-        .map_err(|cause| Error::unavailable(format!("the database could not be migrated: {cause}")).caused_by(cause))?;
     Ok(())
 }
 
