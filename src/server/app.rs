@@ -46,7 +46,7 @@ pub struct App {
     pub kill_switch: KillSwitch,
     pub limits: RateLimiter,
     pub traffic: Arc<Traffic>,
-    lock: Arc<FolderLock>,
+    _lock: Arc<FolderLock>,
 }
 
 impl App {
@@ -81,7 +81,7 @@ impl App {
             kill_switch,
             limits,
             traffic,
-            lock,
+            _lock: lock,
         })
     }
 
