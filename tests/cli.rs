@@ -193,6 +193,33 @@ fn a_second_server_is_refused_and_commands_go_through_the_first() {
 }
 
 #[test]
+fn what_the_kill_switch_closes_stays_closed() {
+    let place = Place::new();
+    let state =
+        || serde_json::from_str::<serde_json::Value>(&place.run(&["kill-switch", "status", "--json"]).out).unwrap();
+    let mut server = place.serve();
+    let closed = place.run(&["kill-switch", "enable", "a breach", "--expires", "30m"]);
+    assert_eq!(closed.status, Some(0), "{}", closed.talk);
+    let ready = reqwest::blocking::get(format!("http://{}/health/ready", server.address)).unwrap();
+    assert_eq!(ready.status(), 200);
+    let closed = state();
+    assert_eq!((&closed["reason"], &closed["scope"]), (&"a breach".into(), &"all".into()));
+    server.stop();
+    assert_eq!(state(), closed);
+    let mut server = place.serve();
+    assert_eq!(state(), closed);
+    assert_eq!(place.run(&["kill-switch", "disable", "over"]).status, Some(0));
+    assert_eq!(state()["active"], false);
+    fs::write(place.path().join("portcullis-data/KILL"), "").unwrap();
+    assert!(place.run(&["kill-switch", "disable"]).talk.contains("Open"));
+    assert!(!place.path().join("portcullis-data/KILL").exists());
+    let events = place.run(&["audit", "export"]).out;
+    assert!(events.contains("kill_switch.activated") && events.contains("kill_switch.deactivated"), "{events}");
+    server.stop();
+    assert_eq!(place.run(&["kill-switch", "enable", " "]).status, Some(2));
+}
+
+#[test]
 fn a_socket_left_by_a_crash_is_in_nobodys_way() {
     let place = Place::new();
     let mut first = place.serve();

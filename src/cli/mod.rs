@@ -4,6 +4,7 @@
 mod audit;
 mod config;
 mod connect;
+mod kill_switch;
 mod migrate;
 mod serve;
 mod terminal;
@@ -106,6 +107,9 @@ live! {
     /// Check the audit log, or take it out.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Close everything, or all changes, at once.
+    #[command(subcommand)]
+    KillSwitch(kill_switch::KillSwitch),
 }
 
 /// Reads the arguments of the process and does what they say.

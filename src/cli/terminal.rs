@@ -66,6 +66,10 @@ impl Terminal for Local {
         Ok(())
     }
 
+    fn is_remote(&self) -> bool {
+        false
+    }
+
     fn input(&mut self) -> &mut (dyn BufRead + Send) {
         &mut *self.input
     }

@@ -205,6 +205,10 @@ impl Terminal for Remote<'_> {
         self.say(&Said::Progress(line.to_owned()))
     }
 
+    fn is_remote(&self) -> bool {
+        true
+    }
+
     fn input(&mut self) -> &mut (dyn BufRead + Send) {
         &mut self.input
     }

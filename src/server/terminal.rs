@@ -14,6 +14,9 @@ pub trait Terminal {
     /// How far a long command is; shown in one place, and only to people.
     fn progress(&mut self, line: &str) -> Result<()>;
 
+    /// Whether the command runs in the server, for a caller elsewhere.
+    fn is_remote(&self) -> bool;
+
     /// What was piped in, or the file that the command names.
     fn input(&mut self) -> &mut (dyn BufRead + Send);
 }
