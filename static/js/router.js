@@ -2,7 +2,7 @@
 
 import { signals } from './api.js';
 import { emptyState, h, icon, initials, problemNotice } from './main.js';
-import { leave, refreshKillSwitch, session, signOut } from './session.js';
+import { can, leave, refreshKillSwitch, session, signOut } from './session.js';
 
 const ROOT = '/console/';
 let outlet;
@@ -125,28 +125,47 @@ function start(element) {
 
 /* The frame around every page */
 
+/** Every page: its path, name and icon, and what one must be allowed to read to see it. */
 const NAVIGATION = [
-  { links: [['overview', 'Overview', 'gauge']] },
-  { title: 'Data', links: [['entity-types', 'Entity types', 'layers']] },
+  { pages: [['overview', 'Overview', 'gauge', 'overview']] },
+  { title: 'Data', pages: [['entity-types', 'Entity types', 'layers', 'entity_types']] },
   {
     title: 'People',
-    links: [
-      ['users', 'Users', 'users'],
-      ['roles', 'Roles', 'key'],
+    pages: [
+      ['users', 'Users', 'users', 'users'],
+      ['roles', 'Roles', 'key', 'roles'],
       ['sessions', 'My sessions', 'monitor'],
     ],
   },
   {
     title: 'Safety',
-    links: [
-      ['audit', 'Audit log', 'list'],
-      ['kill-switch', 'Kill switch', 'power'],
+    pages: [
+      ['audit', 'Audit log', 'list', 'audit'],
+      ['kill-switch', 'Kill switch', 'power', 'kill_switch'],
     ],
   },
 ];
 
+const permitted = ({ title, pages }) => ({
+  title,
+  pages: pages.filter(([, , , resource]) => !resource || can(resource, 'read')),
+});
+const pageHref = (page) => to(page === 'overview' ? '' : page);
+
+/** The pages that this user may see. */
+export function openPages() {
+  const pages = NAVIGATION.flatMap((group) => permitted(group).pages);
+  return [...pages, ['account', 'Your account', 'shield']].map(([page, label, glyph]) => ({
+    href: pageHref(page),
+    label,
+    glyph,
+  }));
+}
+
 function navigation() {
-  return NAVIGATION.map(({ title, links }) =>
+  const link = ([page, label, glyph]) =>
+    h('a', { class: 'nav-link', href: pageHref(page), 'data-page': page }, icon(glyph), label);
+  const group = ({ title, pages }) =>
     h(
       'div',
       { class: 'nav-group' },
@@ -154,21 +173,12 @@ function navigation() {
       h(
         'ul',
         {},
-        links.map(([page, label, glyph]) =>
-          h(
-            'li',
-            {},
-            h(
-              'a',
-              { class: 'nav-link', href: `/console/${page === 'overview' ? '' : page}`, 'data-page': page },
-              icon(glyph),
-              label,
-            ),
-          ),
-        ),
+        pages.map((page) => h('li', {}, link(page))),
       ),
-    ),
-  );
+    );
+  return NAVIGATION.map(permitted)
+    .filter(({ pages }) => pages.length)
+    .map(group);
 }
 
 function sidebar(user) {
@@ -234,12 +244,13 @@ function topbar(frame) {
       h('kbd', {}, 'Ctrl K'),
     ),
     h('div', { class: 'spacer' }),
-    h(
-      'a',
-      { class: 'button danger-quiet', href: '/console/kill-switch', 'aria-label': 'Kill switch' },
-      icon('power'),
-      h('span', { class: 'hide-phone' }, 'Kill switch'),
-    ),
+    can('kill_switch', 'read') &&
+      h(
+        'a',
+        { class: 'button danger-quiet', href: '/console/kill-switch', 'aria-label': 'Kill switch' },
+        icon('power'),
+        h('span', { class: 'hide-phone' }, 'Kill switch'),
+      ),
     h(
       'button',
       {

@@ -1,7 +1,8 @@
 import { get } from '../api.js';
 import { chart } from '../parts/chart.js';
 import { ago, badge, bytes, count, emptyState, h, icon, notice, number, problemNotice, sentence } from '../main.js';
-import { pageHead, to } from '../router.js';
+import { openPages, pageHead, to } from '../router.js';
+import { can } from '../session.js';
 
 function tile({ label, figure, note, href }) {
   return h(
@@ -209,7 +210,20 @@ const bones = () =>
     ),
   );
 
+/** The first page of those who may not read the state of the instance. */
+function welcome(root) {
+  const links = openPages().map(({ href, label, glyph }) =>
+    h('li', {}, icon(glyph), h('a', { class: 'grow', href }, label)),
+  );
+  root.append(
+    pageHead({ title: 'Welcome' }),
+    h('section', { class: 'card narrow' }, h('ul', { class: 'lines' }, links)),
+  );
+  return {};
+}
+
 export default function overview({ root }) {
+  if (!can('overview', 'read')) return welcome(root);
   const status = h('span', {});
   const summary = h('div', {}, bones());
   const charts = h('div', { class: 'columns' });

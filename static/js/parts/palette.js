@@ -1,24 +1,14 @@
 // Ctrl-K or /: every page, user, entity and request id, while typing.
 
 import { get, literal } from '../api.js';
-import { go, to } from '../router.js';
+import { go, openPages, to } from '../router.js';
 import { can } from '../session.js';
 import { h, icon, sentence, returnFocus } from '../main.js';
 
-const PAGES = [
-  ['overview', 'Overview', 'gauge'],
-  ['entity-types', 'Entity types', 'layers'],
-  ['users', 'Users', 'users'],
-  ['roles', 'Roles', 'key'],
-  ['sessions', 'My sessions', 'monitor'],
-  ['audit', 'Audit log', 'list'],
-  ['kill-switch', 'Kill switch', 'power'],
-  ['account', 'Your account', 'shield'],
-];
 const ACTS = [
-  ['users', 'New user', 'plus', { open: 'new' }],
-  ['roles', 'New role', 'plus', { open: 'new' }],
-  ['entity-types', 'New entity type', 'plus', { open: 'new' }],
+  ['users', 'New user', 'users'],
+  ['roles', 'New role', 'roles'],
+  ['entity-types', 'New entity type', 'entity_types'],
 ];
 const REQUEST_ID = /^[A-Za-z0-9._-]{8,128}$/;
 const WAIT_MS = 120;
@@ -27,17 +17,14 @@ const entry = (group, glyph, text, note, href) => ({ group, glyph, text, note, h
 let types = null;
 
 function pageEntries(word) {
-  const fits = ([, label]) => label.toLowerCase().includes(word.toLowerCase());
+  const fits = (label) => label.toLowerCase().includes(word.toLowerCase());
+  const pages = openPages().filter(({ label }) => fits(label));
+  const acts = word ? ACTS.filter(([, label, resource]) => fits(label) && can(resource, 'create')) : [];
+  const isRequest = REQUEST_ID.test(word) && /\d/.test(word) && can('audit', 'read');
   return [
-    ...PAGES.filter(fits).map(([page, label, glyph]) =>
-      entry('Pages', glyph, label, '', to(page === 'overview' ? '' : page)),
-    ),
-    ...(word
-      ? ACTS.filter(fits).map(([page, label, glyph, query]) => entry('Actions', glyph, label, '', to(page, query)))
-      : []),
-    ...(REQUEST_ID.test(word) && /\d/.test(word)
-      ? [entry('Audit', 'list', `Events of request ${word}`, '', to('audit', { request_id: word }))]
-      : []),
+    ...pages.map(({ href, label, glyph }) => entry('Pages', glyph, label, '', href)),
+    ...acts.map(([page, label]) => entry('Actions', 'plus', label, '', to(page, { open: 'new' }))),
+    ...(isRequest ? [entry('Audit', 'list', `Events of request ${word}`, '', to('audit', { request_id: word }))] : []),
   ];
 }
 
