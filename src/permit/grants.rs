@@ -53,6 +53,20 @@ impl Grants {
         (!rules.is_empty()).then_some(Reach::Limited(rules))
     }
 
+    /// [`Grants::reach`] on a type whose entities are their owners' alone: a permission on all types reaches
+    /// one's own there; naming the type, or holding everything, reaches as far as it says.
+    pub fn reach_owner_only(&self, entity_type: &str, action: Action) -> Option<Reach> {
+        let mut rules = Vec::new();
+        for permission in self.permissions.iter().filter(|held| covers(held, "entities", Some(entity_type), action)) {
+            match &permission.extent {
+                Extent::Any if permission.subject != Subject::AllEntities => return Some(Reach::Any),
+                Extent::Any | Extent::Own => rules.push(Rule::Own),
+                Extent::Where(rule) => rules.push(Rule::Where(rule.clone())),
+            }
+        }
+        (!rules.is_empty()).then_some(Reach::Limited(rules))
+    }
+
     /// Whether whoever holds these may hand out `permission`: nobody grants what they don't hold.
     pub fn can_grant(&self, permission: &Permission) -> bool {
         self.permissions.iter().any(|held| {

@@ -28,6 +28,17 @@ impl Precondition {
         }
     }
 
+    /// [`Precondition::check`] by version alone, whatever part of it the caller saw.
+    pub fn check_version(&self, version: i64) -> Result<()> {
+        let Some(expected) = &self.if_match else { return Ok(()) };
+        let same = |tag: &str| {
+            let inner = tag.trim().trim_start_matches("W/").trim_matches('"');
+            inner.split('-').next().and_then(|number| number.parse().ok()) == Some(version)
+        };
+        let known = expected.trim() == "*" || expected.split(',').any(same);
+        if known { Ok(()) } else { self.check("") }
+    }
+
     /// Whether the caller has this version already: 304.
     pub fn is_known(&self, current: &str) -> bool {
         self.if_none_match.as_deref().is_some_and(|known| lists(known, current))

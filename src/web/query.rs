@@ -9,12 +9,19 @@ use std::future::{Ready, ready};
 #[derive(Debug)]
 pub struct Params<T>(pub T);
 
+impl<T: DeserializeOwned> Params<T> {
+    /// For handlers that look at the query only where there is one.
+    pub fn read(request: &HttpRequest) -> Result<Self> {
+        parse(request.query_string()).map(Self)
+    }
+}
+
 impl<T: DeserializeOwned + 'static> FromRequest for Params<T> {
     type Error = Error;
     type Future = Ready<Result<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(parse(request.query_string()).map(Self))
+        ready(Self::read(request))
     }
 }
 

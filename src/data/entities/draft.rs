@@ -1,0 +1,221 @@
+//! What callers send for an entity, and the entity it becomes.
+
+use super::{limits, model::Entity, scope::Scope};
+use crate::{
+    clock::Time,
+    data::pointer,
+    error::{Error, Faults, Result},
+    ids::Id,
+    permit::Action,
+    web::Body,
+};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+/// Characters of a name, at most.
+const NAME: usize = 500;
+
+/// A whole entity: to be made, or to stand in the place of one.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct NewEntity {
+    pub name: Option<String>,
+    pub confidence: Option<f64>,
+    pub data: Option<Map<String, Value>>,
+    pub owner_id: Option<Id>,
+}
+
+/// A merge patch (RFC 7396): what is absent stays, what is null goes.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct EntityPatch {
+    #[serde(default, deserialize_with = "present")]
+    pub name: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    pub confidence: Option<Option<f64>>,
+    #[serde(default, deserialize_with = "present")]
+    pub data: Option<Option<Map<String, Value>>>,
+    #[serde(default, deserialize_with = "present")]
+    pub owner_id: Option<Option<Id>>,
+}
+
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl Body for NewEntity {
+    fn check(&self, faults: &mut Faults) {
+        check_members(self.name.as_deref(), self.confidence, faults);
+    }
+}
+
+impl Body for EntityPatch {
+    fn check(&self, faults: &mut Faults) {
+        let name = self.name.as_ref().and_then(|name| name.as_deref());
+        check_members(name, self.confidence.flatten(), faults);
+    }
+}
+
+pub(super) fn check_members(name: Option<&str>, confidence: Option<f64>, faults: &mut Faults) {
+    if name.is_some_and(|name| name.is_empty() || name.chars().count() > NAME) {
+        faults.push("/name", "invalid", format!("A name has 1 to {NAME} characters; leave it out for none."));
+    }
+    if confidence.is_some_and(|confidence| !(0.0..=1.0).contains(&confidence)) {
+        faults.push("/confidence", "out_of_range", "The confidence is a number from 0 to 1.");
+    }
+}
+
+/// Refuses what lies above the caller's clearance. Only the pointer that they sent is named.
+fn check_clearance(scope: &Scope, sent: &Value, faults: &mut Faults) {
+    if let Some(path) = scope.mask().refused(sent) {
+        faults.push(format!("/data{path}"), "not_writable", "You may not set this field.");
+    }
+}
+
+/// The text of `data` when it is within the limits and fits the schema.
+fn check_data(scope: &Scope, data: &Value, faults: &mut Faults) -> Option<String> {
+    let text = limits::check(data, faults)?;
+    scope.entity_type.check(data, scope.mask(), faults);
+    Some(text)
+}
+
+/// Whoever reaches only some entities can only have their own.
+fn check_owner(scope: &Scope, owner: Option<Id>, action: Action, faults: &mut Faults) {
+    if owner != scope.user() && !scope.reaches_all(action) {
+        faults.push("/owner_id", "not_writable", "You may not set another owner.");
+    }
+}
+
+fn finish<T>(faults: Faults, value: Option<T>) -> Result<T> {
+    faults.into_result()?;
+    value.ok_or_else(|| Error::internal("data without faults was not taken"))
+}
+
+impl NewEntity {
+    /// The entity to insert. Without a named owner it is the caller's own.
+    pub(super) fn into_entity(self, scope: &Scope, now: Time) -> Result<Entity> {
+        let mut faults = Faults::default();
+        let data = Value::Object(self.data.unwrap_or_default());
+        check_clearance(scope, &data, &mut faults);
+        let text = check_data(scope, &data, &mut faults);
+        let owner_id = self.owner_id.or_else(|| scope.user());
+        check_owner(scope, owner_id, Action::Create, &mut faults);
+        let data = finish(faults, text)?;
+        Ok(Entity {
+            id: Id::new(),
+            entity_type: scope.entity_type.name.clone(),
+            name: self.name,
+            confidence: self.confidence,
+            data,
+            owner_id,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+            created_by: scope.user(),
+            updated_by: scope.user(),
+            deleted_at: None,
+            deleted_by: None,
+        })
+    }
+
+    /// `old` with everything replaced that the caller can see.
+    pub(super) fn replace(&self, scope: &Scope, old: &Entity, now: Time) -> Result<Entity> {
+        let mut faults = Faults::default();
+        let mut data = Value::Object(self.data.clone().unwrap_or_default());
+        check_clearance(scope, &data, &mut faults);
+        let before: Value = serde_json::from_str(&old.data).map_err(Error::internal)?;
+        scope.mask().restore(&before, &mut data);
+        let owner_id = self.owner_id.or(old.owner_id);
+        let next = Entity { name: self.name.clone(), confidence: self.confidence, owner_id, ..old.clone() };
+        changed(scope, old, next, &data, faults, now)
+    }
+}
+
+impl EntityPatch {
+    pub(super) fn apply(&self, scope: &Scope, old: &Entity, now: Time) -> Result<Entity> {
+        let mut faults = Faults::default();
+        let before: Value = serde_json::from_str(&old.data).map_err(Error::internal)?;
+        let mut data = before.clone();
+        if let Some(patch) = &self.data {
+            let patch = patch.clone().map_or(Value::Null, Value::Object);
+            check_clearance(scope, &patch, &mut faults);
+            merge(&mut data, &patch);
+            if !data.is_object() {
+                data = Value::Object(Map::new());
+            }
+            scope.mask().restore(&before, &mut data);
+        }
+        let mut next = old.clone();
+        if let Some(name) = &self.name {
+            next.name.clone_from(name);
+        }
+        next.confidence = self.confidence.unwrap_or(old.confidence);
+        next.owner_id = self.owner_id.unwrap_or(old.owner_id);
+        changed(scope, old, next, &data, faults, now)
+    }
+}
+
+fn changed(scope: &Scope, old: &Entity, next: Entity, data: &Value, mut faults: Faults, now: Time) -> Result<Entity> {
+    let text = check_data(scope, data, &mut faults);
+    if next.owner_id != old.owner_id {
+        check_owner(scope, next.owner_id, Action::Update, &mut faults);
+    }
+    let next = Entity { data: finish(faults, text)?, ..next };
+    if next == *old {
+        return Ok(next);
+    }
+    Ok(Entity { version: old.version + 1, updated_at: now, updated_by: scope.user(), ..next })
+}
+
+/// Merge patch (RFC 7396).
+pub(super) fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let Some(members) = target.as_object_mut() else { return };
+    for (name, value) in patch {
+        if value.is_null() {
+            members.shift_remove(name);
+        } else {
+            merge(members.entry(name.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+/// The pointer of a member of `data`.
+pub(super) fn data_pointer(name: &str) -> String {
+    format!("/data/{}", pointer::escape(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// The examples of RFC 7396, appendix A.
+    #[test]
+    fn merges_as_the_rfc_says() {
+        for (target, patch, result) in [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
+            (json!({"a": "b"}), json!({"a": null}), json!({})),
+            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
+            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "c"}), json!({"a": ["b"]}), json!({"a": ["b"]})),
+            (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
+            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
+            (json!(["a", "b"]), json!(["c", "d"]), json!(["c", "d"])),
+            (json!({"a": "b"}), json!(["c"]), json!(["c"])),
+            (json!({"a": "foo"}), json!(null), json!(null)),
+            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
+            (json!([1, 2]), json!({"a": "b", "c": null}), json!({"a": "b"})),
+            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
+        ] {
+            let mut merged = target.clone();
+            merge(&mut merged, &patch);
+            assert_eq!(merged, result, "{target} with {patch}");
+        }
+    }
+}

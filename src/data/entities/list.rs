@@ -1,0 +1,148 @@
+//! Lists of entities: filter, sort, pages, counts.
+
+use super::{
+    model::{COLUMNS, Shown, WIDTH},
+    pick::Picks,
+    scope::Scope,
+    store,
+    write::Entities,
+};
+use crate::{
+    error::{Error, Result},
+    filter::{Field, Kind, Order, Position, parse_sort},
+    permit::Action,
+    storage::{Param, Reader},
+    web::{Deleted, ListQuery},
+};
+use serde_json::Value;
+
+const DEFAULT_SORT: &str = "-created_at";
+
+/// A list that was understood, ready to run on any thread.
+pub(super) struct Listing {
+    entities: Entities,
+    scope: Scope,
+    limit: usize,
+    picks: Option<Picks>,
+    order: Order,
+    question: [String; 4],
+    /// What every row fulfils, with its values.
+    condition: String,
+    params: Vec<Param<'static>>,
+    after: Option<Position>,
+    count: bool,
+    quick: bool,
+}
+
+impl Listing {
+    pub fn new(entities: &Entities, scope: Scope, query: ListQuery) -> Result<Self> {
+        if query.q.is_some() {
+            return Err(Error::invalid_at(
+                "/q",
+                "not_available",
+                "Full-text search is not available yet; use `filter`.",
+            ));
+        }
+        let (limit, deleted) = (query.limit()? as usize, query.deleted()?);
+        let picks = query.fields.as_deref().map(|text| Picks::parse(text, scope.mask())).transpose()?;
+        let sort = query.sort.unwrap_or_else(|| DEFAULT_SORT.to_owned());
+        let id = Field::column("id", Kind::Text);
+        let order = parse_sort(&sort).and_then(|keys| Order::new(&keys, &scope.fields(), id));
+        let order = order.map_err(|error| Error::invalid_at("/sort", "invalid_sort", error.to_string()))?;
+        let mut params = Vec::new();
+        let mut condition = store::of_type(&scope.entity_type.name, deleted);
+        let all = scope.reaches_all(Action::Read);
+        if !all {
+            condition = format!("{condition} AND {}", scope.condition(Action::Read, &mut params));
+        }
+        if let Some(text) = &query.filter {
+            condition = format!("{condition} AND {}", scope.filter(text, &mut params)?);
+        }
+        let indexed = matches!(sort.trim_start_matches('-'), "created_at" | "updated_at" | "id" | "name");
+        let count = query.count.unwrap_or(false);
+        let quick = all && indexed && !count && query.filter.is_none() && deleted == Deleted::Without;
+        let word = format!("{deleted:?}");
+        let question = [scope.entity_type.name.to_string(), sort, query.filter.unwrap_or_default(), word];
+        let after = query.cursor.map(|cursor| entities.cursors.open(&question.each_ref().map(String::as_str), &cursor));
+        let after = after.transpose()?;
+        let entities = entities.clone();
+        Ok(Self { entities, scope, limit, picks, order, question, condition, params, after, count, quick })
+    }
+
+    /// The page as JSON. Where an index gives it at once it is read here, else on a thread for long reads.
+    pub async fn run(self) -> Result<Vec<u8>> {
+        let db = self.entities.ledger.db().clone();
+        if self.quick {
+            db.read(|reader| self.page(reader))
+        } else {
+            db.read_off(move |reader| self.page(reader)).await
+        }
+    }
+
+    fn page(&self, reader: &Reader<'_>) -> Result<Vec<u8>> {
+        let mut params = self.params.clone();
+        let mut condition = self.condition.clone();
+        if let Some(position) = &self.after {
+            let after = self.order.after(position, &mut params);
+            let after = after
+                .ok_or_else(|| Error::invalid_at("/cursor", "invalid_cursor", "This cursor is of another sort."))?;
+            condition = format!("{condition} AND {after}");
+        }
+        params.push((self.limit + 1).into());
+        let sql = format!(
+            "SELECT {COLUMNS}, {} FROM entities WHERE {condition} ORDER BY {} LIMIT ?{}",
+            self.order.columns(),
+            self.order.sql(),
+            params.len()
+        );
+        let mut out = Vec::with_capacity(16 * 1024);
+        out.extend_from_slice(b"{\"items\":[");
+        let (mut rows, mut last, mut more) = (0, None, false);
+        reader.query_each(&sql, &params, |row| {
+            if rows == self.limit {
+                more = true;
+                return Ok(());
+            }
+            if rows > 0 {
+                out.push(b',');
+            }
+            write_shown(&self.scope, self.picks.as_ref(), Shown::read(row)?, &mut out)?;
+            rows += 1;
+            if rows == self.limit {
+                last = Some(self.order.position(row, WIDTH)?);
+            }
+            Ok(())
+        })?;
+        let question = self.question.each_ref().map(String::as_str);
+        let next = last.filter(|_| more).map(|position| self.entities.cursors.seal(&question, &position));
+        out.extend_from_slice(b"],\"next_cursor\":");
+        serde_json::to_writer(&mut out, &next).map_err(Error::internal)?;
+        if self.count {
+            let sql = format!("SELECT count(*) FROM entities WHERE {}", self.condition);
+            let total: i64 = reader.query_one(&sql, &self.params, |row| row.get(0))?.unwrap_or(0);
+            out.extend_from_slice(format!(",\"total\":{total}").as_bytes());
+        }
+        out.push(b'}');
+        Ok(out)
+    }
+}
+
+/// Writes an entity as the caller may see it.
+pub(super) fn write_shown(scope: &Scope, picks: Option<&Picks>, shown: Shown<'_>, out: &mut Vec<u8>) -> Result<()> {
+    let masked;
+    let mut shown = shown;
+    if !scope.mask().is_full() {
+        let mut data: Value = serde_json::from_str(shown.data).map_err(Error::internal)?;
+        scope.mask().apply(&mut data);
+        masked = data.to_string();
+        shown.data = &masked;
+    }
+    let Some(picks) = picks else {
+        shown.write(out);
+        return Ok(());
+    };
+    let mut whole = Vec::new();
+    shown.write(&mut whole);
+    let whole: Value = serde_json::from_slice(&whole).map_err(Error::internal)?;
+    serde_json::to_writer(out, &picks.apply(whole)).map_err(Error::internal)
+}

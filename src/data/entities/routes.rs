@@ -1,0 +1,215 @@
+//! Entities over HTTP.
+
+use super::{
+    cache::View,
+    draft::{EntityPatch, NewEntity},
+    list::{Listing, write_shown},
+    model::Entity,
+    pick::Picks,
+    scope::Scope,
+    store,
+    write::Entities,
+};
+use crate::{
+    error::{Error, Result},
+    ids::Id,
+    permit::{
+        Action, Allowed, Permit, Reach, Route, Rule,
+        rights::{CreateEntity, DeleteEntity, ReadEntity, UpdateEntity},
+    },
+    web::{At, Deleted, ListQuery, Params, Precondition, Valid, etag},
+};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, HeaderValue},
+    web::Data,
+};
+use bytes::Bytes;
+use serde::Deserialize;
+use std::sync::Arc;
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/entities/{type}", "List the entities of a type", list),
+        Route::post("/entities/{type}", "Make an entity", create),
+        Route::get("/entities/{type}/{id}", "One entity", show),
+        Route::patch("/entities/{type}/{id}", "Change an entity by merge patch", patch),
+        Route::put("/entities/{type}/{id}", "Replace an entity", replace),
+        Route::delete("/entities/{type}/{id}", "Delete an entity; it can be restored", delete),
+        Route::post("/entities/{type}/{id}/restore", "Restore a deleted entity", restore),
+    ]
+}
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+async fn list(
+    permit: Allowed<ReadEntity>,
+    entity_type: At<String>,
+    query: Params<ListQuery>,
+    entities: Data<Entities>,
+) -> Result<HttpResponse> {
+    let scope = entities.scope(&permit, &entity_type.0)?;
+    let body = Listing::new(&entities, scope, query.0)?.run().await?;
+    Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, JSON)).body(body))
+}
+
+#[derive(Debug, Deserialize)]
+struct ShowQuery {
+    fields: Option<String>,
+    deleted: Option<String>,
+}
+
+/// The way taken most: who reaches every entity gets it from memory as it is.
+async fn show(
+    permit: Allowed<ReadEntity>,
+    request: HttpRequest,
+    precondition: Precondition,
+    entities: Data<Entities>,
+) -> Result<HttpResponse> {
+    let path = request.match_info();
+    let id: Id = path.get("id").and_then(|id| id.parse().ok()).ok_or_else(Error::not_found)?;
+    let scope = entities.scope(&permit, path.get("type").unwrap_or_default())?;
+    if !request.query_string().is_empty() {
+        let Params(query) = Params::<ShowQuery>::read(&request)?;
+        return picked(&entities, &scope, id, &query, &precondition);
+    }
+    let view = view(&entities, &scope, id)?;
+    let known = view.etag.to_str().is_ok_and(|tag| precondition.is_known(tag));
+    let (mut answer, body) =
+        if known { (HttpResponse::NotModified(), Bytes::new()) } else { (HttpResponse::Ok(), view.body.clone()) };
+    answer.insert_header((header::ETAG, view.etag.clone()));
+    if known {
+        return Ok(answer.finish());
+    }
+    Ok(answer.insert_header((header::CONTENT_TYPE, JSON)).body(body))
+}
+
+fn view(entities: &Entities, scope: &Scope, id: Id) -> Result<Arc<View>> {
+    let mask = scope.mask().id();
+    let reach = scope.reach(Action::Read).ok_or_else(Error::not_found)?;
+    let only_own = match &reach {
+        Reach::Any => false,
+        Reach::Limited(rules) if rules.iter().all(|rule| *rule == Rule::Own) => true,
+        Reach::Limited(_) => return find(entities, scope, id).map(Arc::new),
+    };
+    let within = |view: &View| {
+        view.entity_type == scope.entity_type.name
+            && (!only_own || (view.owner_id.is_some() && view.owner_id == scope.user()))
+    };
+    if let Some(view) = entities.cache.get(id, mask) {
+        return if within(&view) { Ok(view) } else { Err(Error::not_found()) };
+    }
+    let stamp = entities.cache.stamp(id);
+    let view = Arc::new(find(entities, scope, id)?);
+    entities.cache.insert(id, mask, view.clone(), stamp);
+    Ok(view)
+}
+
+fn find(entities: &Entities, scope: &Scope, id: Id) -> Result<View> {
+    let found = entities.ledger.db().read(|reader| store::find(reader, scope, id, Deleted::Without))?;
+    let entity = found.ok_or_else(Error::not_found)?;
+    let mut body = Vec::with_capacity(entity.data.len() + 512);
+    write_shown(scope, None, entity.shown(), &mut body)?;
+    let etag = HeaderValue::from_str(&etag(entity.version, scope.mask().id())).map_err(Error::internal)?;
+    Ok(View { entity_type: entity.entity_type, owner_id: entity.owner_id, etag, body: body.into() })
+}
+
+fn picked(
+    entities: &Entities,
+    scope: &Scope,
+    id: Id,
+    query: &ShowQuery,
+    precondition: &Precondition,
+) -> Result<HttpResponse> {
+    let deleted = ListQuery { deleted: query.deleted.clone(), ..ListQuery::default() }.deleted()?;
+    let picks = query.fields.as_deref().map(|text| Picks::parse(text, scope.mask())).transpose()?;
+    let found = entities.ledger.db().read(|reader| store::find(reader, scope, id, deleted))?;
+    let entity = found.ok_or_else(Error::not_found)?;
+    let tag = etag(entity.version, scope.mask().id() ^ query.fields.as_deref().map_or(0, fingerprint));
+    if precondition.is_known(&tag) {
+        return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish());
+    }
+    let mut body = Vec::new();
+    write_shown(scope, picks.as_ref(), entity.shown(), &mut body)?;
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).insert_header((header::CONTENT_TYPE, JSON)).body(body))
+}
+
+/// Tells one choice of fields from another in entity tags (FNV-1a).
+fn fingerprint(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+async fn create(
+    permit: Allowed<CreateEntity>,
+    entity_type: At<String>,
+    body: Valid<NewEntity>,
+    entities: Data<Entities>,
+) -> Result<HttpResponse> {
+    let scope = entities.scope(&permit, &entity_type.0)?;
+    let entity = entities.create(scope.clone(), body.0).await?;
+    let location = format!("/api/v1/entities/{}/{}", entity.entity_type, entity.id);
+    let mut answer = HttpResponse::Created();
+    answer.insert_header((header::LOCATION, location));
+    respond(answer, &scope, &entity)
+}
+
+async fn patch(
+    permit: Allowed<UpdateEntity>,
+    path: At<(String, Id)>,
+    precondition: Precondition,
+    body: Valid<EntityPatch>,
+    entities: Data<Entities>,
+) -> Result<HttpResponse> {
+    let (scope, id) = target(&entities, &permit, path.0)?;
+    let entity = entities.patch(scope.clone(), id, body.0, precondition).await?;
+    respond(HttpResponse::Ok(), &scope, &entity)
+}
+
+async fn replace(
+    permit: Allowed<UpdateEntity>,
+    path: At<(String, Id)>,
+    precondition: Precondition,
+    body: Valid<NewEntity>,
+    entities: Data<Entities>,
+) -> Result<HttpResponse> {
+    let (scope, id) = target(&entities, &permit, path.0)?;
+    let entity = entities.replace(scope.clone(), id, body.0, precondition).await?;
+    respond(HttpResponse::Ok(), &scope, &entity)
+}
+
+async fn delete(
+    permit: Allowed<DeleteEntity>,
+    path: At<(String, Id)>,
+    precondition: Precondition,
+    entities: Data<Entities>,
+) -> Result<HttpResponse> {
+    let (scope, id) = target(&entities, &permit, path.0)?;
+    entities.delete(scope, id, precondition).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn restore(
+    permit: Allowed<DeleteEntity>,
+    path: At<(String, Id)>,
+    precondition: Precondition,
+    entities: Data<Entities>,
+) -> Result<HttpResponse> {
+    let (scope, id) = target(&entities, &permit, path.0)?;
+    let entity = entities.restore(scope.clone(), id, precondition).await?;
+    respond(HttpResponse::Ok(), &scope, &entity)
+}
+
+fn target(entities: &Entities, permit: &Permit, (entity_type, id): (String, Id)) -> Result<(Scope, Id)> {
+    Ok((entities.scope(permit, &entity_type)?, id))
+}
+
+/// The entity as the caller may see it; whoever may not read the type learns only its id and version.
+fn respond(mut answer: actix_web::HttpResponseBuilder, scope: &Scope, entity: &Entity) -> Result<HttpResponse> {
+    answer.insert_header((header::ETAG, etag(entity.version, scope.mask().id())));
+    if scope.reach(Action::Read).is_none() {
+        return Ok(answer.json(serde_json::json!({"id": entity.id, "version": entity.version})));
+    }
+    let mut body = Vec::with_capacity(entity.data.len() + 512);
+    write_shown(scope, None, entity.shown(), &mut body)?;
+    Ok(answer.insert_header((header::CONTENT_TYPE, JSON)).body(body))
+}

@@ -1,0 +1,146 @@
+//! What a caller reaches of a type, as conditions for queries.
+
+use crate::{
+    data::entity_types::{EntityType, Mask},
+    error::Result,
+    filter::{self, Field, Fields, Kind, Literal},
+    ids::Id,
+    permit::{Action, Permit, Principal, Reach, Rule},
+    storage::Param,
+};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// A caller before the entities of one type.
+#[derive(Clone)]
+pub(super) struct Scope {
+    pub permit: Permit,
+    pub entity_type: Arc<EntityType>,
+}
+
+impl Scope {
+    pub fn new(permit: &Permit, entity_type: Arc<EntityType>) -> Self {
+        Self { permit: permit.clone(), entity_type }
+    }
+
+    pub fn mask(&self) -> &Arc<Mask> {
+        self.entity_type.mask(self.permit.clearance())
+    }
+
+    pub fn user(&self) -> Option<Id> {
+        self.permit.user_id()
+    }
+
+    /// Which entities the action may touch; none at all without a reach.
+    pub fn reach(&self, action: Action) -> Option<Reach> {
+        let (grants, name) = (self.permit.caller().grants(), &self.entity_type.name);
+        if self.entity_type.owner_only {
+            grants.reach_owner_only(name, action)
+        } else {
+            grants.reach("entities", Some(name), action)
+        }
+    }
+
+    pub fn reaches_all(&self, action: Action) -> bool {
+        self.reach(action) == Some(Reach::Any)
+    }
+
+    /// The condition for rows that the action may touch.
+    pub fn condition(&self, action: Action, params: &mut Vec<Param<'static>>) -> String {
+        match self.reach(action) {
+            None => "1 = 0".to_owned(),
+            Some(Reach::Any) => "1 = 1".to_owned(),
+            Some(Reach::Limited(rules)) => {
+                let parts: Vec<_> = rules.iter().map(|rule| self.rule(rule, params)).collect();
+                format!("({})", parts.join(" OR "))
+            }
+        }
+    }
+
+    fn rule(&self, rule: &Rule, params: &mut Vec<Param<'static>>) -> String {
+        let condition = match rule {
+            Rule::Own => match self.user() {
+                Some(user) => {
+                    params.push(Param::Id(user));
+                    return format!("owner_id = ?{}", params.len());
+                }
+                None => return "1 = 0".to_owned(),
+            },
+            Rule::Where(rule) => {
+                let principal = self.permit.caller().principal.as_deref();
+                let user = |segments: &[String]| principal.map_or_else(Vec::new, |who| user_values(who, segments));
+                let fields = EntityFields { entity_type: &self.entity_type, mask: &Mask::default() };
+                filter::parse(&rule.0).and_then(|parsed| parsed.bind(&user).to_sql(&fields, params))
+            }
+        };
+        condition.unwrap_or_else(|error| {
+            tracing::warn!(%error, entity_type = &*self.entity_type.name, "a row rule does not fit this type and lets nothing through");
+            "1 = 0".to_owned()
+        })
+    }
+
+    /// The fields that this caller may filter and sort by.
+    pub fn fields(&self) -> EntityFields<'_> {
+        EntityFields { entity_type: &self.entity_type, mask: self.mask() }
+    }
+
+    /// A filter as a condition.
+    pub fn filter(&self, text: &str, params: &mut Vec<Param<'static>>) -> Result<String> {
+        let principal = self.permit.caller().principal.as_deref();
+        let user = |segments: &[String]| principal.map_or_else(Vec::new, |who| user_values(who, segments));
+        Ok(filter::parse(text)?.bind(&user).to_sql(&self.fields(), params)?)
+    }
+}
+
+/// What stands behind `@user.…`.
+fn user_values(user: &Principal, segments: &[String]) -> Vec<Literal> {
+    let names: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match names.as_slice() {
+        ["id"] => vec![Literal::Text(user.user_id.to_string())],
+        ["email"] => vec![Literal::Text(user.email.to_string())],
+        ["roles"] => user.roles.iter().map(|role| Literal::Text(role.to_string())).collect(),
+        ["data", path @ ..] => match path.iter().try_fold(&*user.data, |value, name| value.get(name)) {
+            Some(Value::Array(items)) => items.iter().filter_map(literal).collect(),
+            Some(value) => literal(value).into_iter().collect(),
+            None => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
+fn literal(value: &Value) -> Option<Literal> {
+    match value {
+        Value::Bool(truth) => Some(Literal::Boolean(*truth)),
+        Value::Number(number) => number.as_i64().map(Literal::Integer).or_else(|| number.as_f64().map(Literal::Number)),
+        Value::String(text) => Some(Literal::Text(text.clone())),
+        _ => None,
+    }
+}
+
+pub(super) struct EntityFields<'a> {
+    entity_type: &'a EntityType,
+    mask: &'a Mask,
+}
+
+impl Fields for EntityFields<'_> {
+    fn resolve(&self, segments: &[String]) -> Option<Field> {
+        let (first, path) = segments.split_first()?;
+        if first == "data" && !path.is_empty() {
+            let kind = self.entity_type.kind(path);
+            return self.mask.shows(path).then(|| Field::json("data", path, kind)).flatten();
+        }
+        if !path.is_empty() {
+            return None;
+        }
+        let column = |kind| Field::column(first.clone(), kind);
+        Some(match first.as_str() {
+            "id" | "type" => column(Kind::Text).never_null(),
+            "name" | "owner_id" | "created_by" | "updated_by" | "deleted_by" => column(Kind::Text),
+            "confidence" => column(Kind::Number),
+            "version" => column(Kind::Number).never_null(),
+            "created_at" | "updated_at" => column(Kind::Time).never_null(),
+            "deleted_at" => column(Kind::Time),
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,107 @@
+//! Entities in the database. Every query carries what its caller reaches.
+
+use super::{
+    model::{COLUMNS, Entity, WIDTH},
+    scope::Scope,
+};
+use crate::{
+    error::{Error, Result},
+    ids::Id,
+    params,
+    permit::Action,
+    storage::{Param, Reader, Tx},
+    web::Deleted,
+};
+
+/// Names hold no quotes, and standing in the text they let the partial indexes of the type be used.
+pub(super) fn of_type(name: &str, deleted: Deleted) -> String {
+    match deleted {
+        Deleted::Without => format!("type = '{name}' AND deleted_at IS NULL"),
+        Deleted::Only => format!("type = '{name}' AND deleted_at IS NOT NULL"),
+        Deleted::Include => format!("type = '{name}'"),
+    }
+}
+
+/// One entity that the caller may read.
+pub(super) fn find(reader: &Reader<'_>, scope: &Scope, id: Id, deleted: Deleted) -> Result<Option<Entity>> {
+    let mut params = vec![Param::Id(id)];
+    let condition = scope.condition(Action::Read, &mut params);
+    let of_type = of_type(&scope.entity_type.name, deleted);
+    let sql = format!("SELECT {COLUMNS} FROM entities WHERE id = ?1 AND {of_type} AND {condition}");
+    reader.query_one(&sql, &params, Entity::read)
+}
+
+/// One entity to change: not found where the caller may not know of it, forbidden where they may only read it.
+pub(super) fn find_for(tx: &Tx<'_>, scope: &Scope, id: Id, action: Action, deleted: Deleted) -> Result<Entity> {
+    let mut params = vec![Param::Id(id)];
+    let readable = scope.condition(Action::Read, &mut params);
+    let within_reach = scope.condition(action, &mut params);
+    let of_type = of_type(&scope.entity_type.name, deleted);
+    let sql = format!(
+        "SELECT {COLUMNS}, CASE WHEN {readable} THEN 1 ELSE 0 END, CASE WHEN {within_reach} THEN 1 ELSE 0 END
+         FROM entities WHERE id = ?1 AND {of_type}"
+    );
+    let found = tx.query_one(&sql, &params, |row| {
+        Ok((Entity::read(row)?, row.get::<bool>(WIDTH)?, row.get::<bool>(WIDTH + 1)?))
+    })?;
+    match found {
+        Some((entity, _, true)) => Ok(entity),
+        Some((_, true, false)) => Err(Error::forbidden("You may read this, but not change it.")),
+        _ => Err(Error::not_found()),
+    }
+}
+
+/// Whether the entity, as it now stands in the transaction, is within reach of the action.
+pub(super) fn within_reach(tx: &Tx<'_>, scope: &Scope, id: Id, action: Action) -> Result<bool> {
+    let mut params = vec![Param::Id(id)];
+    let condition = scope.condition(action, &mut params);
+    let sql = format!("SELECT 1 FROM entities WHERE id = ?1 AND {condition}");
+    Ok(tx.query_one(&sql, &params, |_| Ok(()))?.is_some())
+}
+
+pub(super) fn insert(tx: &Tx<'_>, new: &Entity) -> Result<()> {
+    tx.execute(
+        "INSERT INTO entities (id, type, name, confidence, data, owner_id, version, created_at, updated_at, created_by,
+                               updated_by)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        params![
+            new.id,
+            &*new.entity_type,
+            new.name.as_deref(),
+            new.confidence,
+            &new.data,
+            new.owner_id,
+            new.version,
+            new.created_at,
+            new.updated_at,
+            new.created_by,
+            new.updated_by,
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn update(tx: &Tx<'_>, new: &Entity) -> Result<()> {
+    tx.execute(
+        "UPDATE entities SET name = ?2, confidence = ?3, data = ?4, owner_id = ?5, version = ?6, updated_at = ?7,
+                updated_by = ?8, deleted_at = ?9, deleted_by = ?10 WHERE id = ?1",
+        params![
+            new.id,
+            new.name.as_deref(),
+            new.confidence,
+            &new.data,
+            new.owner_id,
+            new.version,
+            new.updated_at,
+            new.updated_by,
+            new.deleted_at,
+            new.deleted_by,
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn user_exists(reader: &Reader<'_>, id: Id) -> Result<bool> {
+    let sql = "SELECT 1 FROM users WHERE id = ?1 AND deleted_at IS NULL";
+    Ok(reader.query_one(sql, params![id], |_| Ok(()))?.is_some())
+}

@@ -1,0 +1,177 @@
+//! Making, changing, deleting and restoring entities.
+
+use super::{
+    cache::EntityCache,
+    draft::{EntityPatch, NewEntity},
+    model::Entity,
+    scope::Scope,
+    store,
+};
+use crate::{
+    audit::{Event, Ledger, Record},
+    data::entity_types::EntityTypes,
+    error::{Error, Result},
+    filter::CursorKey,
+    ids::Id,
+    permit::{Action, Permit},
+    storage::Tx,
+    web::{Deleted, Precondition},
+};
+
+/// Everything that acts on entities needs. Clones share it.
+#[derive(Clone)]
+pub struct Entities {
+    pub ledger: Ledger,
+    pub types: EntityTypes,
+    pub cache: EntityCache,
+    pub cursors: CursorKey,
+}
+
+impl Entities {
+    pub(super) fn scope(&self, permit: &Permit, entity_type: &str) -> Result<Scope> {
+        Ok(Scope::new(permit, self.types.require(entity_type)?))
+    }
+
+    /// The checks and the text are made here, so that the writer only inserts.
+    pub(super) async fn create(&self, scope: Scope, new: NewEntity) -> Result<Entity> {
+        let entity = new.into_entity(&scope, self.ledger.clock().now())?;
+        let (state, actor) = (entity.state()?, scope.permit.actor());
+        self.ledger
+            .change(&actor, move |tx| {
+                insert(tx, &scope, &entity)?;
+                let mut event = Event::new("entity.created", "entity", entity.id);
+                event.after = Some(state.clone());
+                Ok((entity.clone(), event))
+            })
+            .await
+    }
+
+    pub(super) async fn patch(
+        &self,
+        scope: Scope,
+        id: Id,
+        patch: EntityPatch,
+        condition: Precondition,
+    ) -> Result<Entity> {
+        let clock = self.ledger.clock().clone();
+        let step = move |scope: &Scope, old: &Entity| patch.apply(scope, old, clock.now());
+        self.change(scope, id, Change::UPDATE, condition, step).await
+    }
+
+    pub(super) async fn replace(
+        &self,
+        scope: Scope,
+        id: Id,
+        new: NewEntity,
+        condition: Precondition,
+    ) -> Result<Entity> {
+        let clock = self.ledger.clock().clone();
+        let step = move |scope: &Scope, old: &Entity| new.replace(scope, old, clock.now());
+        self.change(scope, id, Change::UPDATE, condition, step).await
+    }
+
+    pub(super) async fn delete(&self, scope: Scope, id: Id, condition: Precondition) -> Result<Entity> {
+        let clock = self.ledger.clock().clone();
+        let step = move |scope: &Scope, old: &Entity| {
+            let (now, by) = (clock.now(), scope.user());
+            let version = old.version + 1;
+            Ok(Entity {
+                version,
+                deleted_at: Some(now),
+                deleted_by: by,
+                updated_at: now,
+                updated_by: by,
+                ..old.clone()
+            })
+        };
+        self.change(scope, id, Change::DELETE, condition, step).await
+    }
+
+    /// Takes a deletion back. What is not deleted stays as it is.
+    pub(super) async fn restore(&self, scope: Scope, id: Id, condition: Precondition) -> Result<Entity> {
+        let clock = self.ledger.clock().clone();
+        let step = move |scope: &Scope, old: &Entity| {
+            if old.deleted_at.is_none() {
+                return Ok(old.clone());
+            }
+            let (now, by) = (clock.now(), scope.user());
+            let version = old.version + 1;
+            Ok(Entity { version, deleted_at: None, deleted_by: None, updated_at: now, updated_by: by, ..old.clone() })
+        };
+        self.change(scope, id, Change::RESTORE, condition, step).await
+    }
+
+    async fn change(
+        &self,
+        scope: Scope,
+        id: Id,
+        kind: Change,
+        condition: Precondition,
+        step: impl Fn(&Scope, &Entity) -> Result<Entity> + Send + 'static,
+    ) -> Result<Entity> {
+        let (cache, actor) = (self.cache.clone(), scope.permit.actor());
+        self.ledger
+            .change(&actor, move |tx| {
+                EntityTypes::ensure_current(tx, &scope.entity_type)?;
+                let old = store::find_for(tx, &scope, id, kind.action, kind.deleted)?;
+                condition.check_version(old.version)?;
+                let new = step(&scope, &old)?;
+                if new == old {
+                    return Ok((new, Record::Unchanged));
+                }
+                let event = update(tx, &scope, kind, &old, &new)?;
+                cache.outdate(tx, vec![id]);
+                Ok((new, Record::One(event)))
+            })
+            .await
+    }
+}
+
+/// A kind of change: the right it takes, which entities it is for, and what it is called.
+#[derive(Clone, Copy)]
+pub(super) struct Change {
+    action: Action,
+    deleted: Deleted,
+    event: &'static str,
+}
+
+impl Change {
+    pub const UPDATE: Self = Self { action: Action::Update, deleted: Deleted::Without, event: "entity.updated" };
+    const DELETE: Self = Self { action: Action::Delete, deleted: Deleted::Without, event: "entity.deleted" };
+    const RESTORE: Self = Self { action: Action::Delete, deleted: Deleted::Include, event: "entity.restored" };
+}
+
+/// Inserts an entity that was checked against the type as `scope` has it.
+pub(super) fn insert(tx: &Tx<'_>, scope: &Scope, entity: &Entity) -> Result<()> {
+    EntityTypes::ensure_current(tx, &scope.entity_type)?;
+    ensure_owner(tx, scope, entity.owner_id)?;
+    store::insert(tx, entity)?;
+    ensure_within_reach(tx, scope, entity.id, Action::Create)
+}
+
+/// Writes `new` over `old`, and says so.
+pub(super) fn update(tx: &Tx<'_>, scope: &Scope, kind: Change, old: &Entity, new: &Entity) -> Result<Event> {
+    if new.owner_id != old.owner_id {
+        ensure_owner(tx, scope, new.owner_id)?;
+    }
+    store::update(tx, new)?;
+    ensure_within_reach(tx, scope, new.id, kind.action)?;
+    Ok(Event::new(kind.event, "entity", new.id).changed(&old.state()?, &new.state()?))
+}
+
+fn ensure_owner(tx: &Tx<'_>, scope: &Scope, owner: Option<Id>) -> Result<()> {
+    match owner {
+        Some(owner) if scope.user() != Some(owner) && !store::user_exists(tx, owner)? => {
+            Err(Error::invalid_at("/owner_id", "not_found", "There is no user with this id."))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Nobody makes what they could not reach afterwards, or moves it out of their reach.
+fn ensure_within_reach(tx: &Tx<'_>, scope: &Scope, id: Id, action: Action) -> Result<()> {
+    if scope.reaches_all(action) || store::within_reach(tx, scope, id, action)? {
+        return Ok(());
+    }
+    Err(Error::forbidden("Your permission does not reach an entity with these values."))
+}
