@@ -6,7 +6,10 @@ use crate::{
     cache::Generations,
     clock::Clock,
     config::{Config, Loaded},
-    data::entity_types::EntityTypes,
+    data::{
+        entities::{Entities, EntityCache},
+        entity_types::EntityTypes,
+    },
     error::Result,
     filter::CursorKey,
     identity::Hasher,
@@ -43,6 +46,7 @@ pub struct App {
     pub roles: Roles,
     pub hasher: Hasher,
     pub entity_types: EntityTypes,
+    pub entities: Entities,
     pub kill_switch: KillSwitch,
     pub limits: RateLimiter,
     pub traffic: Arc<Traffic>,
@@ -66,6 +70,13 @@ impl App {
         let roles = Roles::load(&db, Generations::default())?;
         let hasher = Hasher::start(config.auth.bcrypt_cost)?;
         let entity_types = EntityTypes::load(&db)?;
+        let warm = Duration::from_secs(config.cache.warm_s.into());
+        let entities = Entities {
+            ledger: ledger.clone(),
+            types: entity_types.clone(),
+            cache: EntityCache::new(u64::from(config.cache.capacity_mb) << 20, warm),
+            cursors: CursorKey::new(&keyring.fingerprint(b"cursors")),
+        };
         let kill_switch = KillSwitch::open(ledger.clone(), folder.path(), &config.kill_switch.allow)?;
         let limits = RateLimiter::new(&config.limits, roles.clone(), clock.clone());
         let traffic = Arc::new(Traffic::new(clock.clone()));
@@ -78,6 +89,7 @@ impl App {
             roles,
             hasher,
             entity_types,
+            entities,
             kill_switch,
             limits,
             traffic,
@@ -91,7 +103,7 @@ impl App {
 
     /// Cursors outlive a restart: their key is derived from one that does.
     pub fn cursor_key(&self) -> CursorKey {
-        CursorKey::new(&self.keyring.fingerprint(b"cursors"))
+        self.entities.cursors.clone()
     }
 
     /// Finishes what waits to be written and closes the database.

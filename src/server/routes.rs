@@ -3,7 +3,7 @@
 use super::gate::{Door, Gate};
 use crate::{
     access, audit,
-    data::entity_types,
+    data::{entities, entity_types},
     error::{Code, Error, Result},
     permit::Route,
 };
@@ -15,7 +15,7 @@ use actix_web::{
 use std::collections::BTreeMap;
 
 pub fn routes() -> Vec<Route> {
-    [access::routes(), audit::routes(), entity_types::routes(), super::overview::routes()]
+    [access::routes(), audit::routes(), entity_types::routes(), entities::routes(), super::overview::routes()]
         .into_iter()
         .flatten()
         .collect()

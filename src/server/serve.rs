@@ -177,6 +177,7 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(Data::new(app.hasher.clone()))
         .app_data(Data::new(app.cursor_key()))
         .app_data(Data::new(app.entity_types.clone()))
+        .app_data(Data::new(app.entities.clone()))
         .app_data(Data::from(Arc::new(app.entity_types.clone()) as Arc<dyn FieldCatalogue>))
         .app_data(Data::new(app.kill_switch.clone()))
         .app_data(Data::new(app.clock.clone()))

@@ -3,7 +3,6 @@
 use super::{limits, model::Entity, scope::Scope};
 use crate::{
     clock::Time,
-    data::pointer,
     error::{Error, Faults, Result},
     ids::Id,
     permit::Action,
@@ -182,11 +181,6 @@ pub(super) fn merge(target: &mut Value, patch: &Value) {
             merge(members.entry(name.clone()).or_insert(Value::Null), value);
         }
     }
-}
-
-/// The pointer of a member of `data`.
-pub(super) fn data_pointer(name: &str) -> String {
-    format!("/data/{}", pointer::escape(name))
 }
 
 #[cfg(test)]

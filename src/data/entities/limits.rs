@@ -48,7 +48,9 @@ impl Walk {
             Value::String(text) => self.text(text, path),
             Value::Array(items) => {
                 self.deepest = self.deepest.max(depth + 1);
-                items.iter().for_each(|item| self.value(item, depth + 1, path));
+                for item in items {
+                    self.value(item, depth + 1, path);
+                }
             }
             Value::Object(members) => {
                 self.deepest = self.deepest.max(depth + 1);
