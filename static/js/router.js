@@ -68,6 +68,11 @@ export function pageHead({ title, lead, back, actions = [] }) {
   );
 }
 
+/** One click from a record to who did what with it. */
+export function auditLink(target) {
+  return can('audit', 'read') && h('a', { class: 'button', href: to('audit', target) }, icon('list'), 'Audit');
+}
+
 const keyOf = ({ page, segments }) => [page, ...segments].join('/');
 
 async function render() {
@@ -267,6 +272,7 @@ function topbar(frame) {
 
 const CLOSED = {
   all: 'All traffic is stopped',
+  some: 'Traffic is stopped',
   writes: 'Changes are stopped',
   signups: 'Sign-ups are stopped',
   api_keys: 'API keys are stopped',
@@ -274,13 +280,11 @@ const CLOSED = {
 
 function showBanner(banner, state) {
   banner.hidden = !state?.active;
-  if (!state?.active) return banner.replaceChildren();
+  if (!state?.active) return;
   const what = CLOSED[state.scope] ?? `Access to ${String(state.scope).replace('type:', '')} is stopped`;
-  return banner.replaceChildren(
-    icon('power'),
-    h('span', {}, h('strong', {}, `${what}.`), state.reason ? ` ${state.reason}` : ''),
-    h('a', { href: '/console/kill-switch' }, 'Review'),
-  );
+  const words = h('span', {}, h('strong', {}, `${what}.`), state.reason ? ` ${state.reason}` : '');
+  const review = can('kill_switch', 'read') ? h('a', { href: '/console/kill-switch' }, 'Review') : '';
+  banner.replaceChildren(icon('power'), words, review);
 }
 
 function markPage({ detail }) {
@@ -312,11 +316,11 @@ export function openFrame(app) {
   );
   app.replaceChildren(frame);
   signals.addEventListener('signed-out', () => leave(location.pathname + location.search));
-  signals.addEventListener('kill-switch', refreshKillSwitch);
+  signals.addEventListener('kill-switch', () => refreshKillSwitch(true));
   signals.addEventListener('kill-switch-known', () => showBanner(banner, session.killSwitch));
   document.addEventListener('page', markPage);
   document.addEventListener('keydown', paletteKey);
-  window.addEventListener('focus', refreshKillSwitch);
+  window.addEventListener('focus', () => refreshKillSwitch());
   refreshKillSwitch();
   start(main);
 }

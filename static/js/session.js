@@ -36,13 +36,19 @@ export function can(resource, action) {
   return (session.user?.permissions ?? []).some((held) => covers(held, resource, action));
 }
 
-export async function refreshKillSwitch() {
+let asking = false;
+
+/** `refused`: the server has just said that it is closed. */
+export async function refreshKillSwitch(refused = false) {
+  if (asking) return;
+  asking = true;
+  if (refused) session.killSwitch = { active: true, scope: 'some' };
   try {
-    session.killSwitch = await get('/kill-switch');
-  } catch (problem) {
-    if (problem.code === 'kill_switch_active')
-      session.killSwitch = { active: true, scope: 'all', reason: problem.message };
+    if (can('kill_switch', 'read')) session.killSwitch = await get('/kill-switch');
+  } catch {
+    // What is known stays; the page says itself that the server does not answer.
   }
+  asking = false;
   signals.dispatchEvent(new Event('kill-switch-known'));
 }
 

@@ -2,11 +2,11 @@
 
 import { get, patch, post, remove, segment } from '../api.js';
 import { confirm, recordDrawer } from '../parts/dialog.js';
-import { button, copyable, facts, h, icon, number, sentence, time } from '../main.js';
+import { button, copyable, facts, h, number, sentence, time } from '../main.js';
 import { field, fieldError, form } from '../parts/form.js';
 import { schemaEditor } from '../parts/schema-editor.js';
 import { toast } from '../parts/toast.js';
-import { go, to } from '../router.js';
+import { auditLink, go, to } from '../router.js';
 import { can } from '../session.js';
 
 const mayChange = () => can('entity_types', 'update');
@@ -85,12 +85,7 @@ async function existingType(drawer, name, { changed }) {
   const deletable = can('entity_types', 'delete');
   const actions = [
     deletable && button('Delete', { tone: 'danger-quiet start', onclick: () => deleteType(type, drawer, changed) }),
-    h(
-      'a',
-      { class: 'button', href: to('audit', { target_type: 'entity_type', target_id: type.name }) },
-      icon('list'),
-      'Audit',
-    ),
+    auditLink({ target_type: 'entity_type', target_id: type.name }),
     h('a', { class: 'button', href: to(`entities/${type.name}`) }, 'Entities'),
   ].filter(Boolean);
   drawer.setFoot(...actions);

@@ -2,11 +2,12 @@
 
 import { get, patch, post, remove, request, segment } from '../api.js';
 import { confirm, recordDrawer } from '../parts/dialog.js';
-import { button, copyable, facts, h, icon, notice, sentence, time } from '../main.js';
+import { button, copyable, facts, h, notice, sentence, time } from '../main.js';
 import { field, form } from '../parts/form.js';
 import { dataOf, mergePatch, restField, schemaFields } from '../parts/schema-form.js';
 import { toast } from '../parts/toast.js';
-import { to } from '../router.js';
+import { shown } from '../pages/entities.js';
+import { auditLink, to } from '../router.js';
 import { can } from '../session.js';
 
 const nameOf = (entity) => entity.name || 'this entity';
@@ -100,7 +101,7 @@ function readOnly(entity) {
   return facts([
     ...Object.entries(entity.data ?? {}).map(([key, value]) => [
       sentence(key),
-      typeof value === 'object' ? h('code', {}, JSON.stringify(value)) : String(value),
+      value !== null && typeof value === 'object' ? h('code', {}, JSON.stringify(value)) : shown(value),
     ]),
     ['Confidence', entity.confidence],
   ]);
@@ -138,7 +139,7 @@ function actionsFor(context, drawer) {
     mayDelete &&
       !entity.deleted_at &&
       button('Delete', { tone: 'danger-quiet start', onclick: () => deleteEntity(context, drawer) }),
-    h('a', { class: 'button', href: to('audit', { target_id: entity.id }) }, icon('list'), 'Audit'),
+    auditLink({ target_id: entity.id }),
     mayDelete && entity.deleted_at && button('Restore', { tone: 'primary', onclick: restore }),
   ].filter(Boolean);
 }

@@ -6,11 +6,9 @@ import { badge, button, count, facts, h, icon, notice, sentence, time } from '..
 import { field, fieldError, form } from '../parts/form.js';
 import { clearanceText, parsePermission, sentencesOf } from '../pages/roles.js';
 import { toast } from '../parts/toast.js';
-import { to } from '../router.js';
+import { auditLink } from '../router.js';
 import { can, CLEARANCES } from '../session.js';
 
-const auditLink = (name) =>
-  h('a', { class: 'button', href: to('audit', { target_type: 'role', target_id: name }) }, icon('list'), 'Audit');
 const sentenceList = (permissions) =>
   h(
     'ul',
@@ -232,7 +230,7 @@ async function existingRole(drawer, name, hooks) {
     !role.built_in &&
       can('roles', 'delete') &&
       button('Delete', { tone: 'danger-quiet start', onclick: () => deleteRole(role, drawer, hooks.changed) }),
-    auditLink(role.name),
+    auditLink({ target_type: 'role', target_id: role.name }),
   ].filter(Boolean);
   drawer.setTitle(sentence(role.name));
   drawer.setFoot(...actions);

@@ -2,15 +2,12 @@
 
 import { get, patch, post, remove, segment } from '../api.js';
 import { summaryOf } from '../pages/roles.js';
-import { to } from '../router.js';
+import { auditLink } from '../router.js';
 import { can, session } from '../session.js';
 import { confirm, recordDrawer, showOnce } from '../parts/dialog.js';
-import { badge, button, copyable, facts, h, icon, sentence, time } from '../main.js';
+import { badge, button, copyable, facts, h, sentence, time } from '../main.js';
 import { field, form } from '../parts/form.js';
 import { toast } from '../parts/toast.js';
-
-const auditLink = (id) =>
-  h('a', { class: 'button', href: to('audit', { target_type: 'user', target_id: id }) }, icon('list'), 'Audit');
 
 async function roleChoices(held = []) {
   const { items } = await get('/roles', { limit: 200 }).catch(() => ({ items: held.map((name) => ({ name })) }));
@@ -155,7 +152,7 @@ function footActions(user, context) {
   const deletable = can('users', 'delete') && user.id !== session.user.id && !user.deleted_at;
   return [
     deletable && button('Delete', { tone: 'danger-quiet start', onclick: () => deleteUser(user, context) }),
-    auditLink(user.id),
+    auditLink({ target_type: 'user', target_id: user.id }),
     user.deleted_at &&
       can('users', 'delete') &&
       button('Restore', { tone: 'primary', onclick: () => restoreUser(user, context) }),

@@ -7,7 +7,7 @@ import { can } from '../session.js';
 const DEFAULT_COLUMNS = 4;
 const isPlain = (value) => value === null || typeof value !== 'object';
 
-function shown(value) {
+export function shown(value) {
   if (value === undefined || value === null) return '';
   if (typeof value === 'boolean') return value ? 'Yes' : 'No';
   if (typeof value === 'number') return value.toLocaleString('en', { maximumFractionDigits: 6 });

@@ -1,8 +1,8 @@
 import { get, put } from '../api.js';
-import { badge, facts, h, icon, notice, problemNotice, time } from '../main.js';
+import { badge, facts, h, notice, problemNotice, time } from '../main.js';
 import { field, fieldError, form } from '../parts/form.js';
 import { toast } from '../parts/toast.js';
-import { pageHead, to } from '../router.js';
+import { auditLink, pageHead } from '../router.js';
 import { can, refreshKillSwitch } from '../session.js';
 
 const SCOPES = [
@@ -123,7 +123,7 @@ export default function killSwitch({ root }) {
   root.append(
     pageHead({
       title: 'Kill switch',
-      actions: [h('a', { class: 'button', href: to('audit', { target_type: 'kill_switch' }) }, icon('list'), 'Audit')],
+      actions: [auditLink({ target_type: 'kill_switch' })],
     }),
     body,
   );
