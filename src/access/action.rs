@@ -10,9 +10,9 @@ use crate::{
     error::{Code, Error, Faults, Result},
     ids::Id,
     permit::{Clearance, Permission, Permit, is_name},
-    web::{Body, Precondition, etag},
+    web::{Body, Precondition, etag, nullable},
 };
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 /// Permissions in one role, at most.
 const MOST_PERMISSIONS: usize = 500;
@@ -30,12 +30,8 @@ pub struct RoleChange {
     pub permissions: Option<Vec<String>>,
     pub clearance: Option<Clearance>,
     /// Absent: stays. Null: no limit.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "nullable")]
     pub rate_limit: Option<Option<RateLimit>>,
-}
-
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 impl Body for NewRole {

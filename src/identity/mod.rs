@@ -1,13 +1,33 @@
 //! Who somebody is: users, their passwords, sessions and tokens.
 
 mod email;
-mod hasher;
-mod lockout;
 mod password;
+mod hasher;
 mod token;
+mod lockout;
+mod handle;
+mod links;
+mod sessions;
+mod users;
+mod authenticate;
+mod housekeeping;
 
+pub use authenticate::{Authenticator, Credentials};
 pub use email::Email;
+pub use handle::Identity;
 pub use hasher::{Hasher, Verified};
 pub use lockout::Lockout;
 pub use password::{Password, Policy};
+pub use sessions::{Closed, CookieName, Requester};
 pub use token::{Claims, Tokens};
+pub use users::{Kind, NewUser, Status, User, UserChange, UserView};
+
+use crate::permit::Route;
+
+/// Everything about accounts and sessions over HTTP.
+pub fn routes() -> Vec<Route> {
+    let mut routes = links::routes();
+    routes.extend(sessions::routes());
+    routes.extend(users::routes());
+    routes
+}

@@ -19,6 +19,13 @@ pub trait Body: DeserializeOwned + 'static {
     fn check(&self, _faults: &mut Faults) {}
 }
 
+/// For `#[serde(default, deserialize_with = "nullable")]` on `Option<Option<T>>`: absent is `None`, null is `Some(None)`.
+pub fn nullable<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 /// The largest body in bytes, for the whole server.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyLimit(pub usize);

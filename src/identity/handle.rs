@@ -1,0 +1,148 @@
+//! The handle for everything about identity.
+
+use super::{Hasher, Lockout, Policy, Tokens, sessions::Closed, users};
+use crate::{
+    access::Roles,
+    audit::Ledger,
+    clock::Clock,
+    config::{Config, Signup},
+    error::Result,
+    ids::Id,
+    secrets::Keyring,
+    storage::{Db, Tx},
+};
+use std::{
+    ops::Deref,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+/// Clones share everything.
+#[derive(Clone)]
+pub struct Identity(Arc<Parts>);
+
+/// What the folder's own files work with.
+pub struct Parts {
+    pub(super) ledger: Ledger,
+    pub(super) roles: Roles,
+    pub(super) hasher: Hasher,
+    pub(super) tokens: Tokens,
+    pub(super) lockout: Lockout,
+    pub(super) settings: Settings,
+    pub(super) gate: OnceLock<Arc<dyn Closed>>,
+    keyring: Keyring,
+    address: OnceLock<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub signup: Signup,
+    pub refresh: Duration,
+    pub session_idle: Duration,
+    pub session_max: Duration,
+    pub password: Policy,
+    /// Where the configuration says that this instance is reached.
+    public_url: Option<String>,
+    listen: String,
+}
+
+impl Deref for Identity {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+fn minutes(count: u32) -> Duration {
+    Duration::from_secs(u64::from(count) * 60)
+}
+
+impl Identity {
+    pub fn new(ledger: Ledger, roles: Roles, keyring: Keyring, config: &Config) -> Result<Self> {
+        let auth = &config.auth;
+        let settings = Settings {
+            signup: auth.signup,
+            refresh: minutes(auth.refresh_days * 24 * 60),
+            session_idle: minutes(auth.session_idle_minutes),
+            session_max: minutes(auth.session_max_hours * 60),
+            password: Policy { min: auth.password_min as usize },
+            public_url: config.server.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
+            listen: format!("http://{}", config.server.listen),
+        };
+        Ok(Self(Arc::new(Parts {
+            hasher: Hasher::start(auth.bcrypt_cost)?,
+            tokens: Tokens::new(keyring.clone(), ledger.clock().clone(), minutes(auth.access_token_minutes)),
+            lockout: Lockout::new(ledger.clone(), auth.lockout_failures, minutes(auth.lockout_minutes)),
+            settings,
+            gate: OnceLock::new(),
+            address: OnceLock::new(),
+            ledger,
+            roles,
+            keyring,
+        })))
+    }
+
+    /// Has log-ins ask `gate` whether everybody else is kept out.
+    pub fn ask(&self, gate: Arc<dyn Closed>) {
+        let _ = self.gate.set(gate);
+    }
+
+    /// Where this instance is reached when the configuration does not say, such as `http://127.0.0.1:8080`.
+    pub fn reached_at(&self, address: String) {
+        let _ = self.address.set(address);
+    }
+
+    fn address(&self) -> &str {
+        let found = self.settings.public_url.as_ref().or_else(|| self.address.get());
+        found.unwrap_or(&self.settings.listen)
+    }
+
+    pub fn set_password_url(&self, token: &str) -> String {
+        format!("{}/console/set-password#token={token}", self.address())
+    }
+
+    pub fn setup_url(&self, token: &str) -> String {
+        format!("{}/console/setup#token={token}", self.address())
+    }
+
+    /// Whether this instance is known to be reached by HTTPS.
+    pub fn is_https(&self) -> bool {
+        self.address().starts_with("https://")
+    }
+
+    pub(super) fn db(&self) -> &Db {
+        self.ledger.db()
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        self.ledger.clock()
+    }
+
+    /// What is kept of a secret, or of an address that may belong to nobody.
+    pub(super) fn fingerprint(&self, purpose: &str, secret: &str) -> String {
+        hex::encode(self.keyring.fingerprint(format!("{purpose}:{secret}").as_bytes()))
+    }
+
+    /// By what failed log-ins of an account are counted.
+    pub(super) fn account_key(&self, email: &str) -> String {
+        self.fingerprint("account", &email.to_lowercase())
+    }
+
+    /// What a write by this cookie must say in `X-CSRF-Token`.
+    pub(super) fn csrf_token(&self, cookie: &str) -> String {
+        self.fingerprint("csrf", cookie)
+    }
+
+    /// Ends what is cached of a user, once the change under way is committed.
+    pub(super) fn forget_principal(&self, tx: &Tx<'_>, user: Id) {
+        let principals = self.roles.principals().clone();
+        tx.after_commit(move || principals.bump(&user));
+    }
+
+    pub(super) fn view(&self, user: users::User) -> Result<users::UserView> {
+        let locked = self.db().read(|reader| self.lockout.locked(reader))?;
+        let until = if locked.is_empty() { None } else { locked.get(&self.account_key(&user.email)).copied() };
+        Ok(users::UserView::new(user, until))
+    }
+}

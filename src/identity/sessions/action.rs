@@ -1,0 +1,303 @@
+//! Signing in, refreshing and signing out.
+
+use super::store::{self, NewSession};
+use crate::{
+    actor::{Actor, ActorKind},
+    audit::{Event, Outcome, Record},
+    clock::Time,
+    error::{Code, Error, Result},
+    identity::{Identity, Password, Verified, lockout::Attempt, users},
+    ids::Id,
+    permit::{Action, Caller, Principal, SessionKind},
+    secrets::random_token,
+    storage::Tx,
+};
+use serde_json::json;
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+/// A refresh token that comes again so soon, while its successor is unused, is a double click and no theft.
+const DOUBLE_CLICK: Duration = Duration::from_secs(10);
+const USER_AGENT_CHARS: usize = 256;
+
+/// Whether everybody is kept out but those who may open again.
+pub trait Closed: Send + Sync {
+    fn refusal(&self) -> Option<Error>;
+}
+
+/// Who asks to sign in, as far as it is known.
+#[derive(Clone, Debug)]
+pub struct Requester {
+    pub ip: Option<IpAddr>,
+    pub request_id: Arc<str>,
+    pub user_agent: Option<String>,
+}
+
+impl Requester {
+    pub fn new(caller: &Caller, user_agent: Option<&str>) -> Self {
+        let user_agent =
+            user_agent.map(|text| text.chars().filter(|c| !c.is_control()).take(USER_AGENT_CHARS).collect());
+        Self { ip: caller.ip, request_id: caller.request_id.clone(), user_agent }
+    }
+
+    pub(in crate::identity) fn actor(&self, user: &users::User) -> Actor {
+        Actor::new(ActorKind::User, Some(user.id), user.email.as_str())
+            .from_request(self.ip, Some(self.request_id.clone()))
+    }
+
+    fn stranger(&self) -> Actor {
+        Actor::anonymous().from_request(self.ip, Some(self.request_id.clone()))
+    }
+}
+
+/// What a log-in or a refresh gives.
+#[derive(Debug)]
+pub(super) struct Issued {
+    pub session: Id,
+    /// The cookie, or the refresh token.
+    pub secret: String,
+    pub user: users::User,
+}
+
+/// An account whose password was right.
+pub(in crate::identity) struct Checked {
+    pub account: users::Account,
+    pub attempt: Attempt,
+    rehashed: Option<String>,
+}
+
+impl Checked {
+    /// To be called in the change that the password was asked for. Refuses when the account changed meanwhile.
+    pub fn settle(&self, tx: &Tx<'_>) -> Result<users::User> {
+        let now = users::account_of(tx, self.account.user.id)?.filter(|now| now.password == self.account.password);
+        let user = now.map(|now| now.user).filter(users::User::is_active).ok_or_else(wrong_credentials)?;
+        self.attempt.succeed(tx)?;
+        if let Some(hashed) = &self.rehashed {
+            users::set_password(tx, user.id, hashed)?;
+        }
+        Ok(user)
+    }
+}
+
+/// One refusal for every bad credential.
+pub(in crate::identity) fn wrong_credentials() -> Error {
+    Error::new(Code::InvalidCredentials, "The e-mail address or the password is not right.")
+}
+
+impl Identity {
+    /// The one door that looks at passwords: waiting, locks and time are the same for every account there is
+    /// and for every one there is not.
+    pub(in crate::identity) async fn check_password(
+        &self,
+        email_key: &str,
+        password: Password,
+        requester: &Requester,
+    ) -> Result<Checked> {
+        let attempt = self.lockout.reserve(self.account_key(email_key), requester.ip).await?;
+        let account = self.db().read(|reader| users::account(reader, email_key))?;
+        let hashed = account.as_ref().and_then(|account| account.password.clone());
+        let verified = match self.hasher.verify(password, hashed).await {
+            Ok(verified) => verified,
+            Err(error) => {
+                self.lockout.release(attempt).await?;
+                return Err(error);
+            }
+        };
+        let rehashed = match verified {
+            Verified::Wrong => return Err(self.refuse(account.as_ref(), attempt, requester).await),
+            Verified::Right => None,
+            Verified::Rehashed(hashed) => Some(hashed),
+        };
+        match account {
+            Some(account) if account.user.is_active() => Ok(Checked { account, attempt, rehashed }),
+            other => Err(self.refuse(other.as_ref(), attempt, requester).await),
+        }
+    }
+
+    async fn refuse(&self, account: Option<&users::Account>, attempt: Attempt, requester: &Requester) -> Error {
+        let mut event = Event::bare("login.failed").outcome(Outcome::Failed);
+        if let Some(account) = account {
+            event = Event::new("login.failed", "user", account.user.id).outcome(Outcome::Failed);
+        }
+        self.ledger.note(&requester.stranger(), event);
+        match self.lockout.failed(attempt).await {
+            Ok(()) => wrong_credentials(),
+            Err(error) => error,
+        }
+    }
+
+    /// Asks the caller for their password once more, as dangerous acts do.
+    pub async fn confirm_password(&self, principal: &Principal, password: Password, caller: &Caller) -> Result<()> {
+        let key = principal.email.to_lowercase();
+        let checked = self.check_password(&key, password, &Requester::new(caller, None)).await?;
+        self.ledger.unrecorded("a password was right", move |tx| checked.settle(tx).map(drop)).await
+    }
+
+    pub(super) async fn log_in(
+        &self,
+        email: &str,
+        password: Password,
+        kind: SessionKind,
+        requester: Requester,
+    ) -> Result<Issued> {
+        let key = email.trim().to_lowercase();
+        let checked = match self.check_password(&key, password, &requester).await {
+            Ok(checked) => checked,
+            Err(error) => return Err(self.closed().unwrap_or(error)),
+        };
+        if let Some(refusal) = self.closed_to(&checked.account.user) {
+            self.lockout.failed(checked.attempt).await?;
+            return Err(refusal);
+        }
+        let actor = requester.actor(&checked.account.user);
+        let identity = self.clone();
+        self.ledger
+            .change(&actor, move |tx| {
+                let mut user = checked.settle(tx)?;
+                let now = identity.clock().now();
+                users::signed_in(tx, user.id, now)?;
+                user.last_login_at = Some(now);
+                let (session, secret) = identity.open_session(tx, user.id, kind, &requester, now)?;
+                let what =
+                    json!({ "user_id": user.id, "kind": store::kind_word(kind), "user_agent": requester.user_agent });
+                let event = Event::new("session.created", "session", session).after(&what);
+                Ok((Issued { session, secret, user }, event))
+            })
+            .await
+    }
+
+    fn open_session(
+        &self,
+        tx: &Tx<'_>,
+        user_id: Id,
+        kind: SessionKind,
+        requester: &Requester,
+        now: Time,
+    ) -> Result<(Id, String)> {
+        let secret = random_token(32)?;
+        let fingerprint = self.fingerprint("session", &secret);
+        let (secret_column, lifetime) = match kind {
+            SessionKind::Cookie => (Some(fingerprint.clone()), self.settings.session_max),
+            SessionKind::Token => (None, self.settings.refresh),
+        };
+        let session = NewSession {
+            id: Id::new(),
+            user_id,
+            kind,
+            secret: secret_column,
+            user_agent: requester.user_agent.clone(),
+            ip: requester.ip.map(|ip| ip.to_canonical().to_string()),
+            created_at: now,
+            expires_at: now.plus(lifetime),
+        };
+        store::insert(tx, &session)?;
+        if kind == SessionKind::Token {
+            store::insert_refresh(tx, session.id, &fingerprint, now)?;
+        }
+        Ok((session.id, secret))
+    }
+
+    /// Takes a refresh token for its successor. One that comes again ends its session, unless it is a double click.
+    pub(super) async fn refresh(&self, token: &str, requester: Requester) -> Result<Issued> {
+        let refused = || Error::new(Code::InvalidCredentials, "The refresh token is not good any more. Sign in again.");
+        let fingerprint = self.fingerprint("session", token);
+        let owner = self.db().read(|reader| {
+            let Some(found) = store::find_refresh(reader, &fingerprint)? else { return Ok(None) };
+            Ok(users::account_of(reader, found.session.user_id)?.map(|account| account.user))
+        })?;
+        let Some(owner) = owner else { return Err(self.closed().unwrap_or_else(refused)) };
+        if let Some(refusal) = self.closed_to(&owner) {
+            return Err(refusal);
+        }
+        let (actor, identity) = (requester.actor(&owner), self.clone());
+        let issued = self.ledger.change(&actor, move |tx| identity.rotate(tx, &fingerprint)).await?;
+        issued.ok_or_else(refused)
+    }
+
+    fn rotate(&self, tx: &Tx<'_>, fingerprint: &str) -> Result<(Option<Issued>, Record)> {
+        let Some(found) = store::find_refresh(tx, fingerprint)? else { return Ok((None, Record::Unchanged)) };
+        let now = self.clock().now();
+        let session = &found.session;
+        if session.ended_at.is_some() || session.expires_at <= now {
+            return Ok((None, Record::Unchanged));
+        }
+        if let Some(replaced_at) = found.replaced_at {
+            if !found.successor_used && now.since(replaced_at) <= DOUBLE_CLICK && now >= replaced_at {
+                return Ok((None, Record::Unchanged));
+            }
+            store::end(tx, session.user_id, session.id, now)?;
+            self.forget_principal(tx, session.user_id);
+            let event = Event::new("session.refresh_reused", "session", session.id).outcome(Outcome::Denied);
+            return Ok((None, event.into()));
+        }
+        let account = users::account_of(tx, session.user_id)?.filter(|account| account.user.is_active());
+        let Some(account) = account else { return Ok((None, Record::Unchanged)) };
+        let secret = random_token(32)?;
+        let successor = self.fingerprint("session", &secret);
+        store::rotate(tx, session.id, fingerprint, &successor, now, now.plus(self.settings.refresh))?;
+        let event = Event::new("session.refreshed", "session", session.id);
+        Ok((Some(Issued { session: session.id, secret, user: account.user }), event.into()))
+    }
+
+    /// Ends one session of the caller's own; another's is not found.
+    pub(super) async fn end_session(&self, actor: &Actor, user: Id, session: Id) -> Result<()> {
+        let identity = self.clone();
+        self.ledger
+            .change(actor, move |tx| {
+                if !store::end(tx, user, session, identity.clock().now())? {
+                    return Err(Error::not_found());
+                }
+                identity.forget_principal(tx, user);
+                Ok(((), Event::new("session.ended", "session", session)))
+            })
+            .await
+    }
+
+    pub(super) async fn end_sessions(&self, actor: &Actor, user: Id) -> Result<()> {
+        let identity = self.clone();
+        self.ledger
+            .change(actor, move |tx| {
+                let ended = store::end_all(tx, user, None, identity.clock().now())?;
+                identity.forget_principal(tx, user);
+                Ok(((), Event::new("user.sessions_ended", "user", user).after(&json!({ "sessions": ended }))))
+            })
+            .await
+    }
+
+    /// Sets a new password; every other session ends.
+    pub(super) async fn change_password(
+        &self,
+        principal: &Principal,
+        caller: &Caller,
+        current: Password,
+        new: Password,
+    ) -> Result<()> {
+        let email: crate::identity::Email = principal.email.parse().map_err(Error::internal)?;
+        self.settings
+            .password
+            .check(&new, &principal.email, principal.name.as_deref(), "/new_password")
+            .map_err(|fault| Error::invalid(vec![fault]))?;
+        let checked = self.check_password(email.key(), current, &Requester::new(caller, None)).await?;
+        let hashed = self.hasher.hash(new).await?;
+        let (identity, keep) = (self.clone(), principal.session.as_ref().map(|session| session.id));
+        self.ledger
+            .change(&caller.actor(), move |tx| {
+                let user = checked.settle(tx)?;
+                users::set_password(tx, user.id, &hashed)?;
+                store::end_all(tx, user.id, keep, identity.clock().now())?;
+                identity.forget_principal(tx, user.id);
+                Ok(((), Event::new("user.password_changed", "user", user.id)))
+            })
+            .await
+    }
+
+    fn closed(&self) -> Option<Error> {
+        self.gate.get().and_then(|gate| gate.refusal())
+    }
+
+    /// The refusal for a user who may not open the gate again, while it is closed.
+    fn closed_to(&self, user: &users::User) -> Option<Error> {
+        let refusal = self.closed()?;
+        let grants = self.roles.snapshot().grants(&user.roles);
+        grants.reach("kill_switch", None, Action::Write).is_none().then_some(refusal)
+    }
+}

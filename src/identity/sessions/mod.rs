@@ -1,0 +1,12 @@
+//! Sessions: one log-in on one device, with everything that was issued for it.
+
+mod action;
+mod cookie;
+mod routes;
+mod store;
+
+pub use action::{Closed, Requester};
+pub use cookie::CookieName;
+pub(super) use routes::requester;
+pub use routes::routes;
+pub(super) use store::{By, Loaded, clean, end_all, load, used};

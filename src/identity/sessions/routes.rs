@@ -1,0 +1,211 @@
+//! `/auth`: signing in and out, one's own account and devices.
+
+use super::{
+    action::{Issued, Requester},
+    cookie::CookieName,
+    store,
+};
+use crate::{
+    error::{Error, Faults, Result},
+    identity::{Identity, Password, users},
+    ids::Id,
+    permit::{Caller, Clearance, LimitClass, Permission, Public, Route, SessionKind, SignedIn},
+    web::{At, Body, Page, Valid, nullable},
+};
+use actix_web::{HttpRequest, HttpResponse, http::header, web::Data};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+pub fn routes() -> Vec<Route> {
+    let credentials = "This is where credentials are exchanged.";
+    vec![
+        Route::post("/auth/login", "Sign in", log_in).open(credentials).limit(LimitClass::Login).under_kill_switch(),
+        Route::post("/auth/refresh", "Take a refresh token for its successor", refresh)
+            .open(credentials)
+            .under_kill_switch(),
+        Route::post("/auth/logout", "End this session", log_out).under_kill_switch(),
+        Route::post("/auth/logout-all", "End all of one's sessions", log_out_everywhere),
+        Route::get("/auth/me", "The current user and their rights", me).under_kill_switch(),
+        Route::patch("/auth/me", "Change one's own profile", change_me),
+        Route::post("/auth/password", "Change one's own password", change_password).limit(LimitClass::Login),
+        Route::get("/auth/sessions", "One's own devices", list),
+        Route::delete("/auth/sessions/{id}", "End a session on one of one's devices", end),
+    ]
+}
+
+#[derive(Debug, Deserialize)]
+struct LogIn {
+    email: String,
+    password: Password,
+    #[serde(default)]
+    cookie: bool,
+}
+
+impl Body for LogIn {
+    const VERBATIM: &'static [&'static str] = &["password"];
+}
+
+pub(in crate::identity) fn requester(caller: &Caller, request: &HttpRequest) -> Requester {
+    Requester::new(caller, request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()))
+}
+
+async fn log_in(
+    public: Public,
+    body: Valid<LogIn>,
+    request: HttpRequest,
+    identity: Data<Identity>,
+) -> Result<HttpResponse> {
+    let LogIn { email, password, cookie } = body.0;
+    let kind = if cookie { SessionKind::Cookie } else { SessionKind::Token };
+    let issued = identity.log_in(&email, password, kind, requester(&public.caller, &request)).await?;
+    match kind {
+        SessionKind::Token => tokens(&identity, issued),
+        SessionKind::Cookie => {
+            let csrf_token = identity.csrf_token(&issued.secret);
+            let cookie = CookieName::of(&request, identity.is_https()).set(issued.secret);
+            let user = identity.view(issued.user)?;
+            Ok(HttpResponse::Ok().cookie(cookie).json(json!({ "csrf_token": csrf_token, "user": user })))
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Tokens {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: u64,
+    refresh_token: String,
+    user: users::UserView,
+}
+
+fn tokens(identity: &Identity, issued: Issued) -> Result<HttpResponse> {
+    Ok(HttpResponse::Ok().json(Tokens {
+        access_token: identity.tokens.issue(issued.user.id, issued.session)?,
+        token_type: "Bearer",
+        expires_in: identity.tokens.lifetime().as_secs(),
+        refresh_token: issued.secret,
+        user: identity.view(issued.user)?,
+    }))
+}
+
+#[derive(Debug, Deserialize)]
+struct Refresh {
+    refresh_token: String,
+}
+
+impl Body for Refresh {}
+
+async fn refresh(
+    public: Public,
+    body: Valid<Refresh>,
+    request: HttpRequest,
+    identity: Data<Identity>,
+) -> Result<HttpResponse> {
+    let issued = identity.refresh(&body.0.refresh_token, requester(&public.caller, &request)).await?;
+    tokens(&identity, issued)
+}
+
+/// Without the cookie, and nothing of the console kept by the browser.
+fn signed_out(request: &HttpRequest, identity: &Identity) -> HttpResponse {
+    HttpResponse::NoContent()
+        .cookie(CookieName::of(request, identity.is_https()).clear())
+        .insert_header(("Clear-Site-Data", "\"cache\""))
+        .finish()
+}
+
+async fn log_out(signed_in: SignedIn, request: HttpRequest, identity: Data<Identity>) -> Result<HttpResponse> {
+    let session = signed_in.principal.session.as_ref().ok_or_else(no_session)?;
+    identity.end_session(&signed_in.caller.actor(), signed_in.principal.user_id, session.id).await?;
+    Ok(signed_out(&request, &identity))
+}
+
+fn no_session() -> Error {
+    Error::conflict("A key has no session to end.")
+}
+
+async fn log_out_everywhere(
+    signed_in: SignedIn,
+    request: HttpRequest,
+    identity: Data<Identity>,
+) -> Result<HttpResponse> {
+    identity.end_sessions(&signed_in.caller.actor(), signed_in.principal.user_id).await?;
+    Ok(signed_out(&request, &identity))
+}
+
+#[derive(Serialize)]
+struct Me {
+    #[serde(flatten)]
+    view: users::UserView,
+    permissions: Vec<Permission>,
+    clearance: Clearance,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    csrf_token: Option<String>,
+}
+
+fn show_me(signed_in: &SignedIn, identity: &Identity) -> Result<HttpResponse> {
+    let principal = &signed_in.principal;
+    let user = identity.db().read(|reader| users::find(reader, principal.user_id))?.ok_or_else(Error::not_found)?;
+    let session = principal.session.as_ref().filter(|session| session.kind == SessionKind::Cookie);
+    Ok(HttpResponse::Ok().json(Me {
+        view: identity.view(user)?,
+        permissions: principal.grants.permissions().to_vec(),
+        clearance: principal.grants.clearance(),
+        csrf_token: session.map(|session| session.csrf_token.to_string()),
+    }))
+}
+
+async fn me(signed_in: SignedIn, identity: Data<Identity>) -> Result<HttpResponse> {
+    show_me(&signed_in, &identity)
+}
+
+#[derive(Debug, Deserialize)]
+struct ProfileChange {
+    #[serde(default, deserialize_with = "nullable")]
+    name: Option<Option<String>>,
+}
+
+impl Body for ProfileChange {
+    fn check(&self, faults: &mut Faults) {
+        users::check_name(self.name.as_ref().and_then(Option::as_deref), faults);
+    }
+}
+
+async fn change_me(signed_in: SignedIn, body: Valid<ProfileChange>, identity: Data<Identity>) -> Result<HttpResponse> {
+    if let Some(name) = body.0.name {
+        identity.rename(&signed_in.caller.actor(), signed_in.principal.user_id, name).await?;
+    }
+    show_me(&signed_in, &identity)
+}
+
+#[derive(Debug, Deserialize)]
+struct PasswordChange {
+    current_password: Password,
+    new_password: Password,
+}
+
+impl Body for PasswordChange {
+    const VERBATIM: &'static [&'static str] = &["current_password", "new_password"];
+}
+
+async fn change_password(
+    signed_in: SignedIn,
+    body: Valid<PasswordChange>,
+    identity: Data<Identity>,
+) -> Result<HttpResponse> {
+    let PasswordChange { current_password, new_password } = body.0;
+    identity.change_password(&signed_in.principal, &signed_in.caller, current_password, new_password).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn list(signed_in: SignedIn, identity: Data<Identity>) -> Result<HttpResponse> {
+    let principal = &signed_in.principal;
+    let current = principal.session.as_ref().map(|session| session.id);
+    let (now, idle) = (identity.clock().now(), identity.settings.session_idle);
+    let items = identity.db().read(|reader| store::list(reader, principal.user_id, now, idle, current))?;
+    Ok(HttpResponse::Ok().json(Page { items, next_cursor: None, total: None }))
+}
+
+async fn end(signed_in: SignedIn, id: At<Id>, identity: Data<Identity>) -> Result<HttpResponse> {
+    identity.end_session(&signed_in.caller.actor(), signed_in.principal.user_id, id.0).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,354 @@
+//! What is done to users: made, changed, deleted, restored, unlocked.
+
+use super::{
+    model::{Kind, NewUser, Status, User, UserChange},
+    store,
+};
+use crate::{
+    access::{ADMIN, SYSTEM},
+    actor::Actor,
+    audit::Event,
+    clock::Time,
+    error::{Error, Faults, Result},
+    identity::{Email, Identity, Password, links, lockout, sessions},
+    ids::Id,
+    permit::Permit,
+    storage::Tx,
+    web::{Precondition, etag},
+};
+use serde_json::{Map, Value};
+
+/// A user on the way in, checked and with its password hashed.
+#[derive(Clone, Debug)]
+pub(in crate::identity) struct NewAccount {
+    pub email: Email,
+    pub name: Option<String>,
+    pub hashed: Option<String>,
+    pub roles: Vec<String>,
+    pub status: Status,
+    pub kind: Kind,
+    pub data: Map<String, Value>,
+}
+
+/// Writes a new account; the address must be free.
+pub(in crate::identity) fn insert(tx: &Tx<'_>, new: &NewAccount, now: Time) -> Result<User> {
+    let user = User {
+        id: Id::new(),
+        email: new.email.as_str().to_owned(),
+        name: new.name.clone(),
+        kind: new.kind,
+        status: new.status,
+        roles: new.roles.clone(),
+        data: new.data.clone(),
+        created_at: now,
+        updated_at: now,
+        last_login_at: None,
+        deleted_at: None,
+        deleted_by: None,
+        version: 1,
+    };
+    store::insert(tx, &user, &new.email, new.hashed.as_deref())?;
+    Ok(user)
+}
+
+impl NewAccount {
+    fn new(new: NewUser, hashed: Option<String>) -> Self {
+        Self {
+            email: new.email,
+            name: new.name,
+            hashed,
+            roles: new.roles,
+            status: new.status.unwrap_or(Status::Active),
+            kind: new.kind.unwrap_or(Kind::Person),
+            data: new.data,
+        }
+    }
+}
+
+impl Identity {
+    /// Makes a user; where it has no password yet, also the token of a link to choose one.
+    pub(super) async fn create_user(&self, permit: &Permit, new: NewUser) -> Result<(User, Option<String>)> {
+        let kind = new.kind.unwrap_or(Kind::Person);
+        self.check_roles(&new.roles, kind)?;
+        self.ensure_can_grant(permit, &new.roles)?;
+        let hashed = match &new.password {
+            Some(password) => Some(self.hash_new(password, &new.email, new.name.as_deref(), "/password").await?),
+            None => None,
+        };
+        let link = (hashed.is_none() && kind == Kind::Person).then(|| self.new_link()).transpose()?;
+        let account = NewAccount::new(new, hashed);
+        let (identity, creator) = (self.clone(), link.clone());
+        let user = self
+            .ledger
+            .change(&permit.actor(), move |tx| {
+                let now = identity.clock().now();
+                let user = insert(tx, &account, now)?;
+                if let Some(link) = &creator {
+                    links::insert(tx, link, links::Purpose::Password, Some(user.id), now)?;
+                }
+                let event = Event::new("user.created", "user", user.id).after(&user);
+                Ok((user, event))
+            })
+            .await?;
+        Ok((user, link.map(|link| link.token)))
+    }
+
+    pub(super) async fn change_user(
+        &self,
+        permit: &Permit,
+        id: Id,
+        change: UserChange,
+        precondition: Precondition,
+    ) -> Result<User> {
+        let (identity, permit) = (self.clone(), permit.clone());
+        let actor = permit.actor();
+        self.ledger
+            .change(&actor, move |tx| {
+                let before = live(tx, id)?;
+                precondition.check(&etag(before.version, 0))?;
+                identity.ensure_not_above(&permit, &before)?;
+                let (after, email) = identity.changed(&permit, &before, &change)?;
+                store::update(tx, &after, &email)?;
+                store::set_roles(tx, &after)?;
+                ensure_admin_stays(tx, &before)?;
+                if !after.is_active() {
+                    sessions::end_all(tx, id, None, after.updated_at)?;
+                }
+                identity.forget_principal(tx, id);
+                let event = Event::new("user.updated", "user", id).changed(&before, &after);
+                Ok((after, event))
+            })
+            .await
+    }
+
+    fn changed(&self, permit: &Permit, before: &User, change: &UserChange) -> Result<(User, Email)> {
+        let mut after = before.clone();
+        let email = match &change.email {
+            Some(email) => email.clone(),
+            None => before.email.parse().map_err(Error::internal)?,
+        };
+        email.as_str().clone_into(&mut after.email);
+        if let Some(name) = &change.name {
+            after.name.clone_from(name);
+        }
+        if let Some(roles) = &change.roles {
+            after.roles.clone_from(roles);
+            after.roles.sort();
+        }
+        if let Some(data) = &change.data {
+            merge(&mut after.data, data);
+        }
+        after.status = change.status.unwrap_or(before.status);
+        after.kind = change.kind.unwrap_or(before.kind);
+        self.check_roles(&after.roles, after.kind)?;
+        let added: Vec<_> = after.roles.iter().filter(|role| !before.roles.contains(role)).cloned().collect();
+        self.ensure_can_grant(permit, &added)?;
+        after.version += 1;
+        after.updated_at = self.clock().now();
+        Ok((after, email))
+    }
+
+    /// Users may change their own name.
+    pub(in crate::identity) async fn rename(&self, actor: &Actor, id: Id, name: Option<String>) -> Result<()> {
+        let identity = self.clone();
+        self.ledger
+            .change(actor, move |tx| {
+                let before = live(tx, id)?;
+                let mut after = before.clone();
+                after.name.clone_from(&name);
+                after.version += 1;
+                after.updated_at = identity.clock().now();
+                let email = before.email.parse().map_err(Error::internal)?;
+                store::update(tx, &after, &email)?;
+                identity.forget_principal(tx, id);
+                Ok(((), Event::new("user.updated", "user", id).changed(&before, &after)))
+            })
+            .await
+    }
+
+    pub(super) async fn delete_user(&self, permit: &Permit, id: Id, precondition: Precondition) -> Result<()> {
+        let (identity, permit) = (self.clone(), permit.clone());
+        let actor = permit.actor();
+        self.ledger
+            .change(&actor, move |tx| {
+                let before = live(tx, id)?;
+                precondition.check(&etag(before.version, 0))?;
+                identity.ensure_not_above(&permit, &before)?;
+                let now = identity.clock().now();
+                let mut after = before.clone();
+                after.deleted_at = Some(now);
+                after.deleted_by = permit.user_id();
+                after.updated_at = now;
+                after.version += 1;
+                let email = before.email.parse().map_err(Error::internal)?;
+                store::update(tx, &after, &email)?;
+                ensure_admin_stays(tx, &before)?;
+                sessions::end_all(tx, id, None, now)?;
+                links::remove_all(tx, id)?;
+                identity.forget_principal(tx, id);
+                Ok(((), Event::new("user.deleted", "user", id).before(&before)))
+            })
+            .await
+    }
+
+    pub(super) async fn restore_user(&self, permit: &Permit, id: Id) -> Result<User> {
+        let (identity, permit) = (self.clone(), permit.clone());
+        let actor = permit.actor();
+        self.ledger
+            .change(&actor, move |tx| {
+                let before = store::find(tx, id)?.ok_or_else(Error::not_found)?;
+                if before.deleted_at.is_none() {
+                    return Err(Error::conflict("This user is not deleted."));
+                }
+                identity.ensure_not_above(&permit, &before)?;
+                let mut after = before.clone();
+                after.deleted_at = None;
+                after.deleted_by = None;
+                after.updated_at = identity.clock().now();
+                after.version += 1;
+                let email = before.email.parse().map_err(Error::internal)?;
+                store::update(tx, &after, &email)?;
+                let event = Event::new("user.restored", "user", id).changed(&before, &after);
+                Ok((after, event))
+            })
+            .await
+    }
+
+    /// Lifts the account's waiting and locks, from every network.
+    pub(super) async fn unlock_user(&self, permit: &Permit, id: Id) -> Result<User> {
+        let identity = self.clone();
+        self.ledger
+            .change(&permit.actor(), move |tx| {
+                let user = live(tx, id)?;
+                lockout::unlock(tx, &identity.account_key(&user.email))?;
+                Ok((user, Event::new("user.unlocked", "user", id)))
+            })
+            .await
+    }
+
+    pub(super) async fn revoke_sessions(&self, permit: &Permit, id: Id) -> Result<usize> {
+        let identity = self.clone();
+        self.ledger
+            .change(&permit.actor(), move |tx| {
+                live(tx, id)?;
+                let ended = sessions::end_all(tx, id, None, identity.clock().now())?;
+                identity.forget_principal(tx, id);
+                let event = Event::new("user.sessions_revoked", "user", id);
+                Ok((ended, event.after(&serde_json::json!({ "sessions": ended }))))
+            })
+            .await
+    }
+
+    /// A link to choose a password, for the administrator to hand over. Earlier ones stop working.
+    pub(super) async fn password_link(&self, permit: &Permit, id: Id) -> Result<(String, Time)> {
+        let link = self.new_link()?;
+        let (identity, permit, new) = (self.clone(), permit.clone(), link.clone());
+        let actor = permit.actor();
+        let expires_at = self
+            .ledger
+            .change(&actor, move |tx| {
+                let user = live(tx, id)?;
+                identity.ensure_not_above(&permit, &user)?;
+                links::remove_all(tx, id)?;
+                let expires_at = links::insert(tx, &new, links::Purpose::Password, Some(id), identity.clock().now())?;
+                Ok((expires_at, Event::new("user.password_link_issued", "user", id)))
+            })
+            .await?;
+        Ok((link.token, expires_at))
+    }
+
+    /// Roles that exist, and `system` for services alone.
+    fn check_roles(&self, roles: &[String], kind: Kind) -> Result<()> {
+        let snapshot = self.roles.snapshot();
+        let mut faults = Faults::default();
+        for (index, role) in roles.iter().enumerate() {
+            if snapshot.get(role).is_none() {
+                faults.push(format!("/roles/{index}"), "unknown", format!("There is no role `{role}`."));
+            } else if role == SYSTEM && kind != Kind::Service {
+                let message = "The role system is for service accounts alone.";
+                faults.push(format!("/roles/{index}"), "invalid", message);
+            }
+        }
+        faults.into_result()
+    }
+
+    /// Nobody grants what they do not hold.
+    fn ensure_can_grant(&self, permit: &Permit, roles: &[String]) -> Result<()> {
+        match self.beyond(permit, roles) {
+            Some(role) => Err(Error::forbidden(format!(
+                "You cannot give the role {role}, since it allows more than you may do yourself."
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Nobody takes over an account that may do more than they.
+    fn ensure_not_above(&self, permit: &Permit, user: &User) -> Result<()> {
+        match self.beyond(permit, &user.roles) {
+            Some(role) => Err(Error::forbidden(format!(
+                "This account has the role {role}, which allows more than you may do yourself."
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// The first role that allows something which the caller may not do.
+    fn beyond(&self, permit: &Permit, roles: &[String]) -> Option<String> {
+        let held = permit.caller().grants();
+        let snapshot = self.roles.snapshot();
+        let beyond = |name: &&String| {
+            snapshot.get(name).is_some_and(|role| {
+                role.clearance > held.clearance() || !role.permissions.iter().all(|one| held.can_grant(one))
+            })
+        };
+        roles.iter().find(beyond).cloned()
+    }
+
+    /// Hashes a new password, once it will do.
+    pub(in crate::identity) async fn hash_new(
+        &self,
+        password: &Password,
+        email: &Email,
+        name: Option<&str>,
+        pointer: &str,
+    ) -> Result<String> {
+        self.settings
+            .password
+            .check(password, email.as_str(), name, pointer)
+            .map_err(|fault| Error::invalid(vec![fault]))?;
+        self.hasher.hash(password.clone()).await
+    }
+}
+
+/// A user that is not deleted.
+fn live(tx: &Tx<'_>, id: Id) -> Result<User> {
+    store::find(tx, id)?.filter(|user| user.deleted_at.is_none()).ok_or_else(Error::not_found)
+}
+
+/// Refuses the change under way when it took the last administrator away.
+fn ensure_admin_stays(tx: &Tx<'_>, before: &User) -> Result<()> {
+    let was_admin = before.is_active() && before.kind == Kind::Person && before.roles.iter().any(|role| role == ADMIN);
+    if was_admin && !store::has_admin(tx)? {
+        return Err(Error::conflict("This is the last administrator. Make somebody else one first."));
+    }
+    Ok(())
+}
+
+/// Applies a merge patch (RFC 7396): null removes, objects merge, everything else replaces.
+fn merge(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
+    for (name, change) in patch {
+        match change {
+            Value::Null => drop(target.shift_remove(name)),
+            Value::Object(change) => {
+                let member = target.entry(name).or_insert_with(|| Value::Object(Map::new()));
+                if !member.is_object() {
+                    *member = Value::Object(Map::new());
+                }
+                if let Value::Object(member) = member {
+                    merge(member, change);
+                }
+            }
+            other => drop(target.insert(name.clone(), other.clone())),
+        }
+    }
+}

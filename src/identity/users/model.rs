@@ -1,0 +1,150 @@
+//! A user as it is kept, shown, made and changed.
+
+use crate::{
+    access::ANONYMOUS,
+    clock::Time,
+    error::Faults,
+    identity::{Email, Password},
+    ids::Id,
+    web::{Body, nullable},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+const NAME_CHARS: usize = 200;
+const DATA_BYTES: usize = 10 * 1024;
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($variant),+ }
+
+        impl $name {
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            pub(super) fn parse(text: &str) -> Option<Self> {
+                match text { $($word => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+words!(
+    /// Who the account is for.
+    Kind { Person = "person", Service = "service" }
+);
+words!(
+    /// Whether one can sign in to it.
+    Status { Active = "active", Disabled = "disabled", Pending = "pending" }
+);
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct User {
+    pub id: Id,
+    pub email: String,
+    pub name: Option<String>,
+    pub kind: Kind,
+    pub status: Status,
+    pub roles: Vec<String>,
+    pub data: Map<String, Value>,
+    pub created_at: Time,
+    pub updated_at: Time,
+    pub last_login_at: Option<Time>,
+    pub deleted_at: Option<Time>,
+    pub deleted_by: Option<Id>,
+    #[serde(skip)]
+    pub version: i64,
+}
+
+impl User {
+    /// May sign in and do things.
+    pub fn is_active(&self) -> bool {
+        self.status == Status::Active && self.deleted_at.is_none()
+    }
+}
+
+/// A user as others see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct UserView {
+    #[serde(flatten)]
+    pub user: User,
+    pub locked_until: Option<Time>,
+    pub mfa_enabled: bool,
+}
+
+impl UserView {
+    pub fn new(user: User, locked_until: Option<Time>) -> Self {
+        Self { user, locked_until, mfa_enabled: false }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct NewUser {
+    pub email: Email,
+    pub name: Option<String>,
+    pub password: Option<Password>,
+    #[serde(default)]
+    pub roles: Vec<String>,
+    pub status: Option<Status>,
+    pub kind: Option<Kind>,
+    #[serde(default)]
+    pub data: Map<String, Value>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct UserChange {
+    pub email: Option<Email>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub name: Option<Option<String>>,
+    pub roles: Option<Vec<String>>,
+    pub status: Option<Status>,
+    pub kind: Option<Kind>,
+    pub data: Option<Map<String, Value>>,
+}
+
+impl Body for NewUser {
+    const VERBATIM: &'static [&'static str] = &["password"];
+
+    fn check(&self, faults: &mut Faults) {
+        check_name(self.name.as_deref(), faults);
+        check_roles(&self.roles, faults);
+        check_data(&self.data, faults);
+    }
+}
+
+impl Body for UserChange {
+    fn check(&self, faults: &mut Faults) {
+        check_name(self.name.as_ref().and_then(Option::as_deref), faults);
+        check_roles(self.roles.as_deref().unwrap_or_default(), faults);
+        if let Some(data) = &self.data {
+            check_data(data, faults);
+        }
+    }
+}
+
+pub(in crate::identity) fn check_name(name: Option<&str>, faults: &mut Faults) {
+    if name.is_some_and(|name| name.chars().count() > NAME_CHARS) {
+        faults.push("/name", "too_long", format!("A name has at most {NAME_CHARS} characters."));
+    }
+}
+
+fn check_roles(roles: &[String], faults: &mut Faults) {
+    for (index, role) in roles.iter().enumerate() {
+        if role == ANONYMOUS {
+            let message = "The role anonymous is for callers without an account; nobody is given it.";
+            faults.push(format!("/roles/{index}"), "invalid", message);
+        } else if roles[..index].contains(role) {
+            faults.push(format!("/roles/{index}"), "repeated", format!("The role {role} is named twice."));
+        }
+    }
+}
+
+fn check_data(data: &Map<String, Value>, faults: &mut Faults) {
+    if serde_json::to_string(data).map_or(usize::MAX, |text| text.len()) > DATA_BYTES {
+        faults.push("/data", "too_long", format!("`data` has at most {DATA_BYTES} bytes as compact JSON."));
+    }
+}
