@@ -12,7 +12,7 @@ use crate::{
     clock::Time,
     error::{Code, Error, Result},
     ids::Id,
-    permit::{Principal, SessionKind, SessionRef},
+    permit::{Authenticate, Credential, Grants, Principal, SessionKind, SessionRef},
 };
 use std::{
     sync::{
@@ -26,15 +26,6 @@ use std::{
 const USE_WRITTEN_EVERY: Duration = Duration::from_secs(60);
 /// What an entry takes beside its key, about.
 const ENTRY_BYTES: usize = 1024;
-
-/// What a request brings along.
-#[derive(Clone, Copy, Debug)]
-pub enum Credentials<'a> {
-    /// `Authorization: Bearer …`
-    Bearer(&'a str),
-    /// The console's cookie.
-    Cookie(&'a str),
-}
 
 /// Says who somebody is. Clones share the cache.
 #[derive(Clone)]
@@ -53,23 +44,16 @@ struct Known {
     last_written: AtomicI64,
 }
 
-impl Authenticator {
-    /// Keeps verified credentials for `ttl` and in `capacity_bytes` at most.
-    pub fn new(identity: Identity, capacity_bytes: u64, ttl: Duration) -> Self {
-        let principals = identity.roles.principals().clone();
-        let known =
-            Cache::sharing(principals, "principals", capacity_bytes, ttl, |key: &Box<str>, _| key.len() + ENTRY_BYTES);
-        Self { identity, known }
-    }
+#[allow(clippy::borrowed_box)]
+fn weigh(token: &Box<str>, _: &Arc<Known>) -> usize {
+    token.len() + ENTRY_BYTES
+}
 
-    pub fn stats(&self) -> CacheStats {
-        self.known.stats()
-    }
-
-    pub fn authenticate(&self, credentials: Credentials<'_>) -> Result<Arc<Principal>> {
-        let (secret, kind) = match credentials {
-            Credentials::Bearer(token) => (token, SessionKind::Token),
-            Credentials::Cookie(secret) => (secret, SessionKind::Cookie),
+impl Authenticate for Authenticator {
+    fn authenticate(&self, credential: Credential<'_>) -> Result<Arc<Principal>> {
+        let (secret, kind) = match credential {
+            Credential::Bearer(token) => (token, SessionKind::Token),
+            Credential::Cookie(secret) => (secret, SessionKind::Cookie),
         };
         let now = self.identity.clock().now();
         let known = match self.known.get(secret).filter(|known| known.kind == kind) {
@@ -78,6 +62,23 @@ impl Authenticator {
         };
         self.admit(&known, now)?;
         Ok(known.principal.clone())
+    }
+
+    fn anonymous(&self) -> Arc<Grants> {
+        self.identity.roles.snapshot().anonymous()
+    }
+}
+
+impl Authenticator {
+    /// Keeps verified credentials for `ttl` and in `capacity_bytes` at most.
+    pub fn new(identity: Identity, capacity_bytes: u64, ttl: Duration) -> Self {
+        let principals = identity.roles.principals().clone();
+        let known = Cache::sharing(principals, "principals", capacity_bytes, ttl, weigh);
+        Self { identity, known }
+    }
+
+    pub fn stats(&self) -> CacheStats {
+        self.known.stats()
     }
 
     /// Checks what time alone changes, and notes the use.

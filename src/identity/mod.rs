@@ -12,7 +12,7 @@ mod users;
 mod authenticate;
 mod housekeeping;
 
-pub use authenticate::{Authenticator, Credentials};
+pub use authenticate::Authenticator;
 pub use email::Email;
 pub use handle::Identity;
 pub use hasher::{Hasher, Verified};

@@ -10,28 +10,21 @@ use crate::{
         entities::{Entities, EntityCache},
         entity_types::EntityTypes,
     },
-    error::Result,
+    error::{Error, Result},
     filter::CursorKey,
-    identity::Hasher,
+    identity::{Authenticator, Closed, Identity},
     kill_switch::KillSwitch,
     observability::Traffic,
-    permit::{Authenticate, Credential, Grants, Principal, unauthenticated},
+    permit::Authenticate,
     rate_limit::RateLimiter,
     secrets::Keyring,
     storage::{self, DataFolder, FolderLock},
 };
 use std::{sync::Arc, time::Duration};
 
-/// Knows nobody yet.
-struct Strangers(Roles);
-
-impl Authenticate for Strangers {
-    fn authenticate(&self, _: Credential<'_>) -> Result<Arc<Principal>> {
-        Err(unauthenticated())
-    }
-
-    fn anonymous(&self) -> Arc<Grants> {
-        self.0.snapshot().anonymous()
+impl Closed for KillSwitch {
+    fn refusal(&self) -> Option<Error> {
+        self.refuses_log_in()
     }
 }
 
@@ -44,7 +37,8 @@ pub struct App {
     pub keyring: Keyring,
     pub ledger: Ledger,
     pub roles: Roles,
-    pub hasher: Hasher,
+    pub identity: Identity,
+    pub authenticator: Authenticator,
     pub entity_types: EntityTypes,
     pub entities: Entities,
     pub kill_switch: KillSwitch,
@@ -68,7 +62,12 @@ impl App {
         let (db, writer) = storage::open(folder.path(), &options)?;
         let ledger = Ledger::new(db.clone(), writer, clock.clone());
         let roles = Roles::load(&db, Generations::default())?;
-        let hasher = Hasher::start(config.auth.bcrypt_cost)?;
+        let identity = Identity::new(ledger.clone(), roles.clone(), keyring.clone(), &config)?;
+        let authenticator = Authenticator::new(
+            identity.clone(),
+            u64::from(config.cache.capacity_mb) << 18,
+            Duration::from_secs(config.cache.hot_s.into()),
+        );
         let entity_types = EntityTypes::load(&db)?;
         let warm = Duration::from_secs(config.cache.warm_s.into());
         let entities = Entities {
@@ -80,6 +79,7 @@ impl App {
         let kill_switch = KillSwitch::open(ledger.clone(), folder.path(), &config.kill_switch.allow)?;
         let limits = RateLimiter::new(&config.limits, roles.clone(), clock.clone());
         let traffic = Arc::new(Traffic::new(clock.clone()));
+        identity.ask(Arc::new(kill_switch.clone()));
         Ok(Self {
             config,
             clock,
@@ -87,7 +87,8 @@ impl App {
             keyring,
             ledger,
             roles,
-            hasher,
+            identity,
+            authenticator,
             entity_types,
             entities,
             kill_switch,
@@ -98,7 +99,7 @@ impl App {
     }
 
     pub fn authenticator(&self) -> Arc<dyn Authenticate> {
-        Arc::new(Strangers(self.roles.clone()))
+        Arc::new(self.authenticator.clone())
     }
 
     /// Cursors outlive a restart: their key is derived from one that does.

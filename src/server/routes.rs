@@ -5,6 +5,7 @@ use crate::{
     access, audit,
     data::{entities, entity_types},
     error::{Code, Error, Result},
+    identity,
     permit::Route,
 };
 use actix_web::{
@@ -15,7 +16,14 @@ use actix_web::{
 use std::collections::BTreeMap;
 
 pub fn routes() -> Vec<Route> {
-    [access::routes(), audit::routes(), entity_types::routes(), entities::routes(), super::overview::routes()]
+    [
+        identity::routes(),
+        access::routes(),
+        audit::routes(),
+        entity_types::routes(),
+        entities::routes(),
+        super::overview::routes(),
+    ]
         .into_iter()
         .flatten()
         .collect()

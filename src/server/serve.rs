@@ -51,7 +51,7 @@ pub fn run(loaded: Loaded, run_command: RunCommand) -> Result<()> {
     actix_web::rt::System::new().block_on(async {
         let server = start(App::open(loaded, Clock::system())?).await?;
         let control = Control::start(&server.app, run_command)?;
-        announce(&server);
+        announce(&server).await?;
         wait_for_signal().await;
         drop(control);
         tracing::info!("shutting down; a second signal ends at once");
@@ -63,9 +63,14 @@ pub fn run(loaded: Loaded, run_command: RunCommand) -> Result<()> {
     })
 }
 
-fn announce(server: &Server) {
+async fn announce(server: &Server) -> Result<()> {
     tracing::info!(address = %server.address, version = env!("CARGO_PKG_VERSION"), "serving");
     println!("Portcullis serves on http://{}", server.address);
+    let identity = &server.app.identity;
+    if let Some(token) = identity.setup_token().await? {
+        println!("Make the first administrator, within a day: {}", identity.setup_url(&token));
+    }
+    Ok(())
 }
 
 async fn wait_for_signal() {
@@ -108,6 +113,7 @@ pub async fn start(app: App) -> Result<Server> {
         Error::new(Code::Unavailable, format!("cannot listen on {listen}: {cause}. Choose another with --listen."))
     })?;
     let address = server.addrs().first().copied().unwrap_or(listen);
+    app.identity.reached_at(format!("http://{address}"));
     let server = server.run();
     let handle = server.handle();
     let finished = tokio::spawn(server);
@@ -117,7 +123,10 @@ pub async fn start(app: App) -> Result<Server> {
 
 fn jobs(app: &App) -> Engine {
     let ledger = &app.ledger;
-    Engine::new(ledger.writer().clone(), ledger.db().clone(), app.clock.clone()).ask(Arc::new(app.kill_switch.clone()))
+    let mut engine = Engine::new(ledger.writer().clone(), ledger.db().clone(), app.clock.clone())
+        .ask(Arc::new(app.kill_switch.clone()));
+    app.identity.keep_house(&mut engine);
+    engine
 }
 
 fn reaper(connections: Connections) -> JoinHandle<()> {
@@ -174,7 +183,7 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(Data::from(app.config.clone()))
         .app_data(Data::new(app.ledger.clone()))
         .app_data(Data::new(app.roles.clone()))
-        .app_data(Data::new(app.hasher.clone()))
+        .app_data(Data::new(app.identity.clone()))
         .app_data(Data::new(app.cursor_key()))
         .app_data(Data::new(app.entity_types.clone()))
         .app_data(Data::new(app.entities.clone()))

@@ -159,6 +159,7 @@ async fn me(signed_in: SignedIn, identity: Data<Identity>) -> Result<HttpRespons
 }
 
 #[derive(Debug, Deserialize)]
+#[allow(clippy::option_option)]
 struct ProfileChange {
     #[serde(default, deserialize_with = "nullable")]
     name: Option<Option<String>>,
