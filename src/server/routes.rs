@@ -24,9 +24,9 @@ pub fn routes() -> Vec<Route> {
         entities::routes(),
         super::overview::routes(),
     ]
-        .into_iter()
-        .flatten()
-        .collect()
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The built-in nouns under `/api/v1`, which no entity type may take as its alias.
