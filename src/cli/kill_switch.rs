@@ -95,6 +95,11 @@ fn enable(activation: Activation, app: &App, terminal: &mut dyn Terminal) -> Res
         return Ok(Exit::Done);
     }
     let file = app.folder.join("KILL");
+    if file.exists() {
+        terminal
+            .talk("Everything is closed now. The disk does not take more than the file KILL, which keeps it so.")?;
+        return Ok(Exit::Done);
+    }
     let advice = format!("The disk does not take it. Make the file {} to close everything.", file.display());
     Err(Error::unavailable(advice))
 }

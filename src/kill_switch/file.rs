@@ -71,6 +71,18 @@ impl Shared {
         self.set_by_file(state.clone()).map(|before| (before, state))
     }
 
+    /// Leaves the file for the next start, when the database cannot be written. Says whether it is there.
+    pub(super) fn leave_file(&self, state: &State) -> bool {
+        let _looking = self.file.looking.lock().unwrap_or_else(PoisonError::into_inner);
+        // A disk without room for the reason may still have room for a name.
+        let _ = fs::write(&self.file.path, state.reason.as_deref().unwrap_or_default());
+        let left = self.file.exists();
+        if left {
+            self.set_by_file(state.clone());
+        }
+        left
+    }
+
     pub(super) fn remove_file(&self) -> Result<()> {
         let _looking = self.file.looking.lock().unwrap_or_else(PoisonError::into_inner);
         if self.file.exists() {

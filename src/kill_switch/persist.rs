@@ -2,7 +2,7 @@
 //! trying, and the event says that it was written late.
 
 use super::{
-    state::{self, State},
+    state::{self, Scope, State},
     switch::Shared,
 };
 use crate::{
@@ -45,7 +45,8 @@ fn event(action: &'static str, before: &State, after: &Told) -> Event {
 /// Writes that the switch was set to `state`; whether that is on disk already.
 /// What is kept is what holds by then: a late write must not close again what was opened meanwhile.
 pub(super) fn activation(shared: &Arc<Shared>, actor: Actor, before: State, state: State) -> bool {
-    persist(shared, actor, move |shared, tx, late| {
+    let stop_gap = (state.scope == Some(Scope::All)).then(|| state.clone());
+    persist(shared, actor, stop_gap, move |shared, tx, late| {
         state::store(tx, &shared.by_switch())?;
         Ok(event("kill_switch.activated", &before, &Told { late, ..told(state.clone()) }))
     })
@@ -54,35 +55,42 @@ pub(super) fn activation(shared: &Arc<Shared>, actor: Actor, before: State, stat
 /// Writes that the `KILL` file came or went. The file itself is what is kept.
 pub(super) fn by_file(shared: &Arc<Shared>, before: State, after: State) {
     let action = if after.active { "kill_switch.activated" } else { "kill_switch.deactivated" };
-    persist(shared, Actor::system("KILL file"), move |_, _, late| {
+    persist(shared, Actor::system("KILL file"), None, move |_, _, late| {
         Ok(event(action, &before, &Told { late, ..told(after.clone()) }))
     });
 }
 
+/// Writes in the background until it is written; whether it is so at once. What is a `stop_gap` is kept by the
+/// `KILL` file until then, so that it outlives the process.
 fn persist(
     shared: &Arc<Shared>,
     actor: Actor,
+    stop_gap: Option<State>,
     change: impl Fn(&Shared, &Tx<'_>, bool) -> Result<Event> + Send + Sync + 'static,
 ) -> bool {
     let (report, first) = mpsc::channel();
     let (weak, change) = (Arc::downgrade(shared), Arc::new(change));
     let spawned = thread::Builder::new().name("kill-switch".into()).spawn(move || {
-        let mut late = false;
+        let (mut late, mut left) = (false, false);
         while let Some(shared) = weak.upgrade() {
             let (inside, change) = (weak.clone(), change.clone());
             let outcome = shared.ledger.change_blocking(&actor, move |tx| {
                 let shared = inside.upgrade().ok_or_else(|| Error::internal("the kill switch is gone"))?;
                 Ok(((), change(&shared, tx, late)?))
             });
-            drop(shared);
             let Err(error) = outcome else {
                 let _ = report.send(true);
+                if left && let Err(error) = shared.remove_file() {
+                    tracing::warn!(?error, "the kill switch is written, but its stop-gap is still there");
+                }
                 return;
             };
             if !late {
+                left = stop_gap.as_ref().is_some_and(|state| shared.leave_file(state));
                 tracing::error!(?error, "the kill switch took effect but could not be written yet; trying on");
                 let _ = report.send(false);
             }
+            drop(shared);
             late = true;
             thread::sleep(TRY_AGAIN);
         }

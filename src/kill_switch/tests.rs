@@ -128,11 +128,13 @@ fn switching_on_works_when_nothing_can_be_written_and_is_written_late() {
     refuse_writes(&ledger, true);
     let (state, kept) = switch.activate(&Actor::cli(), because(Scope::All, "full disk"));
     assert!(state.active && !kept && !switch.may_run());
+    assert!(folder.path().join("KILL").exists() && self::switch(folder.path(), &ledger).state().active);
     assert!(switch.deactivate(&Actor::cli(), None).is_err(), "opening must be written");
     assert!(switch.state().active);
     refuse_writes(&ledger, false);
     eventually(|| events(&ledger).len() == 1);
     assert_eq!(events(&ledger)[0]["changes"]["after"]["late"], true);
+    eventually(|| !folder.path().join("KILL").exists());
     assert_eq!(self::switch(folder.path(), &ledger).state().reason.as_deref(), Some("full disk"));
     switch.deactivate(&Actor::cli(), None).unwrap();
     assert!(!self::switch(folder.path(), &ledger).state().active);
