@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 
 const ROLES: [&str; 3] = ["viewer", "analyst", "admin"];
 
-/// Doors that change who is signed in; knocked on last, by somebody who is signed in for that alone.
+/// Doors that end sessions; knocked on by somebody who is signed in for that alone.
 fn ends_session(route: &Route) -> bool {
     route.path.starts_with("/auth/logout") || route.path.contains("/sessions")
 }
@@ -51,6 +51,7 @@ fn every_route_lets_in_whom_it_should() {
     let admin = site.admin();
     admin.post("/entity-types", &json!({"name": "orders"})).expect(201);
     let stranger = site.user(&admin, "stranger", &[]);
+    site.user(&admin, "leaver", &[]);
     let mut grid = String::new();
     for route in routes() {
         let name = format!("{} {}", route.method, route.path);
@@ -61,7 +62,7 @@ fn every_route_lets_in_whom_it_should() {
             Need::Public(reason) => assert!(!reason.is_empty(), "{name} is open without a reason"),
             _ => assert_eq!(nobody, "401", "{name} lets nobody in"),
         }
-        let stranger = if ends_session(&route) { site.log_in("stranger@example.org") } else { stranger.clone() };
+        let stranger = if ends_session(&route) { site.log_in("leaver@example.org") } else { stranger.clone() };
         let met = verdict(&knock(&stranger, &route));
         let _ = write!(grid, " stranger {met:<5}");
         if let Need::Permission { .. } = route.need {

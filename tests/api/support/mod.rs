@@ -88,7 +88,9 @@ impl Site {
 
     /// The first administrator, made with the set-up link.
     pub fn admin(&self) -> Actor {
-        let token = self.app.setup_token().expect("a set-up link");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let token =
+            runtime.block_on(self.app.identity.setup_token()).expect("an answer").expect("nobody administers yet");
         let body = json!({"token": token, "email": "admin@example.org", "password": PASSWORD, "name": "Ada Admin"});
         self.nobody().post("/setup", &body).expect(201);
         self.log_in("admin@example.org")
