@@ -3,13 +3,11 @@
 
 /// Names of keys.
 pub(super) const KEYS: &[&str] = &[
-    "flags",
     "server.public_dir",
     "tls.cert",
     "tls.key",
     "tls.acme_email",
     "tls.acme_domains",
-    "auth.challenge_after",
     "auth.require_mfa_roles",
     "auth.enforcement",
     "limits.routes",

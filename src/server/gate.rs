@@ -81,7 +81,7 @@ impl Inner {
         self.kill_switch.refuses(route, request.method()).map_or(Ok(()), Err)?;
         if let Some(principal) = &caller.principal {
             self.kill_switch.refuses_caller(route, &caller).map_or(Ok(()), Err)?;
-            self.limit(request, self.limits.check_caller(principal), &caller.actor())?;
+            self.limit(request, self.limits.check_caller(principal), || caller.actor())?;
         }
         Ok(caller)
     }
@@ -98,18 +98,18 @@ impl Inner {
         let known = present(request)
             .and_then(|credential| credential.map(|known| self.authenticate.authenticate(known)).transpose());
         if class == LimitClass::Login || !matches!(known, Ok(Some(_))) {
-            self.limit(request, self.limits.check_ip(class, ip), &Actor::anonymous().from_request(ip, None))?;
+            self.limit(request, self.limits.check_ip(class, ip), || Actor::anonymous().from_request(ip, None))?;
         }
         known.or_else(|error| if open { Ok(None) } else { Err(error) })
     }
 
     /// Leaves the verdict for the answer's headers, and refuses when the limit is reached.
-    fn limit(&self, request: &HttpRequest, verdict: Option<Verdict>, actor: &Actor) -> Result<()> {
+    fn limit(&self, request: &HttpRequest, verdict: Option<Verdict>, who: impl FnOnce() -> Actor) -> Result<()> {
         let Some(verdict) = verdict else { return Ok(()) };
         request.extensions_mut().insert(verdict);
         let Some(error) = verdict.refusal() else { return Ok(()) };
         let event = Event::new("request.limited", "limit", verdict.policy());
-        self.ledger.note(actor, event.outcome(Outcome::Denied));
+        self.ledger.note(&who(), event.outcome(Outcome::Denied));
         Err(error)
     }
 

@@ -1,10 +1,11 @@
-//! The state of the app at a glance, for the console's first page.
+//! The state of the instance at a glance, for the console's first page.
 
 use crate::{
     audit::Ledger,
     clock::{Clock, Time},
     config::Config,
     error::Result,
+    kill_switch::{KillSwitch, State},
     observability::{Point, Traffic},
     permit::{Allowed, Route, rights::ReadOverview},
     storage::Reader,
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 pub fn routes() -> Vec<Route> {
     vec![
-        Route::get("/overview", "The state of this app", overview),
+        Route::get("/overview", "The state of this instance", overview),
         Route::get("/overview/series", "Requests of the last hour, by minute", series),
     ]
 }
@@ -35,6 +36,49 @@ struct Overview {
     #[serde(flatten)]
     counts: Counts,
     database: Sizes,
+    kill_switch: State,
+    warnings: Vec<Warning>,
+}
+
+/// Something about how this instance is set up that its owner should know.
+#[derive(Serialize)]
+struct Warning {
+    code: &'static str,
+    title: &'static str,
+    detail: &'static str,
+}
+
+fn warnings(config: &Config) -> Vec<Warning> {
+    let exposed = !config.server.listen.ip().is_loopback();
+    let plain = config.server.public_url.as_ref().is_none_or(|url| url.starts_with("http://"));
+    let any_origin = config.cors.origins.iter().any(|origin| &**origin == "*");
+    let all = [
+        (
+            !config.limits.enabled,
+            Warning {
+                code: "limits_off",
+                title: "Rate limits are off",
+                detail: "Anybody may call as often as they like. Set limits.enabled to true.",
+            },
+        ),
+        (
+            exposed && plain,
+            Warning {
+                code: "plain_http",
+                title: "Reachable without encryption",
+                detail: "It listens beyond this machine. Put a proxy with TLS in front, and set server.public_url.",
+            },
+        ),
+        (
+            any_origin,
+            Warning {
+                code: "any_origin",
+                title: "Pages of any site may call the API",
+                detail: "Name the origins that need it in cors.origins.",
+            },
+        ),
+    ];
+    all.into_iter().filter_map(|(holds, warning)| holds.then_some(warning)).collect()
 }
 
 #[derive(Serialize)]
@@ -86,6 +130,7 @@ async fn overview(
     config: Data<Config>,
     clock: Data<Clock>,
     started: Data<StartedAt>,
+    kill_switch: Data<KillSwitch>,
 ) -> Result<Json<Overview>> {
     let now = clock.now();
     let counts = ledger.db().read_off(move |reader| count(reader, now)).await?;
@@ -99,6 +144,8 @@ async fn overview(
         uptime_s: now.since(started.0).as_secs(),
         counts,
         database: Sizes { size_bytes, wal_bytes },
+        kill_switch: kill_switch.state(),
+        warnings: warnings(&config),
     }))
 }
 
