@@ -75,12 +75,13 @@ function objectOf({ target, changes }, noun) {
   return target?.type === 'role' && target.id ? `${noun} ${target.id}` : article(noun);
 }
 
-export const actorName = ({ actor }) =>
-  actor?.label ||
-  { cli: 'The command line', system: 'The system', anonymous: 'Someone not signed in', api_key: 'An API key' }[
-    actor?.type
-  ] ||
-  'A user';
+const ACTORS = { cli: 'The command line', system: 'The system', api_key: 'An API key' };
+
+export function actorName({ actor }) {
+  if (!actor || actor.type === 'anonymous') return 'Someone not signed in';
+  if (!actor.label) return ACTORS[actor.type] ?? 'A user';
+  return actor.type === 'user' ? actor.label : actor.label.charAt(0).toUpperCase() + actor.label.slice(1);
+}
 
 export function sentenceOf(event) {
   const done = event.outcome === 'success';

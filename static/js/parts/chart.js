@@ -10,7 +10,8 @@ const clock = (iso) => new Date(iso).toLocaleTimeString(undefined, { hour: '2-di
 function roundUp(value) {
   if (value <= 4) return 4;
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 3, 4, 5, 6, 8, 10].map((step) => step * power).find((step) => step >= value);
+  const tops = [1, 2, 3, 4, 5, 6, 8, 10, 20].map((step) => step * power);
+  return tops.find((top) => top >= value && top % 2 === 0);
 }
 
 function path(points, key, top) {

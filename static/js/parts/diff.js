@@ -1,6 +1,8 @@
 // What a change did, field by field.
 
-import { h, sentence } from '../main.js';
+import { exactTime, h, sentence } from '../main.js';
+
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/;
 
 const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
 
@@ -14,19 +16,20 @@ function flatten(value, prefix = '', into = new Map()) {
   return into;
 }
 
-export function plain(value) {
+function plain(value) {
   if (value === null || value === undefined || value === '') return 'nothing';
+  if (TIME.test(value)) return exactTime(value);
   if (value === true) return 'yes';
   if (value === false) return 'no';
   if (Array.isArray(value) && value.every((item) => typeof item !== 'object')) return value.join(', ') || 'nothing';
   return typeof value === 'object' ? JSON.stringify(value, null, 1) : String(value);
 }
 
-export function differences(before, after) {
+function differences(before, after) {
   const old = flatten(before);
   const now = flatten(after);
   return [...new Set([...old.keys(), ...now.keys()])]
-    .filter((key) => JSON.stringify(old.get(key)) !== JSON.stringify(now.get(key)))
+    .filter((key) => JSON.stringify(old.get(key) ?? null) !== JSON.stringify(now.get(key) ?? null))
     .map((key) => ({ key, before: old.get(key), after: now.get(key), had: old.has(key), has: now.has(key) }));
 }
 
