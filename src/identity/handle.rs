@@ -1,6 +1,6 @@
 //! The handle for everything about identity.
 
-use super::{Hasher, Lockout, Policy, Tokens, sessions::Closed, users};
+use super::{Hasher, Lockout, Policy, Tokens, offline::OfflineTries, sessions::Closed, users};
 use crate::{
     access::Roles,
     audit::Ledger,
@@ -28,6 +28,7 @@ pub struct Parts {
     pub(super) hasher: Hasher,
     pub(super) tokens: Tokens,
     pub(super) lockout: Lockout,
+    pub(super) offline: OfflineTries,
     pub(super) settings: Settings,
     pub(super) gate: OnceLock<Arc<dyn Closed>>,
     keyring: Keyring,
@@ -74,6 +75,7 @@ impl Identity {
             hasher: Hasher::start(auth.bcrypt_cost)?,
             tokens: Tokens::new(keyring.clone(), ledger.clock().clone(), minutes(auth.access_token_minutes)),
             lockout: Lockout::new(ledger.clone(), auth.lockout_failures, minutes(auth.lockout_minutes)),
+            offline: OfflineTries::default(),
             settings,
             gate: OnceLock::new(),
             address: OnceLock::new(),

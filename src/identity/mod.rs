@@ -7,6 +7,7 @@ mod token;
 mod lockout;
 mod handle;
 mod links;
+mod offline;
 mod sessions;
 mod users;
 mod authenticate;

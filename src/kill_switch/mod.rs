@@ -3,9 +3,12 @@
 
 mod file;
 mod persist;
+mod routes;
 mod state;
 mod switch;
 
+pub use persist::Pending;
+pub use routes::routes;
 pub use state::{By, Scope, State};
 pub use switch::{Activation, KillSwitch};
 

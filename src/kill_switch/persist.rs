@@ -22,6 +22,16 @@ use std::{
 const PATIENCE: Duration = Duration::from_secs(1);
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 
+/// A flip on its way to the disk.
+pub struct Pending(Option<mpsc::Receiver<bool>>);
+
+impl Pending {
+    /// Waits for the first try, not for long: whether the flip is on disk.
+    pub fn is_kept(&self) -> bool {
+        self.0.as_ref().is_some_and(|first| first.recv_timeout(PATIENCE).unwrap_or(false))
+    }
+}
+
 /// The state, and what else the event says about it.
 #[derive(Clone, Serialize)]
 struct Told {
@@ -42,9 +52,9 @@ fn event(action: &'static str, before: &State, after: &Told) -> Event {
     if after.late { Event { at: after.state.activated_at, ..event } } else { event }
 }
 
-/// Writes that the switch was set to `state`; whether that is on disk already.
+/// Writes that the switch was set to `state`.
 /// What is kept is what holds by then: a late write must not close again what was opened meanwhile.
-pub(super) fn activation(shared: &Arc<Shared>, actor: Actor, before: State, state: State) -> bool {
+pub(super) fn activation(shared: &Arc<Shared>, actor: Actor, before: State, state: State) -> Pending {
     let stop_gap = (state.scope == Some(Scope::All)).then(|| state.clone());
     persist(shared, actor, stop_gap, move |shared, tx, late| {
         state::store(tx, &shared.by_switch())?;
@@ -60,14 +70,14 @@ pub(super) fn by_file(shared: &Arc<Shared>, before: State, after: State) {
     });
 }
 
-/// Writes in the background until it is written; whether it is so at once. What is a `stop_gap` is kept by the
+/// Writes in the background until it is written. What is a `stop_gap` is kept by the
 /// `KILL` file until then, so that it outlives the process.
 fn persist(
     shared: &Arc<Shared>,
     actor: Actor,
     stop_gap: Option<State>,
     change: impl Fn(&Shared, &Tx<'_>, bool) -> Result<Event> + Send + Sync + 'static,
-) -> bool {
+) -> Pending {
     let (report, first) = mpsc::channel();
     let (weak, change) = (Arc::downgrade(shared), Arc::new(change));
     let spawned = thread::Builder::new().name("kill-switch".into()).spawn(move || {
@@ -95,7 +105,7 @@ fn persist(
             thread::sleep(TRY_AGAIN);
         }
     });
-    spawned.is_ok() && first.recv_timeout(PATIENCE).unwrap_or(false)
+    Pending(spawned.is_ok().then_some(first))
 }
 
 /// Writes that the switch is off, and opens the gate with the commit.

@@ -2,7 +2,7 @@
 
 use super::{
     file::KillFile,
-    persist,
+    persist::{self, Pending},
     state::{self, Scope, State},
 };
 use crate::{
@@ -111,9 +111,8 @@ impl KillSwitch {
         Some(refusal(&state, self.0.ledger.clock().now()))
     }
 
-    /// Switches on: in memory first, then on disk, whenever that is possible. Waits for the disk, not for long.
-    /// The answer says whether it is on disk yet.
-    pub fn activate(&self, actor: &Actor, activation: Activation) -> (State, bool) {
+    /// Switches on at once, in memory; then on disk, whenever that is possible.
+    pub fn engage(&self, actor: &Actor, activation: Activation) -> (State, Pending) {
         let at = self.0.ledger.clock().now();
         let Activation { scope, reason, expires_at } = activation;
         let state = State::on(scope, reason, expires_at, actor, at);
@@ -123,8 +122,14 @@ impl KillSwitch {
             std::mem::replace(&mut set.by_switch, state.clone())
         };
         self.0.mirror();
-        let kept = persist::activation(&self.0, actor.clone(), before, state.clone());
-        (state, kept)
+        let pending = persist::activation(&self.0, actor.clone(), before, state.clone());
+        (state, pending)
+    }
+
+    /// [`KillSwitch::engage`] for threads where blocking is fine; says whether it is on disk yet.
+    pub fn activate(&self, actor: &Actor, activation: Activation) -> (State, bool) {
+        let (state, pending) = self.engage(actor, activation);
+        (state, pending.is_kept())
     }
 
     /// Switches off, once that is on disk, and removes the `KILL` file.

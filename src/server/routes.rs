@@ -5,7 +5,7 @@ use crate::{
     access, audit,
     data::{entities, entity_types},
     error::{Code, Error, Result},
-    identity,
+    identity, kill_switch,
     permit::Route,
 };
 use actix_web::{
@@ -22,6 +22,7 @@ pub fn routes() -> Vec<Route> {
         audit::routes(),
         entity_types::routes(),
         entities::routes(),
+        kill_switch::routes(),
         super::overview::routes(),
     ]
     .into_iter()
