@@ -18,7 +18,7 @@ function flatten(value, prefix = '', into = new Map()) {
 
 function plain(value) {
   if (value === null || value === undefined || value === '') return 'nothing';
-  if (TIME.test(value)) return exactTime(value);
+  if (typeof value === 'string' && TIME.test(value)) return exactTime(value);
   if (value === true) return 'yes';
   if (value === false) return 'no';
   if (Array.isArray(value) && value.every((item) => typeof item !== 'object')) return value.join(', ') || 'nothing';
