@@ -220,6 +220,21 @@ fn what_the_kill_switch_closes_stays_closed() {
 }
 
 #[test]
+fn roles_are_listed_for_people_and_for_scripts() {
+    let place = Place::new();
+    let listed = place.run(&["role", "list"]);
+    assert!(
+        listed.out.lines().any(|line| line.starts_with("analyst") && line.contains("confidential")),
+        "{}",
+        listed.out
+    );
+    let shown: serde_json::Value = serde_json::from_str(&place.run(&["role", "show", "admin", "--json"]).out).unwrap();
+    assert_eq!((&shown["permissions"][0], &shown["clearance"]), (&"*".into(), &"restricted".into()));
+    let absent = place.run(&["role", "show", "nobody"]);
+    assert_eq!((absent.status, absent.out.as_str()), (Some(1), ""));
+}
+
+#[test]
 fn a_socket_left_by_a_crash_is_in_nobodys_way() {
     let place = Place::new();
     let mut first = place.serve();

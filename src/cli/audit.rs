@@ -1,6 +1,6 @@
 //! `portcullis audit`: check the chain, or take it out.
 
-use super::{Exit, LiveCommand};
+use super::{Exit, LiveCommand, json_text};
 use crate::{
     audit::{Checkpoint, Export, Filter, Format, verify},
     error::{Error, Result},
@@ -40,7 +40,7 @@ fn check(head: Option<&str>, json: bool, app: &App, terminal: &mut dyn Terminal)
     let checkpoint = head.map(str::parse::<Checkpoint>).transpose()?;
     let verdict = verify(app.ledger.db(), checkpoint.as_ref())?;
     if json {
-        terminal.out(&format!("{:#}\n", serde_json::to_value(&verdict).map_err(Error::internal)?))?;
+        terminal.out(&json_text(&verdict)?)?;
     } else {
         match (verdict.first_broken_seq, verdict.reason) {
             (Some(seq), reason) => {

@@ -1,6 +1,6 @@
 //! `portcullis kill-switch`: close everything, or all changes, at once.
 
-use super::{Exit, LiveCommand};
+use super::{Exit, LiveCommand, json_text};
 use crate::{
     actor::Actor,
     clock::Time,
@@ -102,11 +102,6 @@ fn enable(activation: Activation, app: &App, terminal: &mut dyn Terminal) -> Res
     }
     let advice = format!("The disk does not take it. Make the file {} to close everything.", file.display());
     Err(Error::unavailable(advice))
-}
-
-fn json_text(state: &State) -> Result<String> {
-    let value = serde_json::to_value(state).map_err(Error::internal)?;
-    Ok(format!("{value:#}\n"))
 }
 
 fn describe(state: &State) -> String {

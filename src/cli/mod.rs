@@ -6,7 +6,9 @@ mod config;
 mod connect;
 mod kill_switch;
 mod migrate;
+mod role;
 mod serve;
+mod table;
 mod terminal;
 
 use crate::{
@@ -107,6 +109,9 @@ live! {
     /// Check the audit log, or take it out.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// What each role allows.
+    #[command(subcommand)]
+    Role(role::Role),
     /// Close everything, or all changes, at once.
     #[command(subcommand)]
     KillSwitch(kill_switch::KillSwitch),
@@ -174,6 +179,12 @@ fn explain(error: &Error) -> String {
         Some(cause) => format!("portcullis: {error} ({cause})"),
         None => format!("portcullis: {error}"),
     }
+}
+
+/// A value for scripts to read.
+fn json_text(value: &impl Serialize) -> Result<String> {
+    let value = serde_json::to_value(value).map_err(Error::internal)?;
+    Ok(format!("{value:#}\n"))
 }
 
 /// Writes to standard output; a reader that has seen enough, such as `head`, is no fault.

@@ -28,8 +28,11 @@ use actix_web::{
     middleware::Condition,
     web::{Data, ServiceConfig, to},
 };
-use std::{net::SocketAddr, sync::Arc, time::Duration};
-use tokio::task::JoinHandle;
+use std::{io::Write, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinHandle,
+};
 
 /// Requests and jobs under way are let finish for this long.
 const GRACE: Duration = Duration::from_secs(30);
@@ -49,15 +52,16 @@ pub struct Server {
 pub fn run(loaded: Loaded, run_command: RunCommand) -> Result<()> {
     observability::start_log(&loaded.config);
     actix_web::rt::System::new().block_on(async {
+        let mut signals = Signals::listen()?;
         let server = start(App::open(loaded, Clock::system())?).await?;
         let control = Control::start(&server.app, run_command)?;
         announce(&server).await?;
-        wait_for_signal().await;
+        signals.wait().await;
         drop(control);
         tracing::info!("shutting down; a second signal ends at once");
         tokio::select! {
             () = server.stop() => {}
-            () = wait_for_signal() => tracing::warn!("ended at once by a second signal"),
+            () = signals.wait() => tracing::warn!("ended at once by a second signal"),
         }
         Ok(())
     })
@@ -65,23 +69,33 @@ pub fn run(loaded: Loaded, run_command: RunCommand) -> Result<()> {
 
 async fn announce(server: &Server) -> Result<()> {
     tracing::info!(address = %server.address, version = env!("CARGO_PKG_VERSION"), "serving");
-    println!("Portcullis serves on http://{}", server.address);
+    let mut text = format!("Portcullis serves on http://{}\n", server.address);
     let identity = &server.app.identity;
     if let Some(token) = identity.setup_token().await? {
-        println!("Make the first administrator, within a day: {}", identity.setup_url(&token));
+        text += &format!("Make the first administrator, within a day: {}\n", identity.setup_url(&token));
     }
+    // Nobody may be listening.
+    let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(())
 }
 
-async fn wait_for_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// The signals that end the server, heard from before it says that it serves.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self> {
+        let heard = |kind| signal(kind).map_err(Error::internal);
+        Ok(Self { interrupt: heard(SignalKind::interrupt())?, terminate: heard(SignalKind::terminate())? })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
 
