@@ -70,6 +70,18 @@ impl Ledger {
         self.writer.write_blocking(self.recorded(actor, change))
     }
 
+    /// A change of many rows for a thread where blocking is fine: each event is written as it is told, so that
+    /// they never stand in memory together.
+    pub fn change_rows_blocking<T: Send + 'static>(
+        &self,
+        actor: &Actor,
+        mut change: impl FnMut(&Tx<'_>, &dyn Fn(Event) -> Result<()>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (actor, clock) = (actor.clone(), self.clock.clone());
+        self.writer
+            .write_blocking(move |tx| change(tx, &|event| chain::append(tx, &actor, clock.now(), &Record::One(event))))
+    }
+
     /// Housekeeping that nobody needs to read about later, with the reason why.
     pub async fn unrecorded<T: Send + 'static>(
         &self,

@@ -75,6 +75,7 @@ impl App {
             types: entity_types.clone(),
             cache: EntityCache::new(u64::from(config.cache.capacity_mb) << 20, warm),
             cursors: CursorKey::new(&keyring.fingerprint(b"cursors")),
+            scratch: folder.path().into(),
         };
         let kill_switch = KillSwitch::open(ledger.clone(), folder.path(), &config.kill_switch.allow)?;
         let limits = RateLimiter::new(&config.limits, roles.clone(), clock.clone());

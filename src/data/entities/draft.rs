@@ -8,7 +8,7 @@ use crate::{
     permit::Action,
     web::Body,
 };
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 /// Characters of a name, at most.
@@ -24,15 +24,15 @@ pub struct NewEntity {
 }
 
 /// A merge patch (RFC 7396): what is absent stays, what is null goes.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct EntityPatch {
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub name: Option<Option<String>>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub confidence: Option<Option<f64>>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub data: Option<Option<Map<String, Value>>>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub owner_id: Option<Option<Id>>,
 }
 
@@ -129,6 +129,16 @@ impl NewEntity {
 }
 
 impl EntityPatch {
+    /// The same as a new entity, where there is none to merge into.
+    pub(super) fn into_new(self) -> NewEntity {
+        NewEntity {
+            name: self.name.flatten(),
+            confidence: self.confidence.flatten(),
+            data: self.data.flatten(),
+            owner_id: self.owner_id.flatten(),
+        }
+    }
+
     pub(super) fn apply(&self, scope: &Scope, old: &Entity, now: Time) -> Result<Entity> {
         let mut faults = Faults::default();
         let before: Value = serde_json::from_str(&old.data).map_err(Error::internal)?;

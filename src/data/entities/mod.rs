@@ -2,6 +2,8 @@
 
 mod cache;
 mod draft;
+mod export;
+mod import;
 mod limits;
 mod list;
 mod model;
@@ -12,6 +14,8 @@ mod store;
 mod write;
 
 pub use cache::EntityCache;
+pub use export::Export;
+pub use import::{Format, Import, Mode, Report, RowError};
 pub use model::Entity;
 pub use routes::routes;
 pub use write::Entities;

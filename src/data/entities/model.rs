@@ -6,10 +6,11 @@ use crate::{
     ids::Id,
     storage::{Column, Row},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::{io::Write, sync::Arc};
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entity {
     pub id: Id,
     pub entity_type: Arc<str>,
@@ -177,7 +178,7 @@ fn key(out: &mut Vec<u8>, name: &str) {
     out.extend_from_slice(b"\":");
 }
 
-fn member(out: &mut Vec<u8>, name: &str, value: &impl serde::Serialize) {
+fn member(out: &mut Vec<u8>, name: &str, value: &impl Serialize) {
     key(out, name);
     // Into memory this only fails for values that JSON has no word for, of which there are none here.
     let _ = serde_json::to_writer(out, value);

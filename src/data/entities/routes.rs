@@ -3,6 +3,7 @@
 use super::{
     cache::View,
     draft::{EntityPatch, NewEntity},
+    export, import,
     list::{Listing, write_shown},
     model::Entity,
     pick::Picks,
@@ -29,6 +30,13 @@ use serde::Deserialize;
 use std::sync::Arc;
 
 pub fn routes() -> Vec<Route> {
+    let mut all = one_and_many();
+    all.extend(import::routes());
+    all.extend(export::routes());
+    all
+}
+
+fn one_and_many() -> Vec<Route> {
     vec![
         Route::get("/entities/{type}", "List the entities of a type", list),
         Route::post("/entities/{type}", "Make an entity", create),

@@ -32,7 +32,7 @@ pub(super) fn find(reader: &Reader<'_>, scope: &Scope, id: Id, deleted: Deleted)
 }
 
 /// One entity to change: not found where the caller may not know of it, forbidden where they may only read it.
-pub(super) fn find_for(tx: &Tx<'_>, scope: &Scope, id: Id, action: Action, deleted: Deleted) -> Result<Entity> {
+pub(super) fn find_for(reader: &Reader<'_>, scope: &Scope, id: Id, action: Action, deleted: Deleted) -> Result<Entity> {
     let mut params = vec![Param::Id(id)];
     let readable = scope.condition(Action::Read, &mut params);
     let within_reach = scope.condition(action, &mut params);
@@ -41,7 +41,7 @@ pub(super) fn find_for(tx: &Tx<'_>, scope: &Scope, id: Id, action: Action, delet
         "SELECT {COLUMNS}, CASE WHEN {readable} THEN 1 ELSE 0 END, CASE WHEN {within_reach} THEN 1 ELSE 0 END
          FROM entities WHERE id = ?1 AND {of_type}"
     );
-    let found = tx.query_one(&sql, &params, |row| {
+    let found = reader.query_one(&sql, &params, |row| {
         Ok((Entity::read(row)?, row.get::<bool>(WIDTH)?, row.get::<bool>(WIDTH + 1)?))
     })?;
     match found {
@@ -104,4 +104,9 @@ pub(super) fn update(tx: &Tx<'_>, new: &Entity) -> Result<()> {
 pub(super) fn user_exists(reader: &Reader<'_>, id: Id) -> Result<bool> {
     let sql = "SELECT 1 FROM users WHERE id = ?1 AND deleted_at IS NULL";
     Ok(reader.query_one(sql, params![id], |_| Ok(()))?.is_some())
+}
+
+/// Whether the id is taken, by whatever entity.
+pub(super) fn is_taken(reader: &Reader<'_>, id: Id) -> Result<bool> {
+    Ok(reader.query_one("SELECT 1 FROM entities WHERE id = ?1", params![id], |_| Ok(()))?.is_some())
 }

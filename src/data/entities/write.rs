@@ -17,6 +17,7 @@ use crate::{
     storage::Tx,
     web::{Deleted, Precondition},
 };
+use std::{path::Path, sync::Arc};
 
 /// Everything that acts on entities needs. Clones share it.
 #[derive(Clone)]
@@ -25,6 +26,8 @@ pub struct Entities {
     pub types: EntityTypes,
     pub cache: EntityCache,
     pub cursors: CursorKey,
+    /// Where an import keeps its rows until all of them are known to be good.
+    pub scratch: Arc<Path>,
 }
 
 impl Entities {

@@ -15,3 +15,4 @@ pub use mask::Mask;
 pub use model::{Definition, EntityType, FieldOptions};
 pub use registry::EntityTypes;
 pub use routes::routes;
+pub use schema::Cell;

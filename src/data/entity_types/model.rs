@@ -1,6 +1,9 @@
 //! An entity type as it is stored and shown, and as it is used.
 
-use super::{mask::Mask, schema};
+use super::{
+    mask::Mask,
+    schema::{self, Cell},
+};
 use crate::{
     clock::Time,
     data::pointer,
@@ -97,6 +100,11 @@ impl EntityType {
 
     pub fn accepts(&self, data: &Value) -> bool {
         self.validator.is_valid(data)
+    }
+
+    /// How a table's cell becomes the member `name` of `data`.
+    pub fn cell(&self, name: &str) -> Cell {
+        schema::cell(&self.definition.schema, name)
     }
 
     /// What the schema says about the type of a path in `data`.

@@ -226,6 +226,52 @@ pub(super) fn check(validator: &Validator, data: &Value, mask: &Mask, faults: &m
     }
 }
 
+/// How the text of a table's cell becomes a value of the member `name`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cell {
+    Text,
+    Number,
+    Boolean,
+    Json,
+}
+
+pub(super) fn cell(schema: &Value, name: &str) -> Cell {
+    let Some(member) = follow(schema, schema).get("properties").and_then(|properties| properties.get(name)) else {
+        return Cell::Text;
+    };
+    let member = follow(schema, member);
+    let types: Vec<&str> = match (member.get("type"), member.get("enum"), member.get("const")) {
+        (Some(Value::String(one)), _, _) => vec![one],
+        (Some(Value::Array(several)), _, _) => several.iter().filter_map(Value::as_str).collect(),
+        (None, Some(Value::Array(values)), _) => values.iter().map(type_of).collect(),
+        (None, None, Some(value)) => vec![type_of(value)],
+        _ => vec!["string"],
+    };
+    let has = |wanted: &[&str]| types.iter().any(|name| wanted.contains(name));
+    if has(&["string"]) {
+        Cell::Text
+    } else if has(&["integer", "number"]) {
+        Cell::Number
+    } else if has(&["boolean"]) {
+        Cell::Boolean
+    } else if has(&["object", "array"]) {
+        Cell::Json
+    } else {
+        Cell::Text
+    }
+}
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
 /// What the schema says about the type of a path in `data`.
 pub(super) fn kind(schema: &Value, path: &[String]) -> Kind {
     let mut here = schema;

@@ -1,0 +1,220 @@
+//! Reading, checking and writing the rows of an import.
+
+use super::{
+    Import, Mode, ROWS, Report, is_of_row, rows,
+    rows::Incoming,
+    spool::{Prepared, Spool},
+};
+use crate::{
+    audit::Event,
+    data::{
+        entities::{
+            scope::Scope,
+            store,
+            write::{Change, Entities, insert, update},
+        },
+        entity_types::EntityTypes,
+    },
+    error::{Error, Result},
+    permit::{Action, Permit},
+    storage::Tx,
+    web::Deleted,
+};
+use std::{io::Read, sync::Arc};
+
+/// Rows in one transaction when wrong ones are skipped.
+const CHUNK: usize = 500;
+
+#[derive(Clone, Copy)]
+enum Done {
+    Created,
+    Updated,
+}
+
+impl Report {
+    fn count(&mut self, done: Done) {
+        match done {
+            Done::Created => self.created += 1,
+            Done::Updated => self.updated += 1,
+        }
+    }
+}
+
+impl Entities {
+    /// Imports everything from `input`; `progress` hears how many rows were read. For threads where blocking is fine.
+    pub fn import(
+        &self,
+        permit: &Permit,
+        entity_type: &str,
+        import: &Import,
+        input: &mut (dyn Read + Send),
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Report> {
+        let scope = self.scope(permit, entity_type)?;
+        let mut each_row = |row: u64| {
+            if row.is_multiple_of(1000) {
+                progress(row);
+            }
+        };
+        match import.mode {
+            Mode::AllOrNothing => self.import_whole(scope, import, input, &mut each_row),
+            Mode::SkipErrors => self.import_good(&scope, import, input, &mut each_row),
+        }
+    }
+
+    fn import_whole(
+        &self,
+        scope: Scope,
+        import: &Import,
+        input: &mut (dyn Read + Send),
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Report> {
+        let mut report = Report::default();
+        let mut spool = Spool::new(&self.scratch)?;
+        let mut count = 0;
+        rows::read(input, import, &scope.entity_type, |row, incoming| {
+            progress(row);
+            count += 1;
+            if count > ROWS {
+                let message = format!("More than {ROWS} rows go in with mode=skip_errors, or in several files.");
+                return Err(Error::invalid_at("/mode", "too_many_rows", message));
+            }
+            match incoming.and_then(|incoming| self.prepare(&scope, incoming)) {
+                Ok(prepared) if report.failed == 0 => spool.push(&prepared),
+                Ok(_) => Ok(()),
+                Err(error) if is_of_row(&error) => {
+                    report.fail(row, &error);
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            }
+        })?;
+        if report.failed > 0 {
+            return Err(report.refusal());
+        }
+        let (rows, entities, actor) = (spool.finish()?, self.clone(), scope.permit.actor());
+        self.ledger.change_rows_blocking(&actor, move |tx, record| {
+            EntityTypes::ensure_current(tx, &scope.entity_type)?;
+            let mut report = Report::default();
+            rows.each(|prepared| match entities.write(tx, &scope, &prepared) {
+                Ok((done, event)) => {
+                    report.count(done);
+                    event.map_or(Ok(()), record)
+                }
+                Err(error) if is_of_row(&error) => {
+                    let mut failed = Report::default();
+                    failed.fail(prepared.row(), &error);
+                    Err(failed.refusal())
+                }
+                Err(error) => Err(error),
+            })?;
+            Ok(report)
+        })
+    }
+
+    fn import_good(
+        &self,
+        scope: &Scope,
+        import: &Import,
+        input: &mut (dyn Read + Send),
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Report> {
+        let mut report = Report::default();
+        let mut chunk = Vec::with_capacity(CHUNK);
+        rows::read(input, import, &scope.entity_type, |row, incoming| {
+            progress(row);
+            match incoming.and_then(|incoming| self.prepare(scope, incoming)) {
+                Ok(prepared) => chunk.push(prepared),
+                Err(error) if is_of_row(&error) => report.fail(row, &error),
+                Err(error) => return Err(error),
+            }
+            if chunk.len() == CHUNK {
+                self.write_chunk(scope, std::mem::take(&mut chunk), &mut report)?;
+            }
+            Ok(())
+        })?;
+        self.write_chunk(scope, chunk, &mut report)?;
+        Ok(report)
+    }
+
+    /// Writes a chunk in one transaction; when a row in it is wrong after all, each row in one of its own.
+    fn write_chunk(&self, scope: &Scope, chunk: Vec<Prepared>, report: &mut Report) -> Result<()> {
+        let chunk = Arc::new(chunk);
+        match self.write_rows(scope, &chunk, 0..chunk.len()) {
+            Ok(done) => done.into_iter().for_each(|done| report.count(done)),
+            Err(error) if is_of_row(&error) => {
+                for index in 0..chunk.len() {
+                    match self.write_rows(scope, &chunk, index..index + 1) {
+                        Ok(done) => done.into_iter().for_each(|done| report.count(done)),
+                        Err(error) if is_of_row(&error) => report.fail(chunk[index].row(), &error),
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn write_rows(&self, scope: &Scope, chunk: &Arc<Vec<Prepared>>, part: std::ops::Range<usize>) -> Result<Vec<Done>> {
+        if part.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (entities, scope, chunk, actor) = (self.clone(), scope.clone(), chunk.clone(), scope.permit.actor());
+        self.ledger.change_rows_blocking(&actor, move |tx, record| {
+            EntityTypes::ensure_current(tx, &scope.entity_type)?;
+            let mut all = Vec::with_capacity(part.len());
+            for prepared in &chunk[part.clone()] {
+                let (done, event) = entities.write(tx, &scope, prepared)?;
+                event.map_or(Ok(()), record)?;
+                all.push(done);
+            }
+            Ok(all)
+        })
+    }
+
+    /// Checks a row as far as that goes before the writer's turn.
+    fn prepare(&self, scope: &Scope, incoming: Incoming) -> Result<Prepared> {
+        rows::check(&incoming)?;
+        let now = self.ledger.clock().now();
+        if let Some(id) = incoming.id {
+            let known = self.ledger.db().read(|reader| {
+                let taken = store::is_taken(reader, id)?;
+                taken.then(|| store::find_for(reader, scope, id, Action::Update, Deleted::Without)).transpose()
+            });
+            let hidden = "There is an entity with this id that you cannot change.";
+            let known = known.map_err(|error| {
+                if is_of_row(&error) { Error::invalid_at("/id", "not_writable", hidden) } else { error }
+            })?;
+            if let Some(old) = known {
+                incoming.patch.apply(scope, &old, now)?;
+                return Ok(Prepared::Known { id, incoming });
+            }
+        }
+        let Incoming { row, id, patch } = incoming;
+        let mut entity = patch.into_new().into_entity(scope, now)?;
+        entity.id = id.unwrap_or(entity.id);
+        Ok(Prepared::New { row, entity: Box::new(entity) })
+    }
+
+    fn write(&self, tx: &Tx<'_>, scope: &Scope, prepared: &Prepared) -> Result<(Done, Option<Event>)> {
+        match prepared {
+            Prepared::New { entity, .. } => {
+                insert(tx, scope, entity)?;
+                let mut event = Event::new("entity.created", "entity", entity.id);
+                event.after = Some(entity.state()?);
+                Ok((Done::Created, Some(event)))
+            }
+            Prepared::Known { id, incoming } => {
+                let old = store::find_for(tx, scope, *id, Action::Update, Deleted::Without)?;
+                let new = incoming.patch.apply(scope, &old, self.ledger.clock().now())?;
+                if new == old {
+                    return Ok((Done::Updated, None));
+                }
+                let event = update(tx, scope, Change::UPDATE, &old, &new)?;
+                self.cache.outdate(tx, vec![*id]);
+                Ok((Done::Updated, Some(event)))
+            }
+        }
+    }
+}

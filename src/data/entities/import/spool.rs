@@ -1,0 +1,74 @@
+//! A file without a name that keeps the rows of an import until all of them are known to be good.
+
+use crate::{
+    data::entities::model::Entity,
+    error::{Code, Error, Result},
+    ids::Id,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+use super::rows::Incoming;
+
+/// A row that was found good.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Prepared {
+    New { row: u64, entity: Box<Entity> },
+    Known { id: Id, incoming: Incoming },
+}
+
+impl Prepared {
+    pub fn row(&self) -> u64 {
+        match self {
+            Self::New { row, .. } => *row,
+            Self::Known { incoming, .. } => incoming.row,
+        }
+    }
+}
+
+pub(super) struct Spool(BufWriter<File>);
+
+fn failed(cause: io::Error) -> Error {
+    if cause.kind() == io::ErrorKind::StorageFull {
+        return Error::new(Code::StorageFull, "The disk is full. Free some room and try again.").caused_by(cause);
+    }
+    Error::internal(cause)
+}
+
+impl Spool {
+    pub fn new(folder: &Path) -> Result<Self> {
+        let path = folder.join(format!("import-{}.tmp", Id::new()));
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
+        fs::remove_file(&path).map_err(failed)?;
+        Ok(Self(BufWriter::new(file)))
+    }
+
+    pub fn push(&mut self, prepared: &Prepared) -> Result<()> {
+        serde_json::to_writer(&mut self.0, prepared).map_err(|cause| failed(cause.into()))?;
+        self.0.write_all(b"\n").map_err(failed)
+    }
+
+    pub fn finish(self) -> Result<Rows> {
+        self.0.into_inner().map(Rows).map_err(|cause| failed(cause.into_error()))
+    }
+}
+
+/// The rows, to be read as often as needed.
+pub(super) struct Rows(File);
+
+impl Rows {
+    pub fn each(&self, mut each: impl FnMut(Prepared) -> Result<()>) -> Result<()> {
+        let mut file = &self.0;
+        file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        for line in BufReader::new(file).lines() {
+            each(serde_json::from_str(&line.map_err(failed)?).map_err(Error::internal)?)?;
+        }
+        Ok(())
+    }
+}
