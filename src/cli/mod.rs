@@ -10,6 +10,7 @@ mod role;
 mod serve;
 mod table;
 mod terminal;
+mod user;
 
 use crate::{
     config::{Config, Loaded, Sources},
@@ -115,6 +116,9 @@ live! {
     /// Close everything, or all changes, at once.
     #[command(subcommand)]
     KillSwitch(kill_switch::KillSwitch),
+    /// Make and look after accounts.
+    #[command(subcommand)]
+    User(user::User),
 }
 
 /// Reads the arguments of the process and does what they say.

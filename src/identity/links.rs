@@ -24,6 +24,7 @@ use serde::Deserialize;
 use std::time::Duration;
 
 const LIFETIME: Duration = Duration::from_secs(24 * 3600);
+const PRINTED: &str = "the set-up link is printed anew at each start";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -85,18 +86,26 @@ impl Identity {
     /// The token of a fresh set-up link, while nobody administers this instance. Earlier ones stop working.
     pub async fn setup_token(&self) -> Result<Option<String>> {
         let link = self.new_link()?;
-        let (identity, new) = (self.clone(), link.clone());
-        let wanted = self
-            .ledger
-            .unrecorded("the set-up link is printed anew at each start", move |tx| {
-                tx.execute("DELETE FROM one_time_links WHERE purpose = 'setup'", &[])?;
-                if users::has_admin(tx)? {
-                    return Ok(false);
-                }
-                insert(tx, &new, Purpose::Setup, None, identity.clock().now()).map(|_| true)
-            })
-            .await?;
+        let wanted = self.ledger.unrecorded(PRINTED, self.offer_set_up(link.clone())).await?;
         Ok(wanted.then_some(link.token))
+    }
+
+    /// [`Identity::setup_token`] for threads where blocking is fine.
+    pub fn setup_token_blocking(&self) -> Result<Option<String>> {
+        let link = self.new_link()?;
+        let wanted = self.ledger.unrecorded_blocking(PRINTED, self.offer_set_up(link.clone()))?;
+        Ok(wanted.then_some(link.token))
+    }
+
+    fn offer_set_up(&self, link: Link) -> impl FnMut(&Tx<'_>) -> Result<bool> + Send + 'static {
+        let clock = self.clock().clone();
+        move |tx| {
+            tx.execute("DELETE FROM one_time_links WHERE purpose = 'setup'", &[])?;
+            if users::has_admin(tx)? {
+                return Ok(false);
+            }
+            insert(tx, &link, Purpose::Setup, None, clock.now()).map(|_| true)
+        }
     }
 
     async fn set_up(&self, body: Setup, requester: Requester) -> Result<users::User> {

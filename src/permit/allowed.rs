@@ -40,14 +40,25 @@ pub trait Gatekeeper: FromRequest {
 pub struct Permit {
     caller: Caller,
     reach: Reach,
+    /// Who acts, where it is no caller of the API.
+    inside: Option<Actor>,
 }
 
 impl Permit {
-    /// For commands run by somebody with a shell on the machine, and for the program's own work.
-    pub fn full(_reason: &'static str) -> Self {
+    /// For the program's own work.
+    pub fn full(reason: &'static str) -> Self {
+        Self::inside(Actor::system(reason))
+    }
+
+    /// For commands run by somebody with a shell on the machine.
+    pub fn command_line() -> Self {
+        Self::inside(Actor::cli())
+    }
+
+    fn inside(actor: Actor) -> Self {
         let grants = Grants::new(vec![super::Permission::EVERYTHING], Some(Clearance::Restricted));
-        let caller = Caller { principal: None, anonymous: Arc::new(grants), ip: None, request_id: "cli".into() };
-        Self { caller, reach: Reach::Any }
+        let caller = Caller { principal: None, anonymous: Arc::new(grants), ip: None, request_id: "inside".into() };
+        Self { caller, reach: Reach::Any, inside: Some(actor) }
     }
 
     pub fn caller(&self) -> &Caller {
@@ -67,7 +78,7 @@ impl Permit {
     }
 
     pub fn actor(&self) -> Actor {
-        self.caller.actor()
+        self.inside.clone().unwrap_or_else(|| self.caller.actor())
     }
 
     /// How far the same caller may go with another action, on the same or another resource.
@@ -78,7 +89,7 @@ impl Permit {
     /// The same caller with another action, when they may.
     pub fn extend<R: Right>(&self, entity_type: Option<&str>) -> Option<Self> {
         let reach = self.also(R::RESOURCE, entity_type, R::ACTION)?;
-        Some(Self { caller: self.caller.clone(), reach })
+        Some(Self { caller: self.caller.clone(), reach, inside: self.inside.clone() })
     }
 }
 
@@ -141,7 +152,7 @@ impl<R: Right> FromRequest for Allowed<R> {
         ready(caller(request).and_then(|caller| {
             let entity_type = request.match_info().get("type");
             match caller.grants().reach(R::RESOURCE, entity_type, R::ACTION) {
-                Some(reach) => Ok(Self { permit: Permit { caller, reach }, right: PhantomData }),
+                Some(reach) => Ok(Self { permit: Permit { caller, reach, inside: None }, right: PhantomData }),
                 None => Err(refusal(&caller, R::RESOURCE, R::ACTION)),
             }
         }))

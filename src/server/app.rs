@@ -103,6 +103,11 @@ impl App {
         Arc::new(self.authenticator.clone())
     }
 
+    /// What the link for the first administrator ends with; none once there is one.
+    pub fn setup_token(&self) -> Option<String> {
+        self.identity.setup_token_blocking().ok().flatten()
+    }
+
     /// Cursors outlive a restart: their key is derived from one that does.
     pub fn cursor_key(&self) -> CursorKey {
         self.entities.cursors.clone()

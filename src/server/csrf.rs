@@ -3,6 +3,7 @@
 use crate::{
     config::Config,
     error::{Code, Error, Result},
+    identity::CookieName,
     permit::{Principal, SessionKind},
 };
 use actix_web::{
@@ -11,19 +12,10 @@ use actix_web::{
 };
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
-/// With TLS, or behind a proxy that ends it.
-pub const SECURE_COOKIE: &str = "__Host-portcullis";
-/// On plain http, so that a first try on loopback works.
-pub const PLAIN_COOKIE: &str = "portcullis";
-
 /// The value of the console's cookie, read without building a jar.
-pub(super) fn session_cookie(request: &HttpRequest) -> Option<&str> {
-    request.headers().get_all(header::COOKIE).find_map(|line| {
-        line.to_str().ok()?.split(';').find_map(|pair| {
-            let (name, value) = pair.trim().split_once('=')?;
-            matches!(name, SECURE_COOKIE | PLAIN_COOKIE).then_some(value)
-        })
-    })
+pub(super) fn session_cookie<'r>(request: &'r HttpRequest, config: &Config) -> Option<&'r str> {
+    let https = config.server.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
+    CookieName::of(request, https).read(request)
 }
 
 /// Refuses a write by cookie that another site could have caused: 403. Reads, tokens and keys pass.

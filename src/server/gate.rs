@@ -95,7 +95,7 @@ impl Inner {
         ip: Option<IpAddr>,
         open: bool,
     ) -> Result<Option<Arc<Principal>>> {
-        let known = present(request)
+        let known = present(request, &self.config)
             .and_then(|credential| credential.map(|known| self.authenticate.authenticate(known)).transpose());
         if class == LimitClass::Login || !matches!(known, Ok(Some(_))) {
             self.limit(request, self.limits.check_ip(class, ip), || Actor::anonymous().from_request(ip, None))?;
@@ -123,7 +123,7 @@ impl Inner {
 }
 
 /// The credential of a request: a token, else the console's cookie.
-fn present(request: &HttpRequest) -> Result<Option<Credential<'_>>> {
+fn present<'r>(request: &'r HttpRequest, config: &Config) -> Result<Option<Credential<'r>>> {
     if let Some(value) = request.headers().get(header::AUTHORIZATION) {
         let bearer = value.to_str().ok().and_then(|value| {
             let (scheme, token) = value.split_once(' ')?;
@@ -134,7 +134,7 @@ fn present(request: &HttpRequest) -> Result<Option<Credential<'_>>> {
     if request.headers().contains_key("x-api-key") {
         return Err(unauthenticated());
     }
-    Ok(csrf::session_cookie(request).map(Credential::Cookie))
+    Ok(csrf::session_cookie(request, config).map(Credential::Cookie))
 }
 
 fn anonymous_may(caller: &Caller, route: &Route, request: &HttpRequest) -> bool {

@@ -17,6 +17,5 @@ mod terminal;
 
 pub use app::App;
 pub use control::{Control, Request, RunCommand, SOCKET, Said, through_short_path};
-pub use csrf::{PLAIN_COOKIE, SECURE_COOKIE};
 pub use serve::{Server, run, start};
 pub use terminal::{Terminal, read_line};

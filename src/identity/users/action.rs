@@ -67,7 +67,7 @@ impl NewAccount {
 
 impl Identity {
     /// Makes a user; where it has no password yet, also the token of a link to choose one.
-    pub(super) async fn create_user(&self, permit: &Permit, new: NewUser) -> Result<(User, Option<String>)> {
+    pub async fn create_user(&self, permit: &Permit, new: NewUser) -> Result<(User, Option<String>)> {
         let kind = new.kind.unwrap_or(Kind::Person);
         self.check_roles(&new.roles, kind)?;
         self.ensure_can_grant(permit, &new.roles)?;
@@ -93,7 +93,7 @@ impl Identity {
         Ok((user, link.map(|link| link.token)))
     }
 
-    pub(super) async fn change_user(
+    pub async fn change_user(
         &self,
         permit: &Permit,
         id: Id,
@@ -215,7 +215,7 @@ impl Identity {
     }
 
     /// Lifts the account's waiting and locks, from every network.
-    pub(super) async fn unlock_user(&self, permit: &Permit, id: Id) -> Result<User> {
+    pub async fn unlock_user(&self, permit: &Permit, id: Id) -> Result<User> {
         let identity = self.clone();
         self.ledger
             .change(&permit.actor(), move |tx| {
@@ -224,6 +224,29 @@ impl Identity {
                 Ok((user, Event::new("user.unlocked", "user", id)))
             })
             .await
+    }
+
+    /// Sets a password from outside the account: its sessions, links and locks end.
+    pub async fn set_password(&self, permit: &Permit, user: &User, password: &Password) -> Result<()> {
+        let email: Email = user.email.parse().map_err(Error::internal)?;
+        let hashed = self.hash_new(password, &email, user.name.as_deref(), "/password").await?;
+        let (identity, id) = (self.clone(), user.id);
+        self.ledger
+            .change(&permit.actor(), move |tx| {
+                let user = live(tx, id)?;
+                store::set_password(tx, id, &hashed)?;
+                sessions::end_all(tx, id, None, identity.clock().now())?;
+                links::remove_all(tx, id)?;
+                lockout::unlock(tx, &identity.account_key(&user.email))?;
+                identity.forget_principal(tx, id);
+                Ok(((), Event::new("user.password_set", "user", id)))
+            })
+            .await
+    }
+
+    /// The user of an address, unless deleted.
+    pub fn user_by_email(&self, email: &Email) -> Result<Option<User>> {
+        Ok(self.db().read(|reader| store::account(reader, email.key()))?.map(|account| account.user))
     }
 
     pub(super) async fn revoke_sessions(&self, permit: &Permit, id: Id) -> Result<usize> {

@@ -1,0 +1,180 @@
+//! `portcullis user`: accounts, for whoever has a shell on the machine. This always gets back in.
+
+use super::{Exit, Input, LiveCommand, json_text, table::table, wait};
+use crate::{
+    error::{Error, Result},
+    identity::{self, Email, NewUser, Password, Status, UserChange},
+    permit::Permit,
+    server::{App, Terminal, read_line},
+    web::{Body, Precondition},
+};
+use clap::{Args, Subcommand};
+use serde::{Deserialize, Serialize};
+
+#[derive(Subcommand, Serialize, Deserialize)]
+pub enum User {
+    /// Make an account. Without a password the second line of the output is a link to choose one.
+    Create {
+        #[command(flatten)]
+        who: Who,
+        #[arg(long)]
+        name: Option<String>,
+        /// May be given several times.
+        #[arg(long = "role")]
+        roles: Vec<String>,
+        /// Read the password from standard input: one line without its end.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List the accounts.
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// End every session of an account and keep it from signing in.
+    Disable {
+        #[command(flatten)]
+        who: Who,
+    },
+    /// Let an account sign in (again).
+    Enable {
+        #[command(flatten)]
+        who: Who,
+    },
+    /// Lift the waiting and locks after failed sign-ins.
+    Unlock {
+        #[command(flatten)]
+        who: Who,
+    },
+    /// Set a password from standard input; every session of the account ends.
+    SetPassword {
+        #[command(flatten)]
+        who: Who,
+        /// Read the password from standard input: one line without its end.
+        #[arg(long, required = true)]
+        password_stdin: bool,
+    },
+    /// Replace the roles of an account; without any it keeps none.
+    SetRoles {
+        #[command(flatten)]
+        who: Who,
+        /// May be given several times.
+        #[arg(long = "role")]
+        roles: Vec<String>,
+    },
+}
+
+#[derive(Args, Serialize, Deserialize)]
+pub struct Who {
+    #[arg(long, value_name = "ADDRESS")]
+    email: Email,
+}
+
+impl LiveCommand for User {
+    fn input(&self) -> Input {
+        match self {
+            Self::Create { password_stdin: true, .. } | Self::SetPassword { .. } => Input::Standard,
+            _ => Input::Nothing,
+        }
+    }
+
+    fn run(&self, app: &App, terminal: &mut dyn Terminal) -> Result<Exit> {
+        match self {
+            Self::Create { who, name, roles, password_stdin } => {
+                create(app, terminal, who, name.as_deref(), roles, *password_stdin)?;
+            }
+            Self::List { json } => list(app, terminal, *json)?,
+            Self::Disable { who } => set_status(app, terminal, who, Status::Disabled)?,
+            Self::Enable { who } => set_status(app, terminal, who, Status::Active)?,
+            Self::Unlock { who } => {
+                let user = who.find(app)?;
+                wait(app.identity.unlock_user(&Permit::command_line(), user.id))?;
+                terminal.talk(&format!("{} may try to sign in again.", user.email))?;
+            }
+            Self::SetPassword { who, .. } => {
+                let user = who.find(app)?;
+                let password = Password::new(&read_line(terminal)?);
+                wait(app.identity.set_password(&Permit::command_line(), &user, &password))?;
+                terminal.talk(&format!("{} has a new password; all sessions have ended.", user.email))?;
+            }
+            Self::SetRoles { who, roles } => {
+                let change = UserChange { roles: Some(roles.clone()), ..UserChange::default() };
+                let user = apply(app, who, change)?;
+                terminal.talk(&format!("{} now has {}.", user.email, spoken(&user.roles)))?;
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl Who {
+    fn find(&self, app: &App) -> Result<identity::User> {
+        let found = app.identity.user_by_email(&self.email)?;
+        found.ok_or_else(|| Error::conflict(format!("there is no account for {}", self.email)))
+    }
+}
+
+fn create(
+    app: &App,
+    terminal: &mut dyn Terminal,
+    who: &Who,
+    name: Option<&str>,
+    roles: &[String],
+    password_stdin: bool,
+) -> Result<()> {
+    let password = if password_stdin { Some(Password::new(&read_line(terminal)?)) } else { None };
+    let new = NewUser {
+        email: who.email.clone(),
+        name: name.map(str::to_owned),
+        password,
+        roles: roles.to_vec(),
+        status: None,
+        kind: None,
+        data: serde_json::Map::new(),
+    };
+    checked(&new)?;
+    let (user, link) = wait(app.identity.create_user(&Permit::command_line(), new))?;
+    terminal.out(&format!("{}\n", user.id))?;
+    if let Some(token) = link {
+        terminal.out(&format!("{}\n", app.identity.set_password_url(&token)))?;
+    }
+    terminal.talk(&format!("{} was made, with {}.", user.email, spoken(&user.roles)))
+}
+
+fn list(app: &App, terminal: &mut dyn Terminal, json: bool) -> Result<()> {
+    let users = app.identity.users()?;
+    if json {
+        return terminal.out(&json_text(&users)?);
+    }
+    let rows = users.into_iter().map(|shown| {
+        let locked = shown.locked_until.map(|until| format!("until {until}")).unwrap_or_default();
+        let user = shown.user;
+        [user.email, user.name.unwrap_or_default(), user.status.as_str().to_owned(), user.roles.join(", "), locked]
+    });
+    terminal.out(&table(["EMAIL", "NAME", "STATUS", "ROLES", "LOCKED"], rows))
+}
+
+fn set_status(app: &App, terminal: &mut dyn Terminal, who: &Who, status: Status) -> Result<()> {
+    let user = apply(app, who, UserChange { status: Some(status), ..UserChange::default() })?;
+    terminal.talk(&format!("{} is {}.", user.email, user.status.as_str()))
+}
+
+fn apply(app: &App, who: &Who, change: UserChange) -> Result<identity::User> {
+    checked(&change)?;
+    let user = who.find(app)?;
+    wait(app.identity.change_user(&Permit::command_line(), user.id, change, Precondition::default()))
+}
+
+fn checked(body: &impl Body) -> Result<()> {
+    let mut faults = crate::error::Faults::default();
+    body.check(&mut faults);
+    faults.into_result()
+}
+
+fn spoken(roles: &[String]) -> String {
+    match roles {
+        [] => "no role".to_owned(),
+        [one] => format!("the role {one}"),
+        many => format!("the roles {}", many.join(", ")),
+    }
+}
