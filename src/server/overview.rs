@@ -137,7 +137,7 @@ async fn overview(
     let (size_bytes, wal_bytes) = ledger.db().sizes();
     Ok(Json(Overview {
         version: env!("CARGO_PKG_VERSION"),
-        commit: option_env!("PORTCULLIS_COMMIT").unwrap_or("unknown"),
+        commit: env!("PORTCULLIS_BUILT_FROM"),
         environment: config.environment.as_str().to_owned(),
         status: "ready",
         started_at: started.0,
