@@ -1,5 +1,8 @@
 //! Through the front door: the real application, its API, and the people who use it.
 
+mod audit;
 mod edge;
 mod every_route;
+mod kill_switch;
+mod limits;
 mod support;
