@@ -46,8 +46,8 @@ done
 cd "$(dirname "$0")"
 
 # rustup puts cargo here, but a shell that was open before does not know yet.
-if ! command -v cargo >/dev/null 2>&1 && [ -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo" ]; then
-    PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
+if ! command -v cargo >/dev/null 2>&1 && [ -x "${CARGO_HOME:-${HOME:-}/.cargo}/bin/cargo" ]; then
+    PATH=${CARGO_HOME:-${HOME:-}/.cargo}/bin:$PATH
 fi
 command -v cargo >/dev/null 2>&1 ||
     fail 'cargo is missing. Install Rust from https://rustup.rs, then run this again.'

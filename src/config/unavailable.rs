@@ -10,6 +10,7 @@ pub(super) const KEYS: &[&str] = &[
     "tls.acme_domains",
     "auth.require_mfa_roles",
     "auth.enforcement",
+    "cache.cold_s",
     "limits.routes",
     "inspection.mode",
     "files.store",

@@ -29,7 +29,7 @@ use std::{
 /// The socket in the data folder.
 pub const SOCKET: &str = "control.sock";
 /// Commands at the same time; more are refused.
-const MOST: usize = 16;
+const MOST: usize = 256;
 const LONGEST_REQUEST: u64 = 16 << 20;
 const LONGEST_ADDRESS: usize = 100;
 const REQUEST_TIME: Duration = Duration::from_secs(10);
@@ -109,7 +109,11 @@ fn accept(listener: &UnixListener, app: &App, run: RunCommand) {
             thread::sleep(Duration::from_millis(100));
             continue;
         };
-        if !is_ours(&stream) || busy.load(Ordering::Relaxed) >= MOST {
+        if !is_ours(&stream) {
+            continue;
+        }
+        if busy.load(Ordering::Relaxed) >= MOST {
+            refuse(&stream);
             continue;
         }
         let (app, slot) = (app.clone(), Slot::take(&busy));
@@ -123,6 +127,12 @@ fn accept(listener: &UnixListener, app: &App, run: RunCommand) {
             tracing::error!(%cause, "no thread for a command");
         }
     }
+}
+
+fn refuse(stream: &UnixStream) {
+    let mut remote = Remote { input: BufReader::new(io::empty()), output: stream };
+    let _ = remote.talk("portcullis: the server is busy with other commands; try again");
+    let _ = remote.say(&Said::Exit(1));
 }
 
 struct Slot(Arc<AtomicUsize>);
@@ -151,26 +161,28 @@ fn answer(stream: &UnixStream, app: &App, run: RunCommand) -> Result<()> {
     let status = match serde_json::from_str::<Request>(&line) {
         Ok(request) if request.version != env!("CARGO_PKG_VERSION") => {
             let ours = env!("CARGO_PKG_VERSION");
-            remote
-                .talk(&format!("the running server is version {ours}, this command {}; restart it", request.version))?;
+            remote.talk(&format!(
+                "portcullis: the running server is version {ours}, this command {}; restart it",
+                request.version
+            ))?;
             1
         }
         Ok(request) => {
             let ran = catch_unwind(AssertUnwindSafe(|| run(request.command.get(), app, &mut remote)));
             ran.unwrap_or_else(|_| {
-                let _ = remote.talk("the command failed inside the server; its log has the cause");
+                let _ = remote.talk("portcullis: the command failed inside the server; its log has the cause");
                 1
             })
         }
         Err(_) => {
-            remote.talk("the request could not be read")?;
+            remote.talk("portcullis: the request could not be read")?;
             1
         }
     };
     remote.say(&Said::Exit(status))
 }
 
-fn read_request(remote: &mut Remote<'_>) -> io::Result<String> {
+fn read_request(remote: &mut Remote<'_, UnixStream>) -> io::Result<String> {
     remote.output.set_read_timeout(Some(REQUEST_TIME))?;
     let mut line = String::new();
     (&mut remote.input).take(LONGEST_REQUEST).read_line(&mut line)?;
@@ -179,12 +191,12 @@ fn read_request(remote: &mut Remote<'_>) -> io::Result<String> {
 }
 
 /// The terminal at the other end of the socket.
-struct Remote<'s> {
-    input: BufReader<UnixStream>,
+struct Remote<'s, R> {
+    input: BufReader<R>,
     output: &'s UnixStream,
 }
 
-impl Remote<'_> {
+impl<R> Remote<'_, R> {
     fn say(&mut self, said: &Said) -> Result<()> {
         let mut line = serde_json::to_vec(said).map_err(Error::internal)?;
         line.push(b'\n');
@@ -192,7 +204,7 @@ impl Remote<'_> {
     }
 }
 
-impl Terminal for Remote<'_> {
+impl<R: Read + Send> Terminal for Remote<'_, R> {
     fn out(&mut self, text: &str) -> Result<()> {
         self.say(&Said::Out(text.to_owned()))
     }

@@ -28,7 +28,7 @@ use actix_web::{
     middleware::Condition,
     web::{Data, ServiceConfig, to},
 };
-use std::{io::Write, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt::Write as _, io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::JoinHandle,
@@ -72,7 +72,7 @@ async fn announce(server: &Server) -> Result<()> {
     let mut text = format!("Portcullis serves on http://{}\n", server.address);
     let identity = &server.app.identity;
     if let Some(token) = identity.setup_token().await? {
-        text += &format!("Make the first administrator, within a day: {}\n", identity.setup_url(&token));
+        let _ = writeln!(text, "Make the first administrator, within a day: {}", identity.setup_url(&token));
     }
     // Nobody may be listening.
     let _ = std::io::stdout().write_all(text.as_bytes());
