@@ -2,7 +2,10 @@
 
 mod audit;
 mod edge;
+mod entities;
+mod entity_types;
 mod every_route;
+mod import;
 mod kill_switch;
 mod limits;
 mod support;

@@ -6,9 +6,9 @@ use crate::{
     error::{Error, Faults, Result},
     ids::Id,
     permit::Action,
-    web::Body,
+    web::{Body, nullable},
 };
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Characters of a name, at most.
@@ -26,18 +26,14 @@ pub struct NewEntity {
 /// A merge patch (RFC 7396): what is absent stays, what is null goes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct EntityPatch {
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub name: Option<Option<String>>,
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub confidence: Option<Option<f64>>,
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub data: Option<Option<Map<String, Value>>>,
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub owner_id: Option<Option<Id>>,
-}
-
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 impl Body for NewEntity {

@@ -14,9 +14,9 @@ use crate::{
     ids::Id,
     permit::{Clearance, is_name},
     storage::Tx,
-    web::{Body, Precondition, etag},
+    web::{Body, Precondition, etag, nullable},
 };
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -86,7 +86,7 @@ pub struct ChangeEntityType {
     pub fields: Option<BTreeMap<String, FieldInput>>,
     pub indexes: Option<Vec<String>>,
     /// Null: no alias.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "nullable")]
     pub alias: Option<Option<String>>,
     pub owner_only: Option<bool>,
     pub inspection: Option<Value>,
@@ -100,10 +100,6 @@ pub struct FieldInput {
     pub pii: Option<bool>,
     pub unique: Option<bool>,
     pub index: Option<bool>,
-}
-
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 impl Body for NewEntityType {
