@@ -8,4 +8,8 @@ mod every_route;
 mod import;
 mod kill_switch;
 mod limits;
+mod login;
+mod roles;
+mod sessions;
 mod support;
+mod users;
