@@ -6,12 +6,11 @@ use crate::{
     clock::Clock,
     config::Loaded,
     error::{Code, Error, Result},
-    server::{App, Request, SOCKET, Said, Terminal, through_short_path},
+    server::{App, Request, SOCKET, Said, Terminal, send_frames, through_short_path},
 };
 use serde_json::value::RawValue;
 use std::{
     io::{self, BufRead, BufReader, Write},
-    net::Shutdown,
     os::unix::net::UnixStream,
     thread,
     time::{Duration, Instant},
@@ -46,13 +45,12 @@ fn run_remotely(stream: UnixStream, command: &Live, terminal: &mut Local) -> Res
     let request = Request { version: env!("CARGO_PKG_VERSION").to_owned(), command };
     let mut line = serde_json::to_vec(&request).map_err(Error::internal)?;
     line.push(b'\n');
-    let mut input = terminal.take_input();
+    let input = terminal.take_input();
     let mut sending = stream.try_clone().map_err(lost)?;
     // Its end is not waited for: the server may answer before it has read everything.
     thread::spawn(move || -> io::Result<()> {
         sending.write_all(&line)?;
-        io::copy(&mut input, &mut sending)?;
-        sending.shutdown(Shutdown::Write)
+        send_frames(input, &mut sending)
     });
     for line in BufReader::new(stream).lines() {
         match serde_json::from_str(&line.map_err(lost)?).map_err(Error::internal)? {

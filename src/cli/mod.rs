@@ -4,6 +4,8 @@
 mod audit;
 mod config;
 mod connect;
+mod export;
+mod import;
 mod kill_switch;
 mod migrate;
 mod role;
@@ -83,7 +85,7 @@ enum Input {
 
 /// A command on live state. Beside a running server it runs inside it, else in a process that opens the folder itself.
 trait LiveCommand {
-    /// What [`Terminal::input`] reads, wherever the command runs.
+    /// What [`Terminal::take_input`] reads, wherever the command runs.
     fn input(&self) -> Input {
         Input::Nothing
     }
@@ -116,6 +118,10 @@ live! {
     /// Close everything, or all changes, at once.
     #[command(subcommand)]
     KillSwitch(kill_switch::KillSwitch),
+    /// Bring entities in from a CSV or JSON Lines file.
+    Import(import::Import),
+    /// Write entities to standard output.
+    Export(export::Export),
     /// Make and look after accounts.
     #[command(subcommand)]
     User(user::User),

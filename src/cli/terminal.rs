@@ -23,11 +23,6 @@ impl Local {
         Ok(Self { input: open(input)?, interactive: io::stderr().is_terminal(), pending: false })
     }
 
-    /// The input, for somebody else to read.
-    pub fn take_input(&mut self) -> Box<dyn BufRead + Send> {
-        std::mem::replace(&mut self.input, Box::new(io::empty()))
-    }
-
     fn clear_progress(&mut self) {
         if std::mem::take(&mut self.pending) {
             eprint!("\r\x1b[K");
@@ -70,8 +65,8 @@ impl Terminal for Local {
         false
     }
 
-    fn input(&mut self) -> &mut (dyn BufRead + Send) {
-        &mut *self.input
+    fn take_input(&mut self) -> Box<dyn BufRead + Send> {
+        std::mem::replace(&mut self.input, Box::new(io::empty()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The control socket: commands beside a running server run inside it, so that there is one writer and one truth.
-//! A request is a line of JSON, then the command's input to its end; the answer is lines of JSON, the exit status last.
+//! A request is a line of JSON, then the command's input in frames; the answer is lines of JSON, the exit status last.
 
-use super::{app::App, terminal::Terminal};
+use super::{app::App, frames::Frames, terminal::Terminal};
 use crate::error::{Error, Result};
 use rustix::{net::sockopt::socket_peercred, process::geteuid};
 use serde::{Deserialize, Serialize};
@@ -130,7 +130,7 @@ fn accept(listener: &UnixListener, app: &App, run: RunCommand) {
 }
 
 fn refuse(stream: &UnixStream) {
-    let mut remote = Remote { input: BufReader::new(io::empty()), output: stream };
+    let mut remote = Remote { input: None, output: stream };
     let _ = remote.talk("portcullis: the server is busy with other commands; try again");
     let _ = remote.say(&Said::Exit(1));
 }
@@ -156,8 +156,9 @@ fn is_ours(stream: &UnixStream) -> bool {
 }
 
 fn answer(stream: &UnixStream, app: &App, run: RunCommand) -> Result<()> {
-    let mut remote = Remote { input: BufReader::new(stream.try_clone().map_err(Error::internal)?), output: stream };
-    let line = read_request(&mut remote).map_err(Error::internal)?;
+    let mut input = BufReader::new(stream.try_clone().map_err(Error::internal)?);
+    let line = read_request(stream, &mut input).map_err(Error::internal)?;
+    let mut remote = Remote { input: Some(Box::new(BufReader::new(Frames::new(input)))), output: stream };
     let status = match serde_json::from_str::<Request>(&line) {
         Ok(request) if request.version != env!("CARGO_PKG_VERSION") => {
             let ours = env!("CARGO_PKG_VERSION");
@@ -182,21 +183,21 @@ fn answer(stream: &UnixStream, app: &App, run: RunCommand) -> Result<()> {
     remote.say(&Said::Exit(status))
 }
 
-fn read_request(remote: &mut Remote<'_, UnixStream>) -> io::Result<String> {
-    remote.output.set_read_timeout(Some(REQUEST_TIME))?;
+fn read_request(stream: &UnixStream, input: &mut impl BufRead) -> io::Result<String> {
+    stream.set_read_timeout(Some(REQUEST_TIME))?;
     let mut line = String::new();
-    (&mut remote.input).take(LONGEST_REQUEST).read_line(&mut line)?;
-    remote.output.set_read_timeout(None)?;
+    input.take(LONGEST_REQUEST).read_line(&mut line)?;
+    stream.set_read_timeout(None)?;
     Ok(line)
 }
 
 /// The terminal at the other end of the socket.
-struct Remote<'s, R> {
-    input: BufReader<R>,
+struct Remote<'s> {
+    input: Option<Box<dyn BufRead + Send>>,
     output: &'s UnixStream,
 }
 
-impl<R> Remote<'_, R> {
+impl Remote<'_> {
     fn say(&mut self, said: &Said) -> Result<()> {
         let mut line = serde_json::to_vec(said).map_err(Error::internal)?;
         line.push(b'\n');
@@ -204,7 +205,7 @@ impl<R> Remote<'_, R> {
     }
 }
 
-impl<R: Read + Send> Terminal for Remote<'_, R> {
+impl Terminal for Remote<'_> {
     fn out(&mut self, text: &str) -> Result<()> {
         self.say(&Said::Out(text.to_owned()))
     }
@@ -221,7 +222,7 @@ impl<R: Read + Send> Terminal for Remote<'_, R> {
         true
     }
 
-    fn input(&mut self) -> &mut (dyn BufRead + Send) {
-        &mut self.input
+    fn take_input(&mut self) -> Box<dyn BufRead + Send> {
+        self.input.take().unwrap_or_else(|| Box::new(io::empty()))
     }
 }

@@ -6,6 +6,7 @@ mod connections;
 mod control;
 mod csrf;
 mod edge;
+mod frames;
 mod gate;
 mod headers;
 mod health;
@@ -17,5 +18,6 @@ mod terminal;
 
 pub use app::App;
 pub use control::{Control, Request, RunCommand, SOCKET, Said, through_short_path};
+pub use frames::send_frames;
 pub use serve::{Server, run, start};
 pub use terminal::{Terminal, read_line};

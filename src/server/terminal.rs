@@ -17,8 +17,8 @@ pub trait Terminal {
     /// Whether the command runs in the server, for a caller elsewhere.
     fn is_remote(&self) -> bool;
 
-    /// What was piped in, or the file that the command names.
-    fn input(&mut self) -> &mut (dyn BufRead + Send);
+    /// What was piped in, or the file that the command names. It is handed out once.
+    fn take_input(&mut self) -> Box<dyn BufRead + Send>;
 }
 
 /// Longer lines are not read to their end.
@@ -27,7 +27,7 @@ const LONGEST_LINE: u64 = 64 << 10;
 /// The first line of the input, without its end.
 pub fn read_line(terminal: &mut dyn Terminal) -> Result<String> {
     let mut line = String::new();
-    let read = terminal.input().take(LONGEST_LINE).read_line(&mut line);
+    let read = terminal.take_input().take(LONGEST_LINE).read_line(&mut line);
     read.map_err(|cause| {
         Error::invalid_at("standard input", "unreadable", "the input is not UTF-8 text").caused_by(cause)
     })?;
