@@ -13,7 +13,8 @@ CREATE TABLE audit_events (
     hash        TEXT NOT NULL         -- SHA-256 in hex over prev_hash, a line feed and event
 );
 CREATE INDEX audit_events_at ON audit_events (at, seq);
-CREATE INDEX audit_events_target ON audit_events (target_type, target_id, seq);
+CREATE INDEX audit_events_target ON audit_events (target_id, seq);
+CREATE INDEX audit_events_target_type ON audit_events (target_type, seq);
 CREATE INDEX audit_events_actor ON audit_events (actor_id, seq);
 CREATE INDEX audit_events_action ON audit_events (action, seq);
 CREATE INDEX audit_events_outcome ON audit_events (outcome, seq) WHERE outcome <> 'success';

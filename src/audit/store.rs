@@ -73,25 +73,57 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Conditions that all start with `AND`.
-    fn sql(&self, params: &mut Vec<Param<'static>>) -> String {
+    /// Conditions that all start with `AND`. What is not worth an index is kept from choosing one.
+    fn sql(&self, params: &mut Vec<Param<'static>>, by_time: bool) -> String {
         let mut sql = String::new();
-        let mut add = |column: &str, value: Option<Param<'static>>| {
-            if let Some(value) = value {
-                params.push(value);
-                let _ = write!(sql, " AND {column} ?{}", params.len());
-            }
-        };
         let text = |value: &Option<String>| value.clone().map(Param::Owned);
-        add("actor_id =", self.actor_id.map(Param::Id));
-        add("action =", text(&self.action));
-        add("target_type =", text(&self.target_type));
-        add("target_id =", text(&self.target_id));
-        add("outcome =", self.outcome.map(|outcome| Param::Text(outcome.as_str())));
-        add("request_id =", text(&self.request_id));
-        add("at >=", self.from.map(Param::from));
-        add("at <=", self.to.map(Param::from));
+        let values = [
+            ("actor_id", self.actor_id.map(Param::Id)),
+            ("action", text(&self.action)),
+            ("target_type", text(&self.target_type)),
+            ("target_id", text(&self.target_id)),
+            ("outcome", self.outcome.map(|outcome| Param::Text(outcome.as_str()))),
+            ("request_id", text(&self.request_id)),
+        ];
+        let pick = [("request_id", self.request_id.is_some()), ("target_id", self.target_id.is_some())];
+        let pick = pick.iter().find(|(_, asked)| *asked).map(|(column, _)| *column);
+        let chooses = |column: &str| !by_time && pick.is_none_or(|pick| pick == column);
+        for (column, value) in values.into_iter().filter_map(|(column, value)| Some((column, value?))) {
+            params.push(value);
+            let column = if chooses(column) { column.to_owned() } else { format!("{column} || ''") };
+            let _ = write!(sql, " AND {column} = ?{}", params.len());
+        }
+        if chooses("outcome") && self.outcome.is_some_and(|outcome| outcome != Outcome::Success) {
+            // Said in words that the partial index of the others knows.
+            sql.push_str(" AND outcome <> 'success'");
+        }
+        for (comparison, time) in [("at >=", self.from), ("at <=", self.to)] {
+            if let Some(time) = time {
+                params.push(time.into());
+                let _ = write!(sql, " AND {comparison} ?{}", params.len());
+            }
+        }
         sql
+    }
+
+    /// Whether to look through the span by time instead of picking out single values and sorting them:
+    /// when they are many, or there are none.
+    fn by_time(&self, reader: &Reader<'_>) -> Result<bool> {
+        const FEW: i64 = 10_000;
+        if !self.is_span() {
+            return Ok(false);
+        }
+        let mut params = Vec::new();
+        let values = Self { from: None, to: None, ..self.clone() }.sql(&mut params, false);
+        if values.is_empty() {
+            return Ok(true);
+        }
+        params.push((FEW + 1).into());
+        let counted = format!(
+            "SELECT count(*) FROM (SELECT 1 FROM audit_events WHERE 1 = 1{values} LIMIT ?{}) AS some",
+            params.len()
+        );
+        Ok(reader.query_one(&counted, &params, |row| row.get::<i64>(0))?.is_some_and(|many| many > FEW))
     }
 
     /// Events of a span are listed by time, which an index knows, else by number. The two only
@@ -101,7 +133,7 @@ impl Filter {
     }
 
     fn is_empty(&self) -> bool {
-        self.sql(&mut Vec::new()).is_empty()
+        self.sql(&mut Vec::new(), false).is_empty()
     }
 }
 
@@ -117,7 +149,7 @@ pub fn page(
     let question = format!("{filter:?}");
     let question = ["audit", &*question];
     let mut params = Vec::new();
-    let matching = filter.sql(&mut params);
+    let matching = filter.sql(&mut params, filter.by_time(reader)?);
     let total = if count { Some(total(reader, filter, &matching, &params)?) } else { None };
     let order = if filter.is_span() { "at DESC, seq DESC" } else { "seq DESC" };
     let mut behind = String::new();
@@ -167,7 +199,7 @@ pub fn find(reader: &Reader<'_>, seq: i64) -> Result<Option<Stored>> {
 /// Up to `limit` events behind `after` and not beyond `last`, oldest first.
 pub fn portion(db: &Db, filter: &Filter, after: i64, last: i64, limit: u32) -> Result<Vec<Stored>> {
     let mut params = Vec::new();
-    let matching = filter.sql(&mut params);
+    let matching = filter.sql(&mut params, false);
     params.extend([after.into(), last.into(), limit.into()]);
     let places = params.len();
     let sql = format!(
@@ -177,4 +209,51 @@ pub fn portion(db: &Db, filter: &Filter, after: i64, last: i64, limit: u32) -> R
         places
     );
     db.read(|r| r.query_all(&sql, &params, Stored::read))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        actor::Actor,
+        audit::{Event, Ledger},
+        clock::Clock,
+        storage::{Options, open},
+    };
+
+    /// Pages through everything; the numbers in the order in which they came.
+    fn walk(ledger: &Ledger, filter: &Filter, limit: u32) -> Vec<i64> {
+        let key = CursorKey::new(&[7; 32]);
+        let (mut seen, mut cursor) = (Vec::new(), None::<String>);
+        loop {
+            let page = ledger.db().read(|r| page(r, filter, limit, cursor.as_deref(), false, &key)).unwrap();
+            seen.extend(page.items.iter().map(|event| {
+                serde_json::from_str::<serde_json::Value>(event.0.get()).unwrap()["seq"].as_i64().unwrap()
+            }));
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return seen;
+            }
+        }
+    }
+
+    #[test]
+    fn a_span_is_paged_whole_whether_its_events_are_few_or_many() {
+        let folder = tempfile::tempdir().unwrap();
+        let (db, writer) = open(folder.path(), &Options::default()).unwrap();
+        let ledger = Ledger::new(db, writer, Clock::movable());
+        let many: Vec<_> = (0..10_050).map(|number| Event::new("thing.made", "thing", number)).collect();
+        ledger.change_blocking(&Actor::cli(), move |_| Ok(((), many.clone()))).unwrap();
+        let middle = ledger.clock().now();
+        ledger.clock().advance(1_000);
+        let few: Vec<_> = (0..5).map(|number| Event::new("thing.lost", "thing", number)).collect();
+        ledger.change_blocking(&Actor::cli(), move |_| Ok(((), few.clone()))).unwrap();
+        let filter = |action: &str| Filter { action: Some(action.into()), to: Some(middle), ..Filter::default() };
+        assert_eq!(walk(&ledger, &filter("thing.made"), 200), (1..=10_050).rev().collect::<Vec<_>>());
+        assert!(walk(&ledger, &filter("thing.lost"), 2).is_empty());
+        let later = Filter { from: Some(middle.plus(std::time::Duration::from_millis(1))), ..Filter::default() };
+        assert_eq!(walk(&ledger, &later, 2), [10_055, 10_054, 10_053, 10_052, 10_051]);
+        let one = Filter { target_type: Some("thing".into()), target_id: Some("3".into()), ..Filter::default() };
+        assert_eq!(walk(&ledger, &one, 1), [10_054, 4]);
+    }
 }

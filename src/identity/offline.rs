@@ -41,9 +41,8 @@ impl Identity {
         let account = account.filter(|account| account.user.id == principal.user_id && account.user.is_active());
         let hashed = account.as_ref().and_then(|account| account.password.clone());
         match self.hasher.verify(password, hashed).await? {
-            Verified::Wrong => Err(wrong_credentials()),
             Verified::Right | Verified::Rehashed(_) if account.is_some() => Ok(()),
-            Verified::Right | Verified::Rehashed(_) => Err(wrong_credentials()),
+            _ => Err(wrong_credentials()),
         }
     }
 }

@@ -103,8 +103,10 @@ const COLUMNS = [
   { label: 'Number', numeric: true, phoneOff: true, cell: (event) => event.seq },
 ];
 
+/** From the start of an hour, since a next page has to ask for the very same span. */
 function since(days) {
-  return days ? new Date(Date.now() - Number(days) * 86400000).toISOString() : null;
+  const hour = 3600000;
+  return days ? new Date(Math.floor(Date.now() / hour) * hour - Number(days) * 24 * hour).toISOString() : null;
 }
 
 function params(query) {
