@@ -63,17 +63,21 @@ fn unknown_accounts_take_as_long_as_known_ones() {
     let admin = site.admin();
     site.user(&admin, "known", &[]);
     let nobody = site.nobody();
-    let fastest = |email: &str| {
-        let times = (0..4).map(|_| {
-            site.clock.advance(60_000);
-            let began = Instant::now();
-            attempt(&nobody, email, "not the password").expect(401);
-            began.elapsed()
-        });
-        times.min().unwrap()
+    let timed = |email: &str| {
+        let began = Instant::now();
+        attempt(&nobody, email, "not the password").expect(401);
+        began.elapsed()
     };
-    let (known, unknown) = (fastest("known@example.org"), fastest("unknown@example.org"));
-    assert!(known < unknown * 2 && unknown < known * 2, "{known:?} and {unknown:?}");
+    // In turns, and the fastest of each: other work on the machine slows both.
+    let mut fastest = [Duration::MAX; 2];
+    for _ in 0..6 {
+        site.clock.advance(60_000);
+        for (fastest, email) in fastest.iter_mut().zip(["known@example.org", "unknown@example.org"]) {
+            *fastest = timed(email).min(*fastest);
+        }
+    }
+    let [known, unknown] = fastest;
+    assert!(known < unknown * 3 && unknown < known * 3, "{known:?} and {unknown:?}");
     assert!(unknown > Duration::from_millis(5), "{unknown:?}");
 }
 
