@@ -8,8 +8,9 @@ use super::{
 use crate::{
     audit::{Event, Ledger},
     error::{Code, Error, Faults, Result},
+    filter,
     ids::Id,
-    permit::{Clearance, Permission, Permit, is_name},
+    permit::{Clearance, Extent, Permission, Permit, is_name},
     web::{Body, Precondition, etag, nullable},
 };
 use serde::Deserialize;
@@ -58,9 +59,17 @@ fn check_permissions(permissions: &[String], faults: &mut Faults) {
         return;
     }
     for (index, text) in permissions.iter().enumerate() {
-        if let Err(why) = text.parse::<Permission>() {
+        if let Err(why) = text.parse::<Permission>().and_then(|permission| check_rule(&permission)) {
             faults.push(format!("/permissions/{index}"), "invalid", format!("`{text}` is not a permission: {why}."));
         }
+    }
+}
+
+/// A row rule must be a filter; whether its fields exist shows only where it is used.
+fn check_rule(permission: &Permission) -> Result<(), String> {
+    match &permission.extent {
+        Extent::Where(rule) => filter::parse(&rule.0).map(drop).map_err(|error| format!("in its rule, {error}")),
+        Extent::Any | Extent::Own => Ok(()),
     }
 }
 

@@ -12,6 +12,6 @@ pub(crate) use allowed::unauthenticated;
 pub use allowed::{Allowed, Need, Permit, Public, SignedIn};
 pub use clearance::Clearance;
 pub use grants::{Grants, Reach, Rule};
-pub use permission::{Action, CATALOGUE, Permission, Resource, RowRule, Subject, is_name};
+pub use permission::{Action, CATALOGUE, Extent, Permission, Resource, RowRule, Subject, is_name};
 pub use principal::{Authenticate, Caller, Credential, Principal, SessionKind, SessionRef};
 pub use route::{Guarded, LimitClass, Route};

@@ -55,6 +55,7 @@ fn what_is_no_role_is_refused_by_field() {
         (json!({"name": "Clerk", "permissions": []}), "/name"),
         (json!({"name": "clerk", "permissions": ["ghosts:read"]}), "/permissions/0"),
         (json!({"name": "clerk", "permissions": ["users:read", "users:fly"]}), "/permissions/1"),
+        (json!({"name": "clerk", "permissions": ["entities.a:read:where(data.x = )"]}), "/permissions/0"),
         (json!({"name": "clerk", "permissions": [], "clearance": "secret"}), "/clearance"),
         (json!({"name": "clerk", "permissions": [], "rate_limit": {"per_minute": 0}}), "/rate_limit/per_minute"),
         (json!({"name": "clerk", "permissions": [], "rate_limit": {"per_hour": 1}}), "/rate_limit/per_hour"),
