@@ -69,3 +69,17 @@ fn write_until_killed(server: support::Portcullis, token: &str, acknowledged: &A
         client.join().expect("no client saw a wrong answer");
     }
 }
+
+#[test]
+fn what_was_closed_is_closed_after_a_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = support::start(folder.path());
+    let token = server.set_up();
+    let flip = json!({"active": true, "reason": "an intruder", "password": support::PASSWORD});
+    let answer = server.client.put(server.path("/kill-switch")).bearer_auth(&token).json(&flip).send().unwrap();
+    assert_eq!(answer.status(), 200, "{}", answer.text().unwrap());
+    server.kill();
+    let server = support::start(folder.path());
+    assert_eq!(server.get(&token, "/users")["code"], "kill_switch_active");
+    assert_eq!(server.get(&token, "/kill-switch")["reason"], "an intruder");
+}

@@ -5,6 +5,8 @@ use reqwest::Method;
 use serde_json::json;
 use std::{
     fs,
+    sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -172,8 +174,38 @@ fn closing_works_when_the_disk_takes_nothing() {
         let sql = format!("DROP TRIGGER full_{table}");
         ledger.unrecorded_blocking("test", move |tx| tx.execute(&sql, &[])).unwrap();
     }
-    std::thread::sleep(Duration::from_secs(1));
+    thread::sleep(Duration::from_secs(1));
     open(&admin).expect(200);
     let page = admin.get("/audit?action=kill_switch.activated").expect(200).json();
     assert_eq!(page["items"][0]["changes"]["after"]["late"], true);
+}
+
+#[test]
+fn closing_holds_for_every_request_that_begins_after_the_answer() {
+    let site = Site::new();
+    let admin = site.admin();
+    let (closed, stop) = (AtomicBool::new(false), AtomicBool::new(false));
+    let (before, after) = (AtomicU32::new(0), AtomicU32::new(0));
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !stop.load(SeqCst) {
+                    let was_closed = closed.load(SeqCst);
+                    let status = admin.get("/users").status;
+                    assert!(status == 503 || (status == 200 && !was_closed), "{status}");
+                    if was_closed { &after } else { &before }.fetch_add(1, SeqCst);
+                }
+            });
+        }
+        let wait = |count: &AtomicU32| {
+            while count.load(SeqCst) < 50 {
+                thread::sleep(Duration::from_millis(1));
+            }
+        };
+        wait(&before);
+        close(&admin, "all").expect(200);
+        closed.store(true, SeqCst);
+        wait(&after);
+        stop.store(true, SeqCst);
+    });
 }
