@@ -59,6 +59,7 @@ impl Place {
     }
 }
 
+/// What a command said.
 struct Said {
     status: Option<i32>,
     out: String,
@@ -314,4 +315,136 @@ fn what_holds_is_shown_without_secrets_and_with_its_source() {
     let example = place.run(&["config", "example"]);
     fs::write(place.path().join("portcullis.toml"), example.out).unwrap();
     assert_eq!(place.run(&["config", "check"]).status, Some(0));
+}
+
+const PASSWORD: &str = "correct horse battery staple";
+
+impl Place {
+    /// Runs a command with this on its standard input.
+    fn pipe(&self, arguments: &[&str], input: &str) -> Said {
+        let mut program = self.program();
+        program.args(arguments).env("PORTCULLIS_AUTH__BCRYPT_COST", "10");
+        let output = Command::from_std(program).write_stdin(input).output().unwrap();
+        Said {
+            status: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            talk: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    fn make_admin(&self) {
+        let arguments = ["user", "create", "--email", "ada@team.example", "--role", "admin", "--password-stdin"];
+        let made = self.pipe(&arguments, &format!("{PASSWORD}\n"));
+        assert_eq!(made.status, Some(0), "{}", made.talk);
+    }
+}
+
+impl Serving {
+    fn send(&self, path: &str, token: &str, body: serde_json::Value) -> reqwest::blocking::Response {
+        let client = reqwest::blocking::Client::new();
+        client.post(format!("http://{}/api/v1{path}", self.address)).bearer_auth(token).json(&body).send().unwrap()
+    }
+
+    /// The access token of the administrator.
+    fn log_in(&self) -> String {
+        let body = serde_json::json!({ "email": "ada@team.example", "password": PASSWORD });
+        let client = reqwest::blocking::Client::new();
+        let answer = client.post(format!("http://{}/api/v1/auth/login", self.address)).json(&body).send().unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.json::<serde_json::Value>().unwrap()["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// What somebody with this token gets to hear.
+    fn status(&self, path: &str, token: &str) -> u16 {
+        let client = reqwest::blocking::Client::new();
+        let answer = client.get(format!("http://{}/api/v1{path}", self.address)).bearer_auth(token).send();
+        answer.unwrap().status().as_u16()
+    }
+}
+
+#[test]
+fn an_account_made_in_the_shell_signs_in_and_commands_hold_at_once() {
+    let place = Place::new();
+    place.make_admin();
+    let mut server = place.serve();
+    let token = server.log_in();
+    assert_eq!(server.status("/users", &token), 200);
+    let closed = place.run(&["kill-switch", "enable", "drill", "--scope", "all"]);
+    assert_eq!(closed.status, Some(0), "{}", closed.talk);
+    assert_eq!(server.status("/users", &token), 503);
+    assert_eq!(place.run(&["kill-switch", "disable"]).status, Some(0));
+    assert_eq!(server.status("/users", &token), 200);
+    let second = ["user", "create", "--email", "bo@team.example", "--role", "viewer", "--password-stdin"];
+    assert_eq!(place.pipe(&second, "short\n").status, Some(1));
+    assert_eq!(place.pipe(&second, "another long passphrase here\n").status, Some(0));
+    assert!(place.run(&["user", "list"]).out.contains("bo@team.example"));
+    assert_eq!(place.run(&["user", "disable", "--email", "ada@team.example"]).status, Some(1), "the last admin stays");
+    let promoted = place.run(&["user", "set-roles", "--email", "bo@team.example", "--role", "admin"]);
+    assert_eq!(promoted.status, Some(0), "{}", promoted.talk);
+    assert_eq!(place.run(&["user", "disable", "--email", "ada@team.example"]).status, Some(0));
+    assert_eq!(server.status("/users", &token), 401);
+    assert!(place.run(&["audit", "verify"]).out.starts_with("valid"));
+    server.stop();
+}
+
+/// A server with a type `cities` of open shape, and a token.
+fn with_cities(place: &Place) -> (Serving, String) {
+    place.make_admin();
+    let server = place.serve();
+    let token = server.log_in();
+    let made = server.send("/entity-types", &token, serde_json::json!({ "name": "cities" }));
+    assert_eq!(made.status(), 201);
+    (server, token)
+}
+
+#[test]
+fn what_is_imported_can_be_exported_beside_a_server_and_without_one() {
+    let place = Place::new();
+    let (mut server, _) = with_cities(&place);
+    let rows: String = (0..3000).map(|number| format!("Zürich {number},{}\n", "ä".repeat(60))).collect();
+    fs::write(place.path().join("cities.csv"), format!("name,note\n{rows}")).unwrap();
+    let said = place.run(&["import", "cities", "cities.csv"]);
+    assert_eq!((said.status, said.out.as_str()), (Some(0), "3000 created, 0 updated, 0 failed\n"), "{}", said.talk);
+    let beside = place.run(&["export", "cities", "--format", "jsonl"]);
+    assert_eq!(beside.out.lines().count(), 3000, "{}", beside.talk);
+    server.stop();
+    let alone = place.run(&["export", "cities", "--format", "jsonl"]);
+    assert!(alone.out == beside.out, "{}", alone.talk);
+    let piped = place.pipe(&["import", "cities", "-", "--format", "jsonl"], &beside.out);
+    assert_eq!(piped.out, "0 created, 3000 updated, 0 failed\n", "{}", piped.talk);
+    let wrong = place.pipe(&["import", "cities", "-", "--format", "csv"], "name,confidence\nA,0.5\nB,7\nC,x\n");
+    assert_eq!((wrong.status, wrong.out.as_str()), (Some(1), ""));
+    assert!(wrong.talk.contains("row 2 /confidence") && wrong.talk.contains("row 3 /confidence"), "{}", wrong.talk);
+    assert_eq!(place.run(&["import", "cities", "absent.csv"]).status, Some(2));
+    assert_eq!(place.run(&["export", "towns"]).status, Some(1));
+    assert!(place.run(&["audit", "export"]).out.contains("entities.exported"));
+}
+
+#[test]
+fn an_import_whose_caller_is_gone_changes_nothing() {
+    use std::{io::Write, os::unix::net::UnixStream};
+    let place = Place::new();
+    let (mut server, _) = with_cities(&place);
+    let command = serde_json::json!({ "import": {
+        "entity_type": "cities", "file": "cities.csv", "format": null, "name_column": null,
+        "skip_errors": false, "json": false
+    }});
+    let request = serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "command": command });
+    let rows = "name\nParis\nRome\n";
+    let send = |end: bool| {
+        let mut socket = UnixStream::connect(place.path().join("portcullis-data/control.sock")).unwrap();
+        writeln!(socket, "{request}").unwrap();
+        socket.write_all(&u32::try_from(rows.len()).unwrap().to_be_bytes()).unwrap();
+        socket.write_all(rows.as_bytes()).unwrap();
+        if end {
+            socket.write_all(&[0; 4]).unwrap();
+        }
+        socket.shutdown(std::net::Shutdown::Write).unwrap();
+        BufReader::new(socket).lines().map_while(Result::ok).last().unwrap()
+    };
+    assert_eq!(send(false), r#"{"exit":1}"#);
+    assert_eq!(place.run(&["export", "cities", "--format", "jsonl"]).out, "");
+    assert_eq!(send(true), r#"{"exit":0}"#);
+    assert_eq!(place.run(&["export", "cities", "--format", "jsonl"]).out.lines().count(), 2);
+    server.stop();
 }
