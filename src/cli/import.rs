@@ -50,9 +50,7 @@ impl LiveCommand for Import {
             name_column: self.name_column.clone(),
         };
         let mut input = terminal.take_input();
-        let mut progress = |rows| {
-            let _ = terminal.progress(&format!("{rows} rows read"));
-        };
+        let mut progress = |rows| terminal.progress(&format!("{rows} rows read"));
         let permit = Permit::command_line();
         let outcome = app.entities.import(&permit, &self.entity_type, &import, &mut input, &mut progress);
         match outcome {

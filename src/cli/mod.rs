@@ -2,6 +2,7 @@
 //! the exit status is 0 when all is well, 1 when something was refused, 2 for wrong usage or configuration.
 
 mod audit;
+mod blueprint;
 mod config;
 mod connect;
 mod export;
@@ -115,6 +116,10 @@ live! {
     /// What each role allows.
     #[command(subcommand)]
     Role(role::Role),
+    /// Make roles and entity types as a blueprint says. Applying it twice changes nothing.
+    Apply(blueprint::Apply),
+    /// Write the roles and entity types there are as a blueprint to standard output.
+    ExportBlueprint(blueprint::ExportBlueprint),
     /// Close everything, or all changes, at once.
     #[command(subcommand)]
     KillSwitch(kill_switch::KillSwitch),

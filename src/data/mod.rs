@@ -1,5 +1,6 @@
 //! The team's data: entity types and the entities of each.
 
+pub mod pointer;
 pub mod entity_types;
 pub mod entities;
-pub mod pointer;
+pub mod blueprint;

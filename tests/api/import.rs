@@ -126,3 +126,73 @@ fn clearance_holds_for_tables_too() {
     let merged: Value = admin.get(&format!("/entities/people/{id}")).json();
     assert_eq!((&merged["data"]["age"], &merged["data"]["iban"]), (&json!(44), &json!("DE1")));
 }
+
+/// What a blueprint in the repository says, applied as the command does.
+fn apply(site: &Site, text: &str) -> portcullis::error::Result<Vec<String>> {
+    use portcullis::{data::blueprint::Plan, permit::Permit};
+    let app = &site.app;
+    let plan = Plan::new(text, std::path::Path::new("tests/blueprints"), &app.ledger, &app.roles, &app.entity_types)?;
+    let mut done = Vec::new();
+    let permit = Permit::command_line();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let mut note = |step| done.push(step);
+    let work = plan.apply(&app.ledger, &app.roles, &app.entity_types, &permit, &mut note);
+    runtime.block_on(work)?;
+    Ok(done)
+}
+
+#[test]
+fn a_blueprint_makes_room_for_real_customers() {
+    let site = Site::new();
+    let admin = site.admin();
+    let text = include_str!("../blueprints/customer_risk.toml");
+    assert_eq!(apply(&site, text).unwrap().len(), 3);
+    assert_eq!(apply(&site, text).unwrap(), Vec::<String>::new(), "applying it twice changes nothing");
+    let written = portcullis::data::blueprint::export(&site.app.roles, &site.app.entity_types).unwrap();
+    assert_eq!(apply(&site, &written).unwrap(), Vec::<String>::new(), "what is written is accepted: {written}");
+    let csv = include_bytes!("../data/german_credit.csv").to_vec();
+    let request = admin.request(reqwest::Method::POST, "/entities/customers/import?name_column=customer_no");
+    let report = admin.send(request.header("content-type", "text/csv").body(csv)).expect(200).json();
+    assert_eq!(report, json!({"created": 1000, "updated": 0, "failed": 0, "errors": []}));
+    let bad = "filter=data.risk_class%20%3D%202%20and%20data.age_years%20%3C%2030&count=true&limit=1&sort=-data.credit_amount_dm";
+    let page = admin.get(&format!("/entities/customers?{bad}")).expect(200).json();
+    assert_eq!((&page["total"], &page["items"][0]["data"]["credit_amount_dm"]), (&json!(137), &json!(15672)), "{page}");
+    let other = Site::new();
+    other.admin();
+    assert_eq!(apply(&other, &written).unwrap().len(), 3);
+}
+
+#[test]
+fn every_mistake_in_a_blueprint_is_named_at_once() {
+    let site = Site::new();
+    site.admin();
+    let text = r#"
+        [[roles]]
+        name = "Bad Name"
+        permissions = ["ghosts:read"]
+        [[entity_types]]
+        name = "orders"
+        schema = "../etc/passwd"
+        [[entity_types]]
+        name = "users"
+        alias = "auth"
+        schema = '{"type": "objekt"}'
+        fields."/a" = { pii = true }
+    "#;
+    let error = apply(&site, text).unwrap_err();
+    let at: Vec<_> = error.faults().iter().map(|fault| fault.pointer.as_str()).collect();
+    for expected in [
+        "/roles/0/name",
+        "/roles/0/permissions/0",
+        "/entity_types/0/schema",
+        "/entity_types/1/name",
+        "/entity_types/1/alias",
+        "/entity_types/1/fields/~1a/pii",
+        "/entity_types/1/schema/type",
+    ] {
+        assert!(at.contains(&expected), "{expected} is not in {at:?}");
+    }
+    assert!(site.app.entity_types.all().is_empty());
+    assert!(apply(&site, "[[roles]]\nname = 5").unwrap_err().detail().contains("line 2"));
+    assert!(apply(&site, "[[webhooks]]\nname = 'x'").is_err());
+}

@@ -167,7 +167,7 @@ impl NewEntityType {
         Definition {
             id: Id::new(),
             name: self.name.into(),
-            schema: self.schema.unwrap_or_else(|| json!({"type": "object"})),
+            schema: self.schema.unwrap_or_else(any_object),
             fields: options(self.fields.unwrap_or_default()),
             indexes: self.indexes.unwrap_or_default(),
             alias: self.alias.map(Into::into),
@@ -177,6 +177,43 @@ impl NewEntityType {
             updated_at: now,
         }
     }
+}
+
+impl NewEntityType {
+    /// The type as it would be made, or everything that is wrong with it.
+    pub fn compile(self, now: Time) -> Result<EntityType> {
+        let mut faults = Faults::default();
+        self.check(&mut faults);
+        let compiled = EntityType::new(self.into_definition(now));
+        match compiled {
+            Ok(compiled) => faults.into_result().map(|()| compiled),
+            Err(error) => {
+                let mut all = faults.into_inner();
+                all.extend(error.faults().iter().cloned());
+                Err(if all.is_empty() { error } else { Error::invalid(all) })
+            }
+        }
+    }
+}
+
+impl From<NewEntityType> for ChangeEntityType {
+    /// The change that leaves nothing of what was.
+    fn from(new: NewEntityType) -> Self {
+        Self {
+            schema: Some(new.schema.unwrap_or_else(any_object)),
+            fields: Some(new.fields.unwrap_or_default()),
+            indexes: Some(new.indexes.unwrap_or_default()),
+            alias: Some(new.alias),
+            owner_only: Some(new.owner_only.unwrap_or(false)),
+            inspection: new.inspection,
+            retention_days: new.retention_days,
+        }
+    }
+}
+
+/// What a type without a schema takes.
+fn any_object() -> Value {
+    json!({"type": "object"})
 }
 
 impl ChangeEntityType {

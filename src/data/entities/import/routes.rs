@@ -54,7 +54,7 @@ async fn import(
     let (entities, permit) = (entities.get_ref().clone(), permit.into_permit());
     let work = tokio::task::spawn_blocking(move || {
         let mut input = Input { chunks, current: Bytes::new(), ended: false };
-        entities.import(&permit, &entity_type.0, &import, &mut input, &mut |_| {})
+        entities.import(&permit, &entity_type.0, &import, &mut input, &mut |_| Ok(()))
     });
     // The end is told only when it came: a sender that is gone before means that the rest is missing. When
     // nobody reads any more, the rest is taken in all the same, so that the client gets to hear why.

@@ -33,7 +33,7 @@ pub(super) struct Incoming {
 
 /// Hands over row after row, good or wrong, until `each` fails or the input ends.
 pub(super) fn read(
-    input: &mut (dyn Read + Send),
+    input: &mut dyn Read,
     import: &Import,
     entity_type: &EntityType,
     mut each: impl FnMut(u64, Result<Incoming>) -> Result<()>,
@@ -48,7 +48,7 @@ pub(super) fn read(
 
 /// Ends with an error when one row takes more than [`LONGEST`]; whoever has read a row gives it back its room.
 struct Bounded<'a> {
-    input: &'a mut (dyn Read + Send),
+    input: &'a mut dyn Read,
     left: Rc<Cell<usize>>,
 }
 

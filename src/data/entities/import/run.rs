@@ -41,21 +41,18 @@ impl Report {
 }
 
 impl Entities {
-    /// Imports everything from `input`; `progress` hears how many rows were read. For threads where blocking is fine.
+    /// Imports everything from `input`; `progress` hears how many rows were read, and may end it before the whole
+    /// is written. For threads where blocking is fine.
     pub fn import(
         &self,
         permit: &Permit,
         entity_type: &str,
         import: &Import,
-        input: &mut (dyn Read + Send),
-        progress: &mut dyn FnMut(u64),
+        input: &mut dyn Read,
+        progress: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<Report> {
         let scope = self.scope(permit, entity_type)?;
-        let mut each_row = |row: u64| {
-            if row.is_multiple_of(1000) {
-                progress(row);
-            }
-        };
+        let mut each_row = |row: u64| if row.is_multiple_of(1000) { progress(row) } else { Ok(()) };
         match import.mode {
             Mode::AllOrNothing => self.import_whole(scope, import, input, &mut each_row),
             Mode::SkipErrors => self.import_good(&scope, import, input, &mut each_row),
@@ -66,14 +63,14 @@ impl Entities {
         &self,
         scope: Scope,
         import: &Import,
-        input: &mut (dyn Read + Send),
-        progress: &mut dyn FnMut(u64),
+        input: &mut dyn Read,
+        progress: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<Report> {
         let mut report = Report::default();
         let mut spool = Spool::new(&self.scratch)?;
         let mut count = 0;
         rows::read(input, import, &scope.entity_type, |row, incoming| {
-            progress(row);
+            progress(row)?;
             count += 1;
             if count > ROWS {
                 let message = format!("More than {ROWS} rows go in with mode=skip_errors, or in several files.");
@@ -92,6 +89,8 @@ impl Entities {
         if report.failed > 0 {
             return Err(report.refusal());
         }
+        // Whoever is gone by now may not have sent everything.
+        progress(count)?;
         let (rows, entities, actor) = (spool.finish()?, self.clone(), scope.permit.actor());
         self.ledger.change_rows_blocking(&actor, move |tx, record| {
             EntityTypes::ensure_current(tx, &scope.entity_type)?;
@@ -116,13 +115,13 @@ impl Entities {
         &self,
         scope: &Scope,
         import: &Import,
-        input: &mut (dyn Read + Send),
-        progress: &mut dyn FnMut(u64),
+        input: &mut dyn Read,
+        progress: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<Report> {
         let mut report = Report::default();
         let mut chunk = Vec::with_capacity(CHUNK);
         rows::read(input, import, &scope.entity_type, |row, incoming| {
-            progress(row);
+            progress(row)?;
             match incoming.and_then(|incoming| self.prepare(scope, incoming)) {
                 Ok(prepared) => chunk.push(prepared),
                 Err(error) if is_of_row(&error) => report.fail(row, &error),

@@ -1,0 +1,8 @@
+//! Blueprints: roles and entity types in a file, to be made and changed as it says.
+
+mod plan;
+mod read;
+mod write;
+
+pub use plan::Plan;
+pub use write::export;

@@ -1,0 +1,59 @@
+//! What is, as a blueprint that leads to it.
+
+use crate::{
+    access::{ADMIN, RateLimit, Roles},
+    data::entity_types::{EntityTypes, FieldOptions},
+    error::{Error, Result},
+    permit::{Clearance, Permission},
+};
+use serde::Serialize;
+use std::{collections::BTreeMap, sync::Arc};
+
+#[derive(Serialize)]
+struct File<'a> {
+    roles: Vec<RoleEntry<'a>>,
+    entity_types: Vec<TypeEntry<'a>>,
+}
+
+#[derive(Serialize)]
+struct RoleEntry<'a> {
+    name: &'a str,
+    permissions: &'a [Permission],
+    clearance: Clearance,
+    rate_limit: Option<RateLimit>,
+}
+
+#[derive(Serialize)]
+struct TypeEntry<'a> {
+    name: &'a str,
+    alias: Option<&'a str>,
+    owner_only: bool,
+    indexes: &'a [String],
+    schema: String,
+    fields: &'a BTreeMap<String, FieldOptions>,
+}
+
+/// Roles that are not as they were built in, and all entity types.
+pub fn export(roles: &Roles, types: &EntityTypes) -> Result<String> {
+    let (roles, types) = (roles.snapshot(), types.all());
+    let changed: Vec<&Arc<_>> =
+        roles.iter().filter(|role| *role.name != *ADMIN && (!role.built_in || role.version > 1)).collect();
+    let roles = changed.iter().map(|role| RoleEntry {
+        name: &role.name,
+        permissions: &role.permissions,
+        clearance: role.clearance,
+        rate_limit: role.rate_limit,
+    });
+    let entity_types = types.iter().map(|kind| {
+        Ok(TypeEntry {
+            name: &kind.name,
+            alias: kind.alias.as_deref(),
+            owner_only: kind.owner_only,
+            indexes: &kind.indexes,
+            schema: serde_json::to_string_pretty(&kind.schema).map_err(Error::internal)?,
+            fields: &kind.fields,
+        })
+    });
+    let file = File { roles: roles.collect(), entity_types: entity_types.collect::<Result<_>>()? };
+    toml::to_string_pretty(&file).map_err(Error::internal)
+}
