@@ -57,8 +57,12 @@ impl Gate {
         }))
     }
 
-    /// For addresses that nothing answers: they count against the limit of an unknown caller too.
+    /// For addresses that nothing answers: below `/api` they count against the limit of an unknown caller too.
     pub fn pass_unknown(&self, request: &HttpRequest) -> Result<()> {
+        let path = request.path().trim_start_matches('/').to_ascii_lowercase();
+        if !path.starts_with("api") {
+            return Ok(());
+        }
         let ip = request.extensions().get::<RequestInfo>().and_then(|info| info.ip);
         self.0.identify(request, LimitClass::Public, ip, true).map(drop)
     }

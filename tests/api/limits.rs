@@ -40,8 +40,8 @@ fn nobody_has_twenty_requests_whatever_they_ask_and_say() {
     let refused = nobody.get("/users");
     assert!((1..=3).contains(&refused.header("retry-after").parse::<u64>().unwrap()));
     refused.problem(429, "rate_limited");
-    for open in ["/health", "/health/ready", "/console/"] {
-        assert_eq!(nobody.send(nobody.at(Method::GET, open)).status, 200, "{open}");
+    for (open, status) in [("/health", 200), ("/health/ready", 200), ("/console/", 200), ("/favicon.ico", 404)] {
+        assert_eq!(nobody.send(nobody.at(Method::GET, open)).status, status, "{open}");
     }
     site.clock.advance(60_000);
     nobody.get("/users").expect(401);
