@@ -176,6 +176,7 @@ fn closing_works_when_the_disk_takes_nothing() {
     }
     thread::sleep(Duration::from_secs(1));
     open(&admin).expect(200);
+    admin.get("/roles/team").problem(404, "not_found");
     let page = admin.get("/audit?action=kill_switch.activated").expect(200).json();
     assert_eq!(page["items"][0]["changes"]["after"]["late"], true);
 }
