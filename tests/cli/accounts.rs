@@ -1,0 +1,90 @@
+//! Roles and accounts from the shell.
+
+use crate::place::{Place, Said};
+use assert_cmd::Command;
+
+#[test]
+fn roles_are_listed_for_people_and_for_scripts() {
+    let place = Place::new();
+    let listed = place.run(&["role", "list"]);
+    assert!(
+        listed.out.lines().any(|line| line.starts_with("analyst") && line.contains("confidential")),
+        "{}",
+        listed.out
+    );
+    let shown: serde_json::Value = serde_json::from_str(&place.run(&["role", "show", "admin", "--json"]).out).unwrap();
+    assert_eq!((&shown["permissions"][0], &shown["clearance"]), (&"*".into(), &"restricted".into()));
+    let absent = place.run(&["role", "show", "nobody"]);
+    assert_eq!((absent.status, absent.out.as_str()), (Some(1), ""));
+}
+
+#[test]
+fn accounts_are_looked_after_beside_a_server_and_without_one() {
+    let place = Place::new();
+    let user = |arguments: &[&str], password: &str| {
+        let mut program = place.program();
+        program.env("PORTCULLIS_AUTH__BCRYPT_COST", "10").arg("user").args(arguments);
+        let output = Command::from_std(program).write_stdin(format!("{password}\n")).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Said { status: output.status.code(), out: text(output.stdout), talk: text(output.stderr) }
+    };
+    let ada = ["--email", "ada@example.org"];
+    let with = |command: &'static str, rest: &[&'static str]| [&[command], &ada[..], rest].concat();
+    let made = user(&with("create", &["--role", "admin", "--password-stdin"]), "seven bronze turnstiles");
+    assert_eq!((made.status, made.out.trim().len()), (Some(0), 36), "{}", made.talk);
+    for (refused, password) in [
+        (with("create", &[]), ""),
+        (with("set-password", &["--password-stdin"]), "short"),
+        (with("set-roles", &["--role", "ghost"]), ""),
+        (with("disable", &[]), ""),
+        (vec!["enable", "--email", "nobody@example.org"], ""),
+    ] {
+        let said = user(&refused, password);
+        assert_eq!((said.status, said.out.as_str()), (Some(1), ""), "{refused:?}");
+    }
+    assert_eq!(user(&["create", "--email", "no address"], "").status, Some(2));
+    let mut server = place.serve();
+    let linked = user(&["create", "--email", "jo@example.org", "--role", "viewer"], "");
+    assert!(linked.out.lines().nth(1).unwrap().contains("/console/set-password#token="), "{}", linked.out);
+    assert_eq!(user(&["set-roles", "--email", "jo@example.org", "--role", "analyst"], "").status, Some(0));
+    assert_eq!(user(&["disable", "--email", "jo@example.org"], "").status, Some(0));
+    assert_eq!(user(&with("set-password", &["--password-stdin"]), "quiet marble lantern").status, Some(0));
+    assert_eq!(user(&with("unlock", &[]), "").status, Some(0));
+    let log_in = |password: &str| {
+        let body = serde_json::json!({"email": "ada@example.org", "password": password});
+        let client = reqwest::blocking::Client::new();
+        client.post(format!("http://{}/api/v1/auth/login", server.address)).json(&body).send().unwrap().status()
+    };
+    assert_eq!(log_in("quiet marble lantern"), 200);
+    assert_eq!(log_in("seven bronze turnstiles"), 401);
+    let listed: serde_json::Value = serde_json::from_str(&user(&["list", "--json"], "").out).unwrap();
+    assert_eq!((&listed[1]["status"], &listed[1]["roles"][0]), (&"disabled".into(), &"analyst".into()));
+    assert!(!listed.to_string().contains("$2b$"));
+    server.stop();
+    assert!(place.run(&["audit", "export"]).out.contains("user.password_set"));
+}
+
+#[test]
+fn an_account_made_in_the_shell_signs_in_and_commands_hold_at_once() {
+    let place = Place::new();
+    place.make_admin();
+    let mut server = place.serve();
+    let token = server.log_in();
+    assert_eq!(server.status("/users", &token), 200);
+    let closed = place.run(&["kill-switch", "enable", "drill", "--scope", "all"]);
+    assert_eq!(closed.status, Some(0), "{}", closed.talk);
+    assert_eq!(server.status("/users", &token), 503);
+    assert_eq!(place.run(&["kill-switch", "disable"]).status, Some(0));
+    assert_eq!(server.status("/users", &token), 200);
+    let second = ["user", "create", "--email", "bo@team.example", "--role", "viewer", "--password-stdin"];
+    assert_eq!(place.pipe(&second, "short\n").status, Some(1));
+    assert_eq!(place.pipe(&second, "another long passphrase here\n").status, Some(0));
+    assert!(place.run(&["user", "list"]).out.contains("bo@team.example"));
+    assert_eq!(place.run(&["user", "disable", "--email", "ada@team.example"]).status, Some(1), "the last admin stays");
+    let promoted = place.run(&["user", "set-roles", "--email", "bo@team.example", "--role", "admin"]);
+    assert_eq!(promoted.status, Some(0), "{}", promoted.talk);
+    assert_eq!(place.run(&["user", "disable", "--email", "ada@team.example"]).status, Some(0));
+    assert_eq!(server.status("/users", &token), 401);
+    assert!(place.run(&["audit", "verify"]).out.starts_with("valid"));
+    server.stop();
+}

@@ -1,0 +1,8 @@
+//! The program as a shell sees it: what it says where, and its exit status.
+
+mod place;
+
+mod accounts;
+mod beside;
+mod entities;
+mod start;

@@ -1,0 +1,106 @@
+//! What a start refuses, makes and shows.
+
+use crate::place::Place;
+use std::{fs, os::unix::fs::PermissionsExt};
+
+#[test]
+fn three_mistakes_are_all_told_and_nothing_is_made() {
+    let place = Place::new();
+    fs::write(place.path().join("portcullis.toml"), "[server]\nbody_limit_mb = 0\n").unwrap();
+    let env = [("PORTCULLIS_AUTH__BCRYPT_COST", "4"), ("PORTCULLIS_SERVER__LISTENN", "x")];
+    for command in [&["serve"][..], &["config", "check"], &["audit", "verify"]] {
+        let said = place.run_with(command, &env);
+        assert_eq!(said.status, Some(2), "{}", said.talk);
+        assert_eq!(said.out, "");
+        for (key, legal) in [
+            ("server.body_limit_mb = 0", "a whole number from 1 to 1024"),
+            ("auth.bcrypt_cost = 4", "a whole number from 10 to 15"),
+            ("server.listenn", "did you mean PORTCULLIS_SERVER__LISTEN?"),
+        ] {
+            assert!(said.talk.lines().any(|line| line.contains(key) && line.contains(legal)), "{key}: {}", said.talk);
+        }
+    }
+    assert!(!place.path().join("portcullis-data").exists());
+}
+
+#[test]
+fn the_version_names_the_commit() {
+    let said = Place::new().run(&["--version"]);
+    assert_eq!(said.status, Some(0));
+    let commit = said.out.trim_end().strip_prefix(concat!("portcullis ", env!("CARGO_PKG_VERSION"), " (")).unwrap();
+    let commit = commit.strip_suffix(')').unwrap();
+    let is_hash = commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+    assert!(is_hash || commit == "unknown" || std::env::var("PORTCULLIS_COMMIT").is_ok_and(|set| set == commit));
+}
+
+#[test]
+fn wrong_usage_exits_2() {
+    for arguments in [&[][..], &["fly"], &["audit"], &["audit", "export", "--format", "xml"]] {
+        assert_eq!(Place::new().run(arguments).status, Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_first_command_makes_what_it_needs() {
+    let place = Place::new();
+    assert_eq!(place.run(&["migrate", "status"]).status, Some(1));
+    assert!(!place.path().join("portcullis-data").exists());
+    let said = place.run(&["audit", "verify", "--json"]);
+    assert_eq!(said.status, Some(0), "{}", said.talk);
+    let verdict: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(verdict["valid"], true);
+    let mode = |name: &str| fs::metadata(place.path().join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("portcullis-data"), 0o700);
+    assert_eq!(mode("portcullis-data/keyring.json"), 0o600);
+    assert_eq!(mode("portcullis-data/portcullis.db"), 0o600);
+    assert_eq!(place.run(&["migrate", "status"]).status, Some(0));
+}
+
+#[test]
+fn keys_that_others_can_read_are_refused() {
+    let place = Place::new();
+    place.run(&["migrate", "run"]);
+    let keyring = place.path().join("portcullis-data/keyring.json");
+    fs::set_permissions(&keyring, fs::Permissions::from_mode(0o644)).unwrap();
+    let said = place.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(said.status, Some(2), "{}", said.talk);
+    assert!(said.talk.contains("chmod 600"), "{}", said.talk);
+}
+
+#[test]
+fn a_database_without_its_keys_gets_no_new_ones() {
+    let place = Place::new();
+    place.run(&["migrate", "run"]);
+    fs::remove_file(place.path().join("portcullis-data/keyring.json")).unwrap();
+    let said = place.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(said.status, Some(1), "{}", said.talk);
+    assert!(said.talk.contains("keyring") && said.talk.contains("backup"), "{}", said.talk);
+    assert!(!place.path().join("portcullis-data/keyring.json").exists());
+}
+
+#[test]
+fn a_damaged_database_is_refused_by_name() {
+    let place = Place::new();
+    place.run(&["migrate", "run"]);
+    let database = place.path().join("portcullis-data/portcullis.db");
+    fs::write(&database, "this was a database once, and now it is only this sentence".repeat(100)).unwrap();
+    let said = place.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(said.status, Some(1), "{}", said.talk);
+    assert!(said.talk.contains("portcullis.db"), "{}", said.talk);
+    assert!(fs::read_to_string(&database).unwrap().starts_with("this was"));
+}
+
+#[test]
+fn what_holds_is_shown_without_secrets_and_with_its_source() {
+    let place = Place::new();
+    fs::write(place.path().join(".env"), "PORTCULLIS_AUTH__BCRYPT_COST=10\n").unwrap();
+    let said = place.run(&["config", "show", "--json"]);
+    assert_eq!(said.status, Some(0), "{}", said.talk);
+    let shown: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(shown["auth.bcrypt_cost"]["value"], 10);
+    assert_eq!(shown["auth.bcrypt_cost"]["locked"], true);
+    assert_eq!(shown["auth.password_min"]["locked"], false);
+    let example = place.run(&["config", "example"]);
+    fs::write(place.path().join("portcullis.toml"), example.out).unwrap();
+    assert_eq!(place.run(&["config", "check"]).status, Some(0));
+}
