@@ -17,5 +17,5 @@ CREATE TABLE entities (
 CREATE INDEX entities_created ON entities (type, created_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX entities_updated ON entities (type, updated_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX entities_name ON entities (type, name, id) WHERE deleted_at IS NULL;
-CREATE INDEX entities_owner ON entities (owner_id, type, created_at) WHERE owner_id IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX entities_owner ON entities (type, owner_id, created_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX entities_deleted ON entities (type, deleted_at, id) WHERE deleted_at IS NOT NULL;

@@ -94,6 +94,29 @@ impl Order {
 
     /// The condition for rows behind `position`; `None` when the position is of another order.
     pub fn after(&self, position: &Position, params: &mut Vec<Param<'static>>) -> Option<String> {
+        self.behind(position, params, false)
+    }
+
+    /// [`Order::after`] in parts to be asked one after the other until a page is full, each of which an index
+    /// can start at the right place: where the first key is missing at the end of the order, that is a part.
+    pub fn parts_after(
+        &self,
+        position: &Position,
+        params: &[Param<'static>],
+    ) -> Option<Vec<(String, Vec<Param<'static>>)>> {
+        let (first, _) = self.keys.first()?;
+        let split = first.nullable && position.0.first() != Some(&Value::Null);
+        let mut own = params.to_vec();
+        let condition = self.behind(position, &mut own, split)?;
+        let mut parts = vec![(condition, own)];
+        if split {
+            parts.push((format!("{} IS NULL", first.sql()), params.to_vec()));
+        }
+        Some(parts)
+    }
+
+    /// With `first_there` only rows that have the first key.
+    fn behind(&self, position: &Position, params: &mut Vec<Param<'static>>, first_there: bool) -> Option<String> {
         if position.0.len() != self.keys.len() {
             return None;
         }
@@ -101,6 +124,7 @@ impl Order {
         let mut open = 0;
         for (index, ((field, descending), value)) in self.keys.iter().zip(&position.0).enumerate() {
             let last = index + 1 == self.keys.len();
+            let nullable = field.nullable && !(first_there && index == 0);
             let column = field.sql();
             let sign = if *descending { "<" } else { ">" };
             let Some(param) = value.param() else {
@@ -111,7 +135,7 @@ impl Order {
             };
             params.push(param);
             let number = params.len();
-            let behind = if field.nullable {
+            let behind = if nullable {
                 format!("({column} {sign} ?{number} OR {column} IS NULL)")
             } else {
                 format!("{column} {sign} ?{number}")
@@ -120,7 +144,7 @@ impl Order {
                 sql.push_str(&behind);
             } else {
                 // The first comparison is implied by the rest: it lets an index start at the right place.
-                if !field.nullable {
+                if !nullable {
                     let _ = write!(sql, "{column} {sign}= ?{number} AND ");
                 }
                 let _ = write!(sql, "({behind} OR {column} = ?{number} AND (");

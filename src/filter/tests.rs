@@ -204,17 +204,29 @@ fn pages_hold_every_row_once_in_every_order() {
         let mut paged = Vec::new();
         let mut position: Option<Position> = None;
         while paged.len() <= ROWS.len() {
-            let mut params = Vec::new();
-            let condition = position.as_ref().map_or("1 = 1".into(), |at| order.after(at, &mut params).unwrap());
-            let sql = format!(
-                "SELECT id, {} FROM things WHERE {condition} ORDER BY {} LIMIT 2",
-                order.columns(),
-                order.sql()
-            );
-            let page = asked
-                .db
-                .read(|r| r.query_all(&sql, &params, |row| Ok((row.get::<String>(0)?, order.position(row, 1)?))));
-            let page = page.unwrap();
+            let parts = match &position {
+                Some(at) => order.parts_after(at, &[]).unwrap(),
+                None => vec![("1 = 1".to_owned(), Vec::new())],
+            };
+            let mut page = Vec::new();
+            for (condition, params) in parts {
+                let left = 2 - page.len();
+                let (columns, order_by) = (order.columns(), order.sql());
+                let sql =
+                    format!("SELECT id, {columns} FROM things WHERE {condition} ORDER BY {order_by} LIMIT {left}");
+                let read = |row: &storage::Row<'_>| Ok((row.get::<String>(0)?, order.position(row, 1)?));
+                page.extend(asked.db.read(|r| r.query_all(&sql, &params, read)).unwrap());
+            }
+            if let Some(at) = &position {
+                let mut params = Vec::new();
+                let sql = format!(
+                    "SELECT id FROM things WHERE {} ORDER BY {} LIMIT 2",
+                    order.after(at, &mut params).unwrap(),
+                    order.sql()
+                );
+                let whole = asked.db.read(|r| r.query_all(&sql, &params, |row| row.get::<String>(0))).unwrap();
+                assert_eq!(page.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>(), whole, "{sort}");
+            }
             position = page.last().map(|(_, at)| at.clone());
             if position.is_none() {
                 break;

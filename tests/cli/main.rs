@@ -4,5 +4,6 @@ mod place;
 
 mod accounts;
 mod beside;
+mod blueprint;
 mod entities;
 mod start;

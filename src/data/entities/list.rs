@@ -58,7 +58,7 @@ impl Listing {
         if let Some(text) = &query.filter {
             condition = format!("{condition} AND {}", scope.filter(text, &mut params)?);
         }
-        let indexed = matches!(sort.trim_start_matches('-'), "created_at" | "updated_at" | "id" | "name");
+        let indexed = matches!(sort.trim_start_matches('-'), "created_at" | "updated_at" | "name");
         let count = query.count.unwrap_or(false);
         let quick = all && indexed && !count && query.filter.is_none() && deleted == Deleted::Without;
         let word = format!("{deleted:?}");
@@ -80,39 +80,42 @@ impl Listing {
     }
 
     fn page(&self, reader: &Reader<'_>) -> Result<Vec<u8>> {
-        let mut params = self.params.clone();
-        let mut condition = self.condition.clone();
-        if let Some(position) = &self.after {
-            let after = self.order.after(position, &mut params);
-            let after = after
-                .ok_or_else(|| Error::invalid_at("/cursor", "invalid_cursor", "This cursor is of another sort."))?;
-            condition = format!("{condition} AND {after}");
-        }
-        params.push((self.limit + 1).into());
-        let sql = format!(
-            "SELECT {COLUMNS}, {} FROM entities WHERE {condition} ORDER BY {} LIMIT ?{}",
-            self.order.columns(),
-            self.order.sql(),
-            params.len()
-        );
+        let other = || Error::invalid_at("/cursor", "invalid_cursor", "This cursor is of another sort.");
+        let parts = match &self.after {
+            Some(position) => self.order.parts_after(position, &self.params).ok_or_else(other)?,
+            None => vec![("1 = 1".to_owned(), self.params.clone())],
+        };
         let mut out = Vec::with_capacity(16 * 1024);
         out.extend_from_slice(b"{\"items\":[");
         let (mut rows, mut last, mut more) = (0, None, false);
-        reader.query_each(&sql, &params, |row| {
-            if rows == self.limit {
-                more = true;
-                return Ok(());
+        for (after, mut params) in parts {
+            params.push((self.limit + 1 - rows).into());
+            let sql = format!(
+                "SELECT {COLUMNS}, {} FROM entities WHERE {} AND {after} ORDER BY {} LIMIT ?{}",
+                self.order.columns(),
+                self.condition,
+                self.order.sql(),
+                params.len()
+            );
+            reader.query_each(&sql, &params, |row| {
+                if rows == self.limit {
+                    more = true;
+                    return Ok(());
+                }
+                if rows > 0 {
+                    out.push(b',');
+                }
+                write_shown(&self.scope, self.picks.as_ref(), Shown::read(row)?, &mut out)?;
+                rows += 1;
+                if rows == self.limit {
+                    last = Some(self.order.position(row, WIDTH)?);
+                }
+                Ok(())
+            })?;
+            if more {
+                break;
             }
-            if rows > 0 {
-                out.push(b',');
-            }
-            write_shown(&self.scope, self.picks.as_ref(), Shown::read(row)?, &mut out)?;
-            rows += 1;
-            if rows == self.limit {
-                last = Some(self.order.position(row, WIDTH)?);
-            }
-            Ok(())
-        })?;
+        }
         let question = self.question.each_ref().map(String::as_str);
         let next = last.filter(|_| more).map(|position| self.entities.cursors.seal(&question, &position));
         out.extend_from_slice(b"],\"next_cursor\":");

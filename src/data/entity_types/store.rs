@@ -94,7 +94,10 @@ fn index(tx: &Tx<'_>, old: Option<&Definition>, new: Option<&Definition>) -> Res
     let Some(new) = new else { return Ok(()) };
     for (name, sql) in wanted.iter().filter(|(name, _)| !old.contains_key(*name)) {
         let of_type = format!("type = '{}' AND deleted_at IS NULL", new.name);
-        tx.execute(&format!("CREATE INDEX IF NOT EXISTS {name} ON entities ({sql}, id) WHERE {of_type}"), &[])?;
+        tx.execute(
+            &format!("CREATE INDEX IF NOT EXISTS {name} ON entities (type, {sql}, created_at, id) WHERE {of_type}"),
+            &[],
+        )?;
     }
     Ok(())
 }
