@@ -24,6 +24,12 @@ impl Email {
     pub fn key(&self) -> &str {
         &self.key
     }
+
+    /// The key of what somebody typed, whether it is an address or not.
+    pub fn key_of(text: &str) -> String {
+        let text = text.trim();
+        text.parse().map_or_else(|_| text.to_lowercase(), |email: Self| email.key)
+    }
 }
 
 impl FromStr for Email {

@@ -1,6 +1,6 @@
 //! The handle for everything about identity.
 
-use super::{Hasher, Lockout, Policy, Tokens, offline::OfflineTries, sessions::Closed, users};
+use super::{Email, Hasher, Lockout, Policy, Tokens, offline::OfflineTries, sessions::Closed, users};
 use crate::{
     access::Roles,
     audit::Ledger,
@@ -128,7 +128,7 @@ impl Identity {
 
     /// By what failed log-ins of an account are counted.
     pub(super) fn account_key(&self, email: &str) -> String {
-        self.fingerprint("account", &email.to_lowercase())
+        self.fingerprint("account", &Email::key_of(email))
     }
 
     /// What a write by this cookie must say in `X-CSRF-Token`.

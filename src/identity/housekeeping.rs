@@ -18,13 +18,64 @@ impl Identity {
     }
 
     fn clean(&self) -> Result<()> {
-        let identity = self.clone();
-        self.ledger.unrecorded_blocking("expired sessions, links and attempts are removed", move |tx| {
-            let clock = identity.clock();
-            sessions::clean(tx, clock.now().minus(SESSIONS_KEPT))?;
-            links::clean(tx, clock.now())?;
-            lockout::clean(tx, clock.steady())?;
-            Ok(())
+        let (now, steady) = (self.clock().now(), self.clock().steady());
+        let kept_since = now.minus(self.settings.refresh.max(SESSIONS_KEPT));
+        let reason = "expired sessions, links and attempts are removed";
+        while self.ledger.unrecorded_blocking(reason, move |tx| sessions::clean(tx, kept_since))? {}
+        self.ledger.unrecorded_blocking(reason, move |tx| {
+            sessions::clean_tokens(tx, kept_since)?;
+            links::clean(tx, now)?;
+            lockout::clean(tx, steady).map(drop)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        access::Roles, audit::Ledger, cache::Generations, clock::Clock, config::Config, params, secrets::Keyring,
+        storage,
+    };
+
+    #[test]
+    fn what_has_expired_is_removed_and_the_rest_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::movable();
+        let keyring = Keyring::open_or_create(folder.path(), &clock).unwrap();
+        let (db, writer) = storage::open(folder.path(), &storage::Options::default()).unwrap();
+        let ledger = Ledger::new(db.clone(), writer, clock.clone());
+        let roles = Roles::load(&db, Generations::default()).unwrap();
+        let identity = Identity::new(ledger.clone(), roles, keyring, &Config::default()).unwrap();
+        let (now, old) = (clock.now(), clock.now().minus(SESSIONS_KEPT * 2));
+        let fill = move |tx: &storage::Tx<'_>| {
+            tx.execute(
+                "INSERT INTO users (id, email, email_key, data, kind, status, version, created_at, updated_at)
+                 VALUES ('u', 'a', 'a', '{}', 'person', 'active', 1, 0, 0)",
+                &[],
+            )?;
+            for (name, at) in [("old", old), ("new", now)] {
+                tx.execute(
+                    "INSERT INTO sessions (id, user_id, kind, created_at, last_used_at, expires_at) VALUES (?1, 'u', 'token', ?2, ?2, ?2)",
+                    params![crate::ids::Id::new(), at],
+                )?;
+                tx.execute(
+                    "INSERT INTO one_time_links (fingerprint, purpose, created_at, expires_at) VALUES (?1, 'setup', ?2, ?2)",
+                    params![name, at.plus(EVERY)],
+                )?;
+                tx.execute(
+                    "INSERT INTO login_attempts (account, network, failures, last_at) VALUES (?1, 'local', 1, ?2)",
+                    params![name, at],
+                )?;
+            }
+            Ok(())
+        };
+        ledger.unrecorded_blocking("test", fill).unwrap();
+        identity.clean().unwrap();
+        for table in ["sessions", "one_time_links", "login_attempts"] {
+            let sql = format!("SELECT count(*) FROM {table}");
+            let left = db.read(|reader| reader.query_one(&sql, &[], |row| row.get::<i64>(0))).unwrap();
+            assert_eq!(left, Some(1), "{table}");
+        }
     }
 }

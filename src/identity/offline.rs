@@ -1,7 +1,7 @@
 //! A known caller's password once more while the disk takes no writes, so that attempts cannot be reserved
 //! there: few tries for the whole instance, counted in memory.
 
-use super::{Identity, Password, Verified, sessions::wrong_credentials, users};
+use super::{Email, Identity, Password, Verified, sessions::wrong_credentials, users};
 use crate::{
     clock::Time,
     error::{Code, Error, Result},
@@ -36,7 +36,7 @@ impl Identity {
     /// [`Identity::confirm_password`] for what must work with a full or read-only disk.
     pub async fn confirm_password_offline(&self, principal: &Principal, password: Password) -> Result<()> {
         self.offline.take(self.clock().steady())?;
-        let key = principal.email.to_lowercase();
+        let key = Email::key_of(&principal.email);
         let account = self.db().read(|reader| users::account(reader, &key))?;
         let account = account.filter(|account| account.user.id == principal.user_id && account.user.is_active());
         let hashed = account.as_ref().and_then(|account| account.password.clone());

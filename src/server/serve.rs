@@ -28,7 +28,13 @@ use actix_web::{
     middleware::Condition,
     web::{Data, ServiceConfig, to},
 };
-use std::{fmt::Write as _, io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fmt::Write as _,
+    io::Write as _,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::JoinHandle,
@@ -127,12 +133,21 @@ pub async fn start(app: App) -> Result<Server> {
         Error::new(Code::Unavailable, format!("cannot listen on {listen}: {cause}. Choose another with --listen."))
     })?;
     let address = server.addrs().first().copied().unwrap_or(listen);
-    app.identity.reached_at(format!("http://{address}"));
+    app.identity.reached_at(format!("http://{}", nearby(address)));
     let server = server.run();
     let handle = server.handle();
     let finished = tokio::spawn(server);
     let background = vec![reaper(connections)];
     Ok(Server { app, address, handle, finished, jobs, draining, background })
+}
+
+/// An address to open from this machine, also when it is listened on everywhere.
+fn nearby(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
+        _ => address,
+    }
 }
 
 fn jobs(app: &App) -> Engine {

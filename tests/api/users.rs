@@ -29,7 +29,8 @@ fn a_user_is_made_read_changed_deleted_and_restored() {
     admin.delete(&path).expect(204);
     admin.delete(&path).problem(404, "not_found");
     admin.patch(&path, &json!({"name": "x"})).problem(404, "not_found");
-    let gone = admin.get(&path).expect(200).json();
+    admin.get(&path).problem(404, "not_found");
+    let gone = admin.get(&format!("{path}?deleted=include")).expect(200).json();
     assert!(gone["deleted_at"].is_string());
     assert_eq!(gone["deleted_by"], admin.id.as_str());
     let second = admin.post("/users", &json!({"email": "jo@example.org"})).expect(201).id();

@@ -6,7 +6,7 @@ use crate::{
     audit::{Event, Outcome, Record},
     clock::Time,
     error::{Code, Error, Result},
-    identity::{Identity, Password, Verified, lockout::Attempt, users},
+    identity::{Email, Identity, Password, Verified, lockout::Attempt, users},
     ids::Id,
     permit::{Action, Caller, Principal, SessionKind},
     secrets::random_token,
@@ -127,7 +127,7 @@ impl Identity {
 
     /// Asks the caller for their password once more, as dangerous acts do.
     pub async fn confirm_password(&self, principal: &Principal, password: Password, caller: &Caller) -> Result<()> {
-        let key = principal.email.to_lowercase();
+        let key = Email::key_of(&principal.email);
         let checked = self.check_password(&key, password, &Requester::new(caller, None)).await?;
         self.ledger.unrecorded("a password was right", move |tx| checked.settle(tx).map(drop)).await
     }
@@ -139,7 +139,7 @@ impl Identity {
         kind: SessionKind,
         requester: Requester,
     ) -> Result<Issued> {
-        let key = email.trim().to_lowercase();
+        let key = Email::key_of(email);
         let checked = match self.check_password(&key, password, &requester).await {
             Ok(checked) => checked,
             Err(error) => return Err(self.closed().unwrap_or(error)),
@@ -221,7 +221,7 @@ impl Identity {
             return Ok((None, Record::Unchanged));
         }
         if let Some(replaced_at) = found.replaced_at {
-            if !found.successor_used && now.since(replaced_at) <= DOUBLE_CLICK && now >= replaced_at {
+            if !found.successor_used && now.since(replaced_at) <= DOUBLE_CLICK {
                 return Ok((None, Record::Unchanged));
             }
             store::end(tx, session.user_id, session.id, now)?;
@@ -271,12 +271,12 @@ impl Identity {
         current: Password,
         new: Password,
     ) -> Result<()> {
-        let email: crate::identity::Email = principal.email.parse().map_err(Error::internal)?;
         self.settings
             .password
             .check(&new, &principal.email, principal.name.as_deref(), "/new_password")
             .map_err(|fault| Error::invalid(vec![fault]))?;
-        let checked = self.check_password(email.key(), current, &Requester::new(caller, None)).await?;
+        let checked =
+            self.check_password(&Email::key_of(&principal.email), current, &Requester::new(caller, None)).await?;
         let hashed = self.hasher.hash(new).await?;
         let (identity, keep) = (self.clone(), principal.session.as_ref().map(|session| session.id));
         self.ledger

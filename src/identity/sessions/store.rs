@@ -206,16 +206,24 @@ pub(super) fn rotate(
     Ok(())
 }
 
-/// Removes sessions that ended or expired before `before`, with their tokens.
-pub(in crate::identity) fn clean(tx: &Tx<'_>, before: Time) -> Result<usize> {
+/// Sessions removed in one change, so that others do not wait.
+const PORTION: i64 = 500;
+
+/// Removes some of the sessions that ended or expired before `before`, with their tokens; whether there are more.
+pub(in crate::identity) fn clean(tx: &Tx<'_>, before: Time) -> Result<bool> {
     let ids: Vec<Id> = tx.query_all(
-        "SELECT id FROM sessions WHERE expires_at < ?1 OR ended_at < ?1 LIMIT 500",
-        params![before],
+        "SELECT id FROM sessions WHERE expires_at < ?1 OR ended_at < ?1 LIMIT ?2",
+        params![before, PORTION],
         |row| row.get(0),
     )?;
     for id in &ids {
         tx.execute("DELETE FROM refresh_tokens WHERE session_id = ?1", params![*id])?;
         tx.execute("DELETE FROM sessions WHERE id = ?1", params![*id])?;
     }
-    Ok(ids.len())
+    Ok(ids.len() as i64 == PORTION)
+}
+
+/// Removes refresh tokens that were used before `before`: they have expired in any case.
+pub(in crate::identity) fn clean_tokens(tx: &Tx<'_>, before: Time) -> Result<usize> {
+    tx.execute("DELETE FROM refresh_tokens WHERE replaced_at < ?1", params![before])
 }

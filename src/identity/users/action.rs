@@ -32,13 +32,15 @@ pub(in crate::identity) struct NewAccount {
 
 /// Writes a new account; the address must be free.
 pub(in crate::identity) fn insert(tx: &Tx<'_>, new: &NewAccount, now: Time) -> Result<User> {
+    let mut roles = new.roles.clone();
+    roles.sort();
     let user = User {
         id: Id::new(),
         email: new.email.as_str().to_owned(),
         name: new.name.clone(),
         kind: new.kind,
         status: new.status,
-        roles: new.roles.clone(),
+        roles,
         data: new.data.clone(),
         created_at: now,
         updated_at: now,

@@ -10,14 +10,14 @@ use crate::{
         Allowed, Clearance, Permission, Route,
         rights::{CreateUsers, DeleteUsers, ReadUsers, UpdateUsers},
     },
-    web::{At, ListQuery, Params, Precondition, Valid, etag},
+    web::{At, Deleted, ListQuery, Params, Precondition, Valid, etag},
 };
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
     http::header::{ETAG, LOCATION},
     web::Data,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 pub fn routes() -> Vec<Route> {
@@ -66,13 +66,24 @@ async fn create(permit: Allowed<CreateUsers>, body: Valid<NewUser>, identity: Da
         .json(Created { view: UserView::new(user, None), set_password_url }))
 }
 
+#[derive(Debug, Deserialize)]
+struct ShowQuery {
+    deleted: Option<String>,
+}
+
 async fn show(
     _: Allowed<ReadUsers>,
     id: At<Id>,
+    query: Params<ShowQuery>,
     precondition: Precondition,
     identity: Data<Identity>,
 ) -> Result<HttpResponse> {
+    let deleted = ListQuery { deleted: query.0.deleted, ..ListQuery::default() }.deleted()?;
     let user = find(&identity, id.0)?;
+    match (deleted, user.deleted_at) {
+        (Deleted::Without, Some(_)) | (Deleted::Only, None) => return Err(Error::not_found()),
+        _ => {}
+    }
     let tag = etag(user.version, 0);
     if precondition.is_known(&tag) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, tag)).finish());
@@ -80,6 +91,7 @@ async fn show(
     answer(&identity, HttpResponse::Ok(), user)
 }
 
+/// Deleted or not.
 fn find(identity: &Identity, id: Id) -> Result<User> {
     identity.db().read(|reader| super::store::find(reader, id))?.ok_or_else(Error::not_found)
 }

@@ -180,7 +180,7 @@ function signInActions(user, context) {
 
 async function existingUser(drawer, id, changed) {
   const context = { changed, close: drawer.close, reload: drawer.reload };
-  const user = await get(`/users/${segment(id)}`);
+  const user = await get(`/users/${segment(id)}`, { deleted: 'include' });
   const editable = can('users', 'update') && !user.deleted_at;
   const options = editable ? await roleChoices(user.roles) : [];
   const actions = footActions(user, context);
