@@ -11,5 +11,6 @@ mod limits;
 mod login;
 mod roles;
 mod sessions;
+mod story;
 mod support;
 mod users;

@@ -27,7 +27,7 @@ fn bank() -> Site {
             .assert()
             .success();
         let said = String::from_utf8_lossy(&applied.get_output().stdout).into_owned();
-        assert_eq!(said.contains("created"), round == "first", "{round}: {said}");
+        assert_eq!(said.contains("make the entity type customers"), round == "first", "{round}: {said}");
     }
     Site::on(folder, &[("PORTCULLIS_LIMITS__ENABLED", "false")])
 }
