@@ -9,6 +9,8 @@ use std::{collections::BTreeMap, sync::Arc};
 #[derive(Clone, Debug)]
 pub struct TypeFields {
     pub name: String,
+    /// Permissions on all types reach one's own only.
+    pub owner_only: bool,
     pub fields: Vec<(String, Clearance)>,
 }
 
@@ -48,6 +50,8 @@ pub(super) struct Entry {
     description: String,
     #[serde(skip)]
     entity_type: Option<String>,
+    #[serde(skip)]
+    owner_only: bool,
 }
 
 /// Every resource that a permission can name now.
@@ -60,6 +64,7 @@ pub(super) fn catalogue(types: &[TypeFields]) -> Vec<Entry> {
             reach: resource.reach,
             description,
             entity_type,
+            owner_only: false,
         };
         if resource.name != "entities" {
             entries.push(entry(resource.name.to_owned(), None, resource.description.to_owned()));
@@ -68,7 +73,8 @@ pub(super) fn catalogue(types: &[TypeFields]) -> Vec<Entry> {
         entries.push(entry("entities.*".to_owned(), None, "Entities of every type".to_owned()));
         for kind in types {
             let name = format!("entities.{}", kind.name);
-            entries.push(entry(name, Some(kind.name.clone()), format!("Entities of the type {}", kind.name)));
+            let of_type = entry(name, Some(kind.name.clone()), format!("Entities of the type {}", kind.name));
+            entries.push(Entry { owner_only: kind.owner_only, ..of_type });
         }
     }
     entries
@@ -90,7 +96,10 @@ fn row(entry: Entry, held: &[(Arc<str>, Grants)]) -> Row {
             .actions
             .iter()
             .filter_map(|&action| {
-                let reach = grants.reach(resource, entry.entity_type.as_deref(), action)?;
+                let reach = match &entry.entity_type {
+                    Some(name) if entry.owner_only => grants.reach_owner_only(name, action)?,
+                    name => grants.reach(resource, name.as_deref(), action)?,
+                };
                 Some((action, describe(&reach)))
             })
             .collect();

@@ -241,6 +241,9 @@ fn an_owner_only_type_is_closed_to_general_permissions() {
     ben.get(&format!("/entities/diaries/{id}")).problem(404, "not_found");
     assert_eq!(names(&ben.get("/entities/diaries").expect(200).json()), Vec::<String>::new());
     anna.get(&format!("/entities/diaries/{id}")).expect(200);
+    let matrix = admin.get("/access-matrix").expect(200).json();
+    let row = matrix["resources"].as_array().unwrap().iter().find(|row| row["name"] == "entities.diaries").unwrap();
+    assert_eq!((&row["grants"]["analyst"]["read"], &row["grants"]["admin"]["read"]), (&json!("own"), &json!("any")));
     admin.get(&format!("/entities/diaries/{id}")).expect(200);
 }
 

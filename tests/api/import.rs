@@ -101,6 +101,8 @@ fn bad_rows_are_named_and_nothing_changes() {
         ("?name_column=missing", "text/csv", "no\n1\n"),
         ("?mode=perhaps", "text/csv", "no\n1\n"),
         ("?surprise=1", "text/csv", "no\n1\n"),
+        ("", "text/csv", "no,name\n1,a\u{0}b\n"),
+        ("", "text/csv", "no\na\u{1}b\n"),
     ] {
         import(&admin, query, media, body).problem(422, "validation_failed");
     }

@@ -53,6 +53,9 @@ pub(super) fn check_members(name: Option<&str>, confidence: Option<f64>, faults:
     if name.is_some_and(|name| name.is_empty() || name.chars().count() > NAME) {
         faults.push("/name", "invalid", format!("A name has 1 to {NAME} characters; leave it out for none."));
     }
+    if name.is_some_and(limits::has_control) {
+        faults.push("/name", "control_character", "The name holds a control character.");
+    }
     if confidence.is_some_and(|confidence| !(0.0..=1.0).contains(&confidence)) {
         faults.push("/confidence", "out_of_range", "The confidence is a number from 0 to 1.");
     }

@@ -33,6 +33,11 @@ pub(super) fn check(data: &Value, faults: &mut Faults) -> Option<String> {
     (before == 0 && walk.deepest <= DEPTH && walk.keys <= KEYS && text.len() <= SIZE).then_some(text)
 }
 
+/// Whether a text holds control characters other than tab and line ends.
+pub(super) fn has_control(text: &str) -> bool {
+    text.bytes().any(|b| (b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r')) || b == 0x7f)
+}
+
 struct Walk {
     keys: usize,
     deepest: usize,
@@ -67,8 +72,7 @@ impl Walk {
     }
 
     fn text(&mut self, text: &str, path: &[&str]) {
-        let control = |b: u8| (b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r')) || b == 0x7f;
-        if text.bytes().any(control) && self.control.len() < NAMED {
+        if has_control(text) && self.control.len() < NAMED {
             self.control.push(pointer::join(path));
         }
     }

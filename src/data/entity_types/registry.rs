@@ -86,6 +86,11 @@ impl FieldCatalogue for EntityTypes {
         let fields = |kind: &EntityType| {
             kind.fields.iter().map(|(pointer, options)| (pointer.clone(), options.sensitivity)).collect()
         };
-        all.iter().map(|kind| TypeFields { name: kind.name.to_string(), fields: fields(kind) }).collect()
+        let entry = |kind: &Arc<EntityType>| TypeFields {
+            name: kind.name.to_string(),
+            owner_only: kind.owner_only,
+            fields: fields(kind),
+        };
+        all.iter().map(entry).collect()
     }
 }
