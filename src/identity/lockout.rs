@@ -40,6 +40,8 @@ struct Row {
 impl Lockout {
     /// Locks for `lock` after `failures` failures.
     pub fn new(ledger: Ledger, failures: u32, lock: Duration) -> Self {
+        // Steady time begins here, before anybody can move the system's clock.
+        ledger.clock().steady();
         Self { ledger, failures: failures.max(1), lock }
     }
 

@@ -5,6 +5,7 @@ use crate::{
     clock::{Clock, Time},
     config::Config,
     error::Result,
+    identity::Identity,
     kill_switch::{KillSwitch, State},
     observability::{Point, Traffic},
     permit::{Allowed, Route, rights::ReadOverview},
@@ -127,13 +128,14 @@ struct JobCounts {
 async fn overview(
     _: Allowed<ReadOverview>,
     ledger: Data<Ledger>,
+    identity: Data<Identity>,
     config: Data<Config>,
     clock: Data<Clock>,
     started: Data<StartedAt>,
     kill_switch: Data<KillSwitch>,
 ) -> Result<Json<Overview>> {
     let now = clock.now();
-    let counts = ledger.db().read_off(move |reader| count(reader, now)).await?;
+    let counts = ledger.db().read_off(move |reader| count(reader, &identity, now)).await?;
     let (size_bytes, wal_bytes) = ledger.db().sizes();
     Ok(Json(Overview {
         version: env!("CARGO_PKG_VERSION"),
@@ -159,7 +161,7 @@ struct Series {
     points: Vec<Point>,
 }
 
-fn count(reader: &Reader<'_>, now: Time) -> Result<Counts> {
+fn count(reader: &Reader<'_>, identity: &Identity, now: Time) -> Result<Counts> {
     let one = |sql: &str, params: &[crate::storage::Param<'_>]| -> Result<i64> {
         Ok(reader.query_one(sql, params, |row| row.get(0))?.unwrap_or(0))
     };
@@ -173,10 +175,7 @@ fn count(reader: &Reader<'_>, now: Time) -> Result<Counts> {
             total: one("SELECT count(*) FROM users WHERE deleted_at IS NULL", &[])?,
             active: one(status, crate::params!["active"])?,
             disabled: one(status, crate::params!["disabled"])?,
-            locked: one(
-                "SELECT count(DISTINCT account) FROM login_attempts WHERE blocked_until > ?1",
-                crate::params![now],
-            )?,
+            locked: identity.locked_users(reader)?,
         },
         entity_types: reader.query_all(
             "SELECT type, count(*) FROM entities WHERE deleted_at IS NULL GROUP BY type ORDER BY type LIMIT 50",
@@ -188,7 +187,7 @@ fn count(reader: &Reader<'_>, now: Time) -> Result<Counts> {
             events: head_seq,
             denied_24h: one(lately, crate::params!["denied", yesterday])?,
             failed_logins_24h: one(
-                "SELECT count(*) FROM audit_events WHERE outcome = 'failed' AND action = 'session.login' AND at >= ?1",
+                "SELECT count(*) FROM audit_events WHERE outcome = 'failed' AND action = 'login.failed' AND at >= ?1",
                 crate::params![yesterday],
             )?,
         },

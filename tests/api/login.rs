@@ -143,6 +143,9 @@ fn nobody_can_lock_somebody_else_out() {
     attempt_from(&nobody, "203.0.113.9", "victim@example.org", PASSWORD).problem(429, "login_delayed");
     let admin = site.log_in("admin@example.org");
     assert!(admin.get(&format!("/users/{}", victim.id)).json()["locked_until"].is_string());
+    let overview = admin.get("/overview").expect(200).json();
+    assert_eq!(overview["users"]["locked"], 1);
+    assert!(overview["audit"]["failed_logins_24h"].as_i64().unwrap() > 1);
     assert!(admin.get(&format!("/users/{}", own.id)).json()["locked_until"].is_null());
     admin.post(&format!("/users/{}/unlock", victim.id), &json!({})).expect(200);
     attempt_from(&nobody, "203.0.113.9", "victim@example.org", PASSWORD).expect(200);

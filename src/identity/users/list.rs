@@ -114,6 +114,19 @@ fn show_all(
 }
 
 impl Identity {
+    /// How many accounts are locked for some network. Attempts on addresses that belong to nobody do not count.
+    pub fn locked_users(&self, reader: &Reader<'_>) -> Result<i64> {
+        let locked = self.lockout.locked(reader)?;
+        let mut count = 0;
+        if !locked.is_empty() {
+            reader.query_each("SELECT email_key FROM users WHERE deleted_at IS NULL", &[], |row| {
+                count += i64::from(locked.contains_key(&self.account_key(row.text(0)?)));
+                Ok(())
+            })?;
+        }
+        Ok(count)
+    }
+
     /// Everybody who is not deleted, by address; for the command line.
     pub fn users(&self) -> Result<Vec<UserView>> {
         self.db().read_long(|reader| {
