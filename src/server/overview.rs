@@ -9,7 +9,7 @@ use crate::{
     kill_switch::{KillSwitch, State},
     observability::{Point, Traffic},
     permit::{Allowed, Route, rights::ReadOverview},
-    storage::Reader,
+    storage::{Reader, json_number},
 };
 use actix_web::web::{Data, Json};
 use serde::Serialize;
@@ -167,7 +167,11 @@ fn count(reader: &Reader<'_>, identity: &Identity, now: Time) -> Result<Counts> 
     };
     let yesterday = now.minus(Duration::from_secs(86_400));
     let head_seq = one("SELECT coalesce(max(seq), 0) FROM audit_events", &[])?;
-    let lately = "SELECT count(*) FROM audit_events WHERE outcome = ?1 AND at >= ?2";
+    // Floods are written as one event that says how many it stands for.
+    let each = json_number("event", "$.changes.after.count");
+    let lately = |what: &str| format!("SELECT coalesce(sum(coalesce({each}, 1)), 0) FROM audit_events WHERE {what}");
+    let denied = lately("outcome = 'denied' AND at >= ?1");
+    let failed = lately("action = 'login.failed' AND at >= ?1");
     let state = "SELECT count(*) FROM jobs WHERE state = ?1";
     let status = "SELECT count(*) FROM users WHERE deleted_at IS NULL AND status = ?1";
     Ok(Counts {
@@ -185,11 +189,8 @@ fn count(reader: &Reader<'_>, identity: &Identity, now: Time) -> Result<Counts> 
         audit: AuditCounts {
             head_seq,
             events: head_seq,
-            denied_24h: one(lately, crate::params!["denied", yesterday])?,
-            failed_logins_24h: one(
-                "SELECT count(*) FROM audit_events WHERE outcome = 'failed' AND action = 'login.failed' AND at >= ?1",
-                crate::params![yesterday],
-            )?,
+            denied_24h: one(&denied, crate::params![yesterday])?,
+            failed_logins_24h: one(&failed, crate::params![yesterday])?,
         },
         jobs: JobCounts {
             waiting: one(state, crate::params!["waiting"])?,

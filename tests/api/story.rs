@@ -83,7 +83,8 @@ fn bad_rows_change_nothing(admin: &Actor) {
     let refused = import(admin, "name_column=customer_no", &format!("{header}\n{good}\n{old}\n{short}\n"));
     let problem = refused.problem(422, "validation_failed");
     let errors = problem["errors"].as_array().unwrap();
-    let found: Vec<_> = errors.iter().map(|error| (error["row"].as_u64().unwrap(), error["pointer"].as_str().unwrap())).collect();
+    let found: Vec<_> =
+        errors.iter().map(|error| (error["row"].as_u64().unwrap(), error["pointer"].as_str().unwrap())).collect();
     assert_eq!(found, [(2, "/data/age_years"), (3, "/data/duration_months")], "{problem}");
     assert_eq!(total(admin, ""), 0);
 }
@@ -109,9 +110,10 @@ fn questions_get_the_right_numbers(viewer: &Actor) {
     assert_eq!(total(viewer, ""), 1000);
     let amounts = column("credit_amount_dm");
     let purposes = column("purpose");
-    let large = amounts.iter().zip(&purposes).filter(|(amount, purpose)| {
-        amount.parse::<u32>().unwrap() > 5000 && **purpose == "A43"
-    });
+    let large = amounts
+        .iter()
+        .zip(&purposes)
+        .filter(|(amount, purpose)| amount.parse::<u32>().unwrap() > 5000 && **purpose == "A43");
     let expected = large.count() as u64;
     assert_eq!(total(viewer, "filter=data.credit_amount_dm > 5000 and data.purpose = \"A43\""), expected);
     let bad = column("risk_class").iter().filter(|class| **class == "2").count() as u64;
@@ -154,8 +156,13 @@ fn the_analyst_works(site: &Site, viewer: &Actor, analyst: &Actor) {
 
     let review = json!({"data": {"customer_id": id, "score": 0.12, "decision": "approve"}});
     analyst.post("/risk", &review).expect(201);
-    analyst.post("/customers", &json!({"name": "C1001", "data": {
-        "credit_amount_dm": 500, "duration_months": 6, "purpose": "A40", "risk_class": 1}})).expect(201);
+    analyst
+        .post(
+            "/customers",
+            &json!({"name": "C1001", "data": {
+        "credit_amount_dm": 500, "duration_months": 6, "purpose": "A40", "risk_class": 1}}),
+        )
+        .expect(201);
 
     // The paths of the old system still answer, and say that they are old.
     let old = viewer.send(viewer.at(Method::GET, &format!("/api{path}"))).expect(200);
@@ -191,7 +198,9 @@ fn the_gate_closes(site: &Site, admin: &Actor, viewer: &Actor) {
     for path in ["/health", "/health/ready", "/console/"] {
         viewer.send(viewer.at(Method::GET, path)).expect(200);
     }
-    for (email, password) in [("vera@example.org", PASSWORD), ("vera@example.org", "wrong"), ("nobody@example.org", "x")] {
+    for (email, password) in
+        [("vera@example.org", PASSWORD), ("vera@example.org", "wrong"), ("nobody@example.org", "x")]
+    {
         let body = json!({"email": email, "password": password});
         site.nobody().post("/auth/login", &body).problem(503, "kill_switch_active");
     }
