@@ -79,7 +79,7 @@ async fn serve(request: HttpRequest) -> Result<HttpResponse> {
     if path == "app.css" {
         return Ok(STYLES.answer(&request));
     }
-    let file = if path.starts_with("js/") || (path.ends_with(".svg") && !path.contains('/')) {
+    let file = if path.starts_with("js/") || path == "favicon.svg" {
         path
     } else if is_page(path) {
         "index.html"

@@ -86,7 +86,7 @@ where
         let original = request.uri().clone();
         let mut info = inner.describe(&request);
         let activity = super::connections::begin(&request);
-        let early = inner.refuse_early(&request);
+        let early = Inner::refuse_early(&request);
         if early.is_none() {
             info.unversioned = inner.respell(&mut request);
         }
@@ -117,7 +117,7 @@ impl Inner {
         RequestInfo { id, ip, unversioned: false, started: Instant::now() }
     }
 
-    fn refuse_early(&self, request: &ServiceRequest) -> Option<Error> {
+    fn refuse_early(request: &ServiceRequest) -> Option<Error> {
         let uri = request.uri();
         if uri.path_and_query().map_or(0, |path| path.as_str().len()) > URI_LIMIT {
             let detail = format!("The address is longer than {URI_LIMIT} bytes.");
@@ -173,7 +173,7 @@ impl Inner {
             };
             let (problem, id) = render(error, original.path(), &info.id);
             decision = id;
-            self.log.failure(error, info, original.path(), decision);
+            report::failure(error, info, original.path(), decision);
             let kept = std::mem::replace(response.response_mut(), problem);
             for (name, value) in kept.headers() {
                 if name != header::CONTENT_TYPE && !response.headers().contains_key(name) {

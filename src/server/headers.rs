@@ -28,7 +28,7 @@ impl Standing {
             ("cross-origin-resource-policy", "same-origin"),
         ];
         let fixed = fixed.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-        let sunset = config.server.sunset.as_ref().and_then(|date| HeaderValue::from_str(&http_date(date)).ok());
+        let sunset = config.server.sunset.as_ref().and_then(|date| HeaderValue::from_str(&http_date(*date)).ok());
         Self { fixed: fixed.into(), sunset }
     }
 
@@ -64,6 +64,6 @@ impl Standing {
     }
 }
 
-fn http_date(date: &jiff::civil::Date) -> String {
+fn http_date(date: jiff::civil::Date) -> String {
     date.strftime("%a, %d %b %Y 00:00:00 GMT").to_string()
 }

@@ -16,19 +16,6 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// What went wrong, with the cause that the answer does not tell.
-    pub fn failure(&self, error: &Error, info: &RequestInfo, path: &str, decision: Option<Id>) {
-        let code = error.code().slug();
-        let decision = decision.map(tracing::field::display);
-        if matches!(error.code(), Code::Internal | Code::StorageFull) {
-            tracing::error!(request_id = %info.id, path, code, cause = error.cause().map(tracing::field::display), "request failed");
-        } else if let Some(cause) = error.cause() {
-            tracing::info!(request_id = %info.id, path, code, decision_id = decision, cause = %cause, "request refused");
-        } else {
-            tracing::debug!(request_id = %info.id, path, code, decision_id = decision, "request refused");
-        }
-    }
-
     /// Every change and every refusal is worth a line; a read that went well only at `debug`.
     pub fn request(&self, response: &ServiceResponse<BoxBody>, info: &RequestInfo, path: &str, decision: Option<Id>) {
         let (status, took) = (response.status().as_u16(), info.started.elapsed());
@@ -45,5 +32,18 @@ impl Reporter {
         } else {
             tracing::debug!(target: "portcullis::request", request_id = %info.id, %method, path, status, ms, ip, "request");
         }
+    }
+}
+
+/// What went wrong, with the cause that the answer does not tell.
+pub fn failure(error: &Error, info: &RequestInfo, path: &str, decision: Option<Id>) {
+    let code = error.code().slug();
+    let decision = decision.map(tracing::field::display);
+    if matches!(error.code(), Code::Internal | Code::StorageFull) {
+        tracing::error!(request_id = %info.id, path, code, cause = error.cause().map(tracing::field::display), "request failed");
+    } else if let Some(cause) = error.cause() {
+        tracing::info!(request_id = %info.id, path, code, decision_id = decision, cause = %cause, "request refused");
+    } else {
+        tracing::debug!(request_id = %info.id, path, code, decision_id = decision, "request refused");
     }
 }

@@ -140,13 +140,13 @@ fn the_analyst_works(site: &Site, viewer: &Actor, analyst: &Actor) {
     let path = format!("/customers/{id}");
     let before = analyst.get(&path).expect(200);
     let change = json!({"confidence": 0.8, "data": {"risk_class": 1}});
-    let patch = |tag: &str| {
+    let change_it = |tag: &str| {
         let request = analyst.request(Method::PATCH, &path).header("if-match", tag.to_owned());
         analyst.send(request.header("content-type", "application/merge-patch+json").body(change.to_string()))
     };
-    let after = patch(before.header("etag")).expect(200);
+    let after = change_it(before.header("etag")).expect(200);
     assert_eq!((&after.json()["data"]["risk_class"], &after.json()["version"]), (&json!(1), &json!(2)));
-    patch(before.header("etag")).problem(412, "precondition_failed");
+    change_it(before.header("etag")).problem(412, "precondition_failed");
     assert_eq!(viewer.get(&path).expect(200).json()["confidence"], 0.8, "the viewer sees it at once");
 
     // What the analyst cannot see cannot be written either, and stays as it is.

@@ -1,5 +1,7 @@
 //! The real binary as a process of its own: started in a fresh folder on a free port, killed or stopped.
 
+#![allow(dead_code, reason = "each program that shares this uses some of it")]
+
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 use std::{

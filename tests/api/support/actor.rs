@@ -56,6 +56,7 @@ impl Actor {
         }
     }
 
+    #[expect(clippy::unused_self, reason = "who sends it is what a test says")]
     pub fn send(&self, request: RequestBuilder) -> Answer {
         Answer::read(request.send().expect("an answer"))
     }

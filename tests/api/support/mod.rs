@@ -115,7 +115,7 @@ impl Site {
         let token = answer["access_token"].as_str().unwrap_or_else(|| panic!("no access token in {answer}"));
         let mut actor = Actor::new(self.client.clone(), &self.url, Some(token.to_owned()));
         actor.refresh_token = answer["refresh_token"].as_str().map(str::to_owned);
-        actor.id = answer["user"]["id"].as_str().unwrap_or_default().to_owned();
+        answer["user"]["id"].as_str().unwrap_or_default().clone_into(&mut actor.id);
         actor
     }
 
