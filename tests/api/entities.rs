@@ -319,3 +319,68 @@ fn lists_are_filtered_sorted_and_paged() {
     let page = admin.at(reqwest::Method::GET, "/api/v1/clients?limit=1");
     assert_eq!(admin.send(page).expect(200).json()["items"].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn of_changes_to_one_version_one_wins() {
+    let site = Site::new();
+    let admin = site.admin();
+    customers(&admin);
+    let path = format!("/entities/customers/{}", admin.post("/entities/customers", &one(1, "Paris")).id());
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let change = |number: u32| {
+            let (admin, path) = (&admin, &path);
+            scope.spawn(move || {
+                let body = json!({"name": format!("Change {number}")});
+                admin.send(admin.request(reqwest::Method::PATCH, path).header("if-match", "\"1\"").json(&body)).status
+            })
+        };
+        let all: Vec<_> = (0..8).map(change).collect();
+        all.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+    assert!(statuses.iter().all(|status| matches!(status, 200 | 412)), "{statuses:?}");
+    assert_eq!(admin.get(&path).expect(200).json()["version"], 2);
+}
+
+/// While a type becomes stricter, whatever is taken fits either the old schema before or the new one after.
+#[test]
+fn no_entity_slips_past_a_schema_that_changes() {
+    let site = Site::new();
+    let admin = site.admin();
+    admin.post("/entity-types", &json!({"name": "notes"})).expect(201);
+    let clear = || {
+        for entity in admin.get("/entities/notes?limit=200").expect(200).json()["items"].as_array().unwrap() {
+            admin.delete(&format!("/entities/notes/{}", entity["id"].as_str().unwrap())).expect(204);
+        }
+    };
+    let mut stricter = 0;
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for _ in 0..150 {
+                let status = admin.post("/entities/notes", &json!({"data": {"n": 1}})).status;
+                assert!(matches!(status, 201 | 409 | 422), "{status}");
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+        });
+        let schema = json!({"properties": {"n": {"type": "string"}}});
+        while !writer.is_finished() {
+            clear();
+            let status = admin.patch("/entity-types/notes", &json!({"schema": schema})).status;
+            assert!(matches!(status, 200 | 422), "{status}");
+            if status == 200 {
+                let total = admin.get("/entities/notes?count=true&limit=1").expect(200).json()["total"].clone();
+                assert_eq!(total, 0, "an entity of the old shape is there under the new schema");
+                stricter += 1;
+            }
+            admin.patch("/entity-types/notes", &json!({"schema": {}})).expect(200);
+        }
+    });
+    assert!(stricter > 0, "the schema changed at least once");
+    clear();
+    let gone = admin.get("/entities/notes?deleted=only&limit=1").expect(200).json()["items"][0]["id"].clone();
+    let restore = format!("/entities/notes/{}/restore", gone.as_str().unwrap());
+    admin.patch("/entity-types/notes", &json!({"schema": {"properties": {"n": {"type": "string"}}}})).expect(200);
+    admin.post(&restore, &json!({})).problem(422, "validation_failed");
+    admin.patch("/entity-types/notes", &json!({"schema": {}})).expect(200);
+    admin.post(&restore, &json!({})).expect(200);
+}

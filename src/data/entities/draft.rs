@@ -75,6 +75,14 @@ fn check_data(scope: &Scope, data: &Value, faults: &mut Faults) -> Option<String
     Some(text)
 }
 
+/// Whether what is stored still fits the schema.
+pub(super) fn ensure_fits(scope: &Scope, entity: &Entity) -> Result<()> {
+    let data = serde_json::from_str(&entity.data).map_err(Error::internal)?;
+    let mut faults = Faults::default();
+    scope.entity_type.check(&data, scope.mask(), &mut faults);
+    faults.into_result()
+}
+
 /// Whoever reaches only some entities can only have their own.
 fn check_owner(scope: &Scope, owner: Option<Id>, action: Action, faults: &mut Faults) {
     if owner != scope.user() && !scope.reaches_all(action) {

@@ -1,4 +1,5 @@
 //! Export: all entities of a type that the caller may take out, as CSV or JSON Lines, written as they are read.
+//! Cells hold what is stored, unchanged, also where a spreadsheet would take it for a formula.
 
 use super::{
     import::{Format, cell_text},

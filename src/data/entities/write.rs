@@ -2,7 +2,7 @@
 
 use super::{
     cache::EntityCache,
-    draft::{EntityPatch, NewEntity},
+    draft::{self, EntityPatch, NewEntity},
     model::Entity,
     scope::Scope,
     store,
@@ -90,13 +90,14 @@ impl Entities {
         self.change(scope, id, Change::DELETE, condition, step).await
     }
 
-    /// Takes a deletion back. What is not deleted stays as it is.
+    /// Takes a deletion back, where the schema of today allows it. What is not deleted stays as it is.
     pub(super) async fn restore(&self, scope: Scope, id: Id, condition: Precondition) -> Result<Entity> {
         let clock = self.ledger.clock().clone();
         let step = move |scope: &Scope, old: &Entity| {
             if old.deleted_at.is_none() {
                 return Ok(old.clone());
             }
+            draft::ensure_fits(scope, old)?;
             let (now, by) = (clock.now(), scope.user());
             let version = old.version + 1;
             Ok(Entity { version, deleted_at: None, deleted_by: None, updated_at: now, updated_by: by, ..old.clone() })

@@ -35,10 +35,10 @@ impl Broken {
     }
 }
 
-/// Looks at the entities of the type, deleted ones too since they can come back, that were changed since `since`.
+/// Looks at the entities of the type that were changed since `since`. Deleted ones are looked at when they come back.
 pub(super) fn check(reader: &Reader<'_>, entity_type: &EntityType, since: Option<Time>) -> Result<Broken> {
     let mut broken = Broken::default();
-    let sql = "SELECT id, data FROM entities WHERE type = ?1 AND updated_at >= ?2";
+    let sql = "SELECT id, data FROM entities WHERE type = ?1 AND deleted_at IS NULL AND updated_at >= ?2";
     reader.query_each(sql, params![&*entity_type.name, since.map_or(i64::MIN, Time::millis)], |row| {
         let data: Value = serde_json::from_str(row.text(1)?).map_err(Error::internal)?;
         if entity_type.accepts(&data) {
