@@ -199,6 +199,7 @@ export function problemNotice(problem, retry) {
     closed ? 'caution' : 'danger',
     h('p', { class: 'strong' }, closed ? 'The kill switch is on' : problem.message),
     closed && h('p', {}, problem.message),
+    problem.retryAfter && h('p', {}, `Try again in ${count(problem.retryAfter, 'second')}.`),
     problem.requestId &&
       h('div', { class: 'row small' }, 'Request', copyable(problem.requestId, 'Copy the request id')),
     retry && h('div', { class: 'row' }, button('Retry', { onclick: retry, tone: 'small' })),
@@ -283,7 +284,7 @@ async function openConsole(app, page) {
     get('/auth/me'),
     import('./session.js'),
     import('./router.js'),
-    import('./parts/table.js'),
+    import(page === 'overview' ? './parts/chart.js' : './parts/table.js'),
     import(`./pages/${page}.js`).catch(() => null),
   ]);
   session.begin(me);

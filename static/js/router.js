@@ -243,10 +243,16 @@ function topbar(frame) {
     menu,
     h(
       'button',
-      { class: 'palette-button', type: 'button', 'aria-keyshortcuts': 'Control+K /', onclick: openPalette },
+      {
+        class: 'palette-button',
+        type: 'button',
+        'aria-label': 'Search',
+        'aria-keyshortcuts': 'Control+K /',
+        onclick: openPalette,
+      },
       icon('search'),
       h('span', {}, 'Search'),
-      h('kbd', {}, 'Ctrl K'),
+      h('kbd', { 'aria-hidden': 'true' }, 'Ctrl K'),
     ),
     h('div', { class: 'spacer' }),
     can('kill_switch', 'read') &&

@@ -88,12 +88,17 @@ impl Portcullis {
         self.client.get(format!("{}/health/ready", self.url)).send().is_ok_and(|answer| answer.status() == 200)
     }
 
-    /// Makes the first administrator with the link that was printed, and signs in: an access token.
-    pub fn set_up(&mut self) -> String {
+    /// The token of the set-up link that it prints at its first start.
+    pub fn printed_token(&mut self) -> String {
         if self.setup_token.is_none() {
             self.read_until("#token=");
         }
-        let token = self.setup_token.clone().expect("a set-up link");
+        self.setup_token.clone().expect("a set-up link")
+    }
+
+    /// Makes the first administrator with the link that was printed, and signs in: an access token.
+    pub fn set_up(&mut self) -> String {
+        let token = self.printed_token();
         let body = json!({"token": token, "email": EMAIL, "password": PASSWORD});
         let answer = self.client.post(self.path("/setup")).json(&body).send().expect("an answer");
         assert!(answer.status().is_success(), "{}", answer.text().unwrap_or_default());

@@ -28,8 +28,7 @@ function propertySchema(kind, old) {
 
 const options = (list, value) => list.map(([key, text]) => h('option', { value: key, selected: key === value }, text));
 
-function propertyRow(name, schema, required, sensitivity, editable) {
-  const label = name || 'new property';
+function propertyRow(label, { name, schema, required, sensitivity, editable }) {
   const row = h(
     'tr',
     { 'data-property': '' },
@@ -100,13 +99,13 @@ function propertyRow(name, schema, required, sensitivity, editable) {
 
 function rowsOf(schema, fields, editable) {
   return Object.entries(schema.properties ?? {}).map(([name, property]) =>
-    propertyRow(
+    propertyRow(name, {
       name,
-      property,
-      schema.required?.includes(name),
-      fields[`/${name}`]?.sensitivity ?? 'internal',
+      schema: property,
+      required: schema.required?.includes(name),
+      sensitivity: fields[`/${name}`]?.sensitivity ?? 'internal',
       editable,
-    ),
+    }),
   );
 }
 
@@ -146,7 +145,9 @@ function propertyTable(body) {
 
 function addButton(body) {
   const add = () => {
-    body.append(propertyRow('', { type: 'string' }, false, 'internal', true));
+    const label = `property ${body.children.length + 1}`;
+    const blank = { name: '', schema: { type: 'string' }, required: false, sensitivity: 'internal', editable: true };
+    body.append(propertyRow(label, blank));
     body.lastChild.querySelector('input').focus();
   };
   return h('div', {}, button('Add a property', { glyph: 'plus', onclick: add }));

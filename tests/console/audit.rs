@@ -1,0 +1,43 @@
+//! The audit log: who did what, and that nothing of it was altered.
+
+use crate::site::Site;
+use reqwest::Method;
+use serde_json::json;
+
+#[test]
+fn a_change_is_one_click_from_its_record_and_shows_old_and_new() {
+    let site = Site::new();
+    let id = site.user("grace@example.org", "Grace Hopper", "viewer");
+    site.send(Method::PATCH, &format!("/users/{id}"), &json!({"name": "Rear Admiral Hopper"}));
+    let browser = site.console();
+    browser.visit(&format!("/console/users?open={id}"));
+    browser.press("Audit");
+    browser.arrives_at(&format!("/console/audit?target_type=user&target_id={id}"));
+    browser.shows("admin@example.org created user Grace Hopper");
+    assert!(!browser.text().contains("signed in"), "only what was done with that user");
+    browser.press("admin@example.org changed user Rear Admiral Hopper");
+    browser.holds("document.querySelector('dialog .diff del')?.innerText.includes('Grace Hopper')");
+    browser.holds("document.querySelector('dialog .diff ins')?.innerText.includes('Rear Admiral Hopper')");
+    browser.press("Everything they did");
+    browser.shows("signed in");
+    assert!(browser.address().starts_with("/console/audit?actor_id="), "{}", browser.address());
+}
+
+#[test]
+fn the_list_filters_and_the_chain_can_be_verified() {
+    let site = Site::new();
+    site.user("grace@example.org", "Grace Hopper", "viewer");
+    let browser = site.console();
+    browser.press("Audit log");
+    browser.shows("admin@example.org signed in");
+    browser.choose("Object", "Users");
+    browser.loses("admin@example.org signed in");
+    browser.shows("created user Grace Hopper");
+    browser.choose("Outcome", "Denied");
+    browser.shows("No event matches");
+    browser.press("Clear the filters");
+    browser.shows("admin@example.org signed in");
+    browser.press("Verify chain");
+    browser.shows("The chain is whole.");
+    browser.shows("none was altered or removed");
+}

@@ -1,0 +1,121 @@
+//! Entities: made, changed, deleted and found.
+
+use crate::site::Site;
+use reqwest::Method;
+use serde_json::json;
+
+const LIST: &str = "/console/entities/customers";
+
+fn with_customers(names: &[String]) -> Site {
+    let site = Site::new();
+    let schema = json!({"type": "object", "required": ["city"], "properties": {
+        "city": {"type": "string", "maxLength": 40},
+        "credit": {"type": "integer", "minimum": 0, "title": "Credit in euros"},
+        "tier": {"enum": ["gold", "silver"]},
+        "active": {"type": "boolean"},
+    }});
+    site.post("/entity-types", &json!({"name": "customers", "schema": schema}));
+    for name in names {
+        site.post("/entities/customers", &json!({"name": name, "data": {"city": "Delft", "credit": 500}}));
+    }
+    site
+}
+
+#[test]
+fn one_is_made_and_a_wrong_value_is_said_at_its_field() {
+    let site = with_customers(&[]);
+    let browser = site.console();
+    browser.visit(LIST);
+    browser.shows("No customers yet");
+    browser.press("New entity");
+    browser.arrives_at("/console/entities/customers?open=new");
+    browser.fill("Name", "Acme");
+    browser.fill("City", "Utrecht");
+    browser.fill("Credit in euros", "-5");
+    browser.choose("Tier", "Gold");
+    browser.press("Create");
+    browser.holds("document.activeElement.name === 'data.credit'");
+    browser.holds("document.activeElement.getAttribute('aria-invalid') === 'true'");
+    browser.holds("document.querySelector('[data-pointer=\"/data/credit\"] .error').innerText.length > 5");
+    browser.fill("Credit in euros", "1200");
+    browser.press("Create");
+    browser.shows("Acme was created.");
+    browser.arrives_at(LIST);
+    browser.shows("Utrecht");
+    browser.shows("1,200");
+    let made = &site.get("/entities/customers")["items"][0];
+    assert_eq!(made["data"], json!({"city": "Utrecht", "credit": 1200, "tier": "gold"}));
+}
+
+#[test]
+fn a_change_meanwhile_is_not_overwritten() {
+    let site = with_customers(&["Acme".into()]);
+    let id = site.get("/entities/customers")["items"][0]["id"].as_str().unwrap().to_owned();
+    let browser = site.console();
+    browser.visit(LIST);
+    browser.press("Acme");
+    browser.fill("Credit in euros", "700");
+    site.send(Method::PATCH, &format!("/entities/customers/{id}"), &json!({"data": {"credit": 900}}));
+    browser.press("Save");
+    browser.shows("Someone changed it meanwhile.");
+    browser.press("Load what it is now");
+    browser.loses("Someone changed it meanwhile.");
+    assert_eq!(browser.value("Credit in euros"), "900");
+    browser.fill("Credit in euros", "950");
+    browser.press("Save");
+    browser.shows("Saved.");
+    let entity = site.get(&format!("/entities/customers/{id}"));
+    assert_eq!(entity["data"], json!({"city": "Delft", "credit": 950}));
+    assert_eq!(entity["version"], 3);
+}
+
+#[test]
+fn deletion_names_the_object_and_can_be_undone() {
+    let site = with_customers(&["Acme".into(), "Bolt".into()]);
+    let browser = site.console();
+    browser.visit(LIST);
+    browser.press("Acme");
+    browser.press("Delete");
+    browser.shows("Delete Acme?");
+    browser.holds("document.activeElement.innerText === 'Cancel'");
+    browser.press("Delete");
+    browser.shows("Acme was deleted.");
+    browser.shows("1 entity");
+    browser.press("Undo");
+    browser.shows("Acme is back.");
+    browser.shows("2 entities");
+    assert!(browser.offers("Acme"));
+}
+
+#[test]
+fn search_filter_and_pages_live_in_the_address_and_back_undoes_one_step() {
+    let names: Vec<String> = (1..=45).map(|number| format!("Customer {number:02}")).collect();
+    let site = with_customers(&names);
+    let browser = site.console();
+    browser.visit(&format!("{LIST}?sort=name"));
+    browser.shows("45 entities");
+    browser.press("Next");
+    browser.shows("Customer 45");
+    assert!(browser.address().contains("cursor="), "{}", browser.address());
+    browser.back();
+    browser.arrives_at("/console/entities/customers?sort=name");
+    browser.shows("Customer 01");
+    browser.fill("Search by name", "er 4");
+    browser.shows("6 entities");
+    browser.arrives_at("/console/entities/customers?sort=name&search=er+4");
+    browser.choose("Deleted entities", "Deleted");
+    browser.shows("No entity matches");
+    browser.back();
+    browser.shows("6 entities");
+    browser.back();
+    browser.shows("45 entities");
+    assert_eq!(browser.value("Search by name"), "");
+    browser.press("Name");
+    browser.arrives_at("/console/entities/customers?sort=-name");
+    browser.shows("Customer 45");
+    browser.press("Customer 45");
+    browser.holds("document.querySelector('dialog[open] h2')?.innerText === 'Customer 45'");
+    browser.back();
+    browser.holds("!document.querySelector('dialog')");
+    browser.arrives_at("/console/entities/customers?sort=-name");
+}

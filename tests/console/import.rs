@@ -1,0 +1,85 @@
+//! A thousand real customers brought in from a file.
+
+use crate::site::Site;
+use serde_json::{Value, json};
+use std::{fs, path::PathBuf};
+
+fn repository(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests").join(path)
+}
+
+/// The entity types of the blueprint.
+fn with_types() -> Site {
+    let site = Site::new();
+    let text = fs::read_to_string(repository("blueprints/customer_risk.toml")).unwrap();
+    let blueprint: Value = toml::from_str(&text).unwrap();
+    for entity_type in blueprint["entity_types"].as_array().unwrap() {
+        let mut body = entity_type.clone();
+        body["schema"] = serde_json::from_str(entity_type["schema"].as_str().unwrap()).unwrap();
+        site.post("/entity-types", &body);
+    }
+    site
+}
+
+#[test]
+fn wrong_rows_are_named_and_the_right_ones_can_be_browsed() {
+    let site = with_types();
+    let text = fs::read_to_string(repository("data/german_credit.csv")).unwrap();
+    let spoilt: Vec<String> = text
+        .lines()
+        .map(|line| match &line[..5] {
+            "C0017" => line.replacen(",24,", ",999,", 1),
+            "C0500" => line.replacen(",A2", ",never", 1),
+            _ => line.to_owned(),
+        })
+        .collect();
+    let file = site.folder().join("customers.csv");
+    fs::write(&file, spoilt.join("\n")).unwrap();
+
+    let browser = site.console();
+    browser.visit("/console/entities/customers");
+    browser.press("Import and export");
+    browser.press("Import a file");
+    browser.shows("Import customers");
+    browser.attach("File", &file);
+    browser.shows("The first 5 rows");
+    browser.shows("C0005");
+    browser.choose("Column with the name", "customer_no");
+    browser.press("Import");
+    browser.shows("Nothing was imported");
+    browser.shows("Row 17");
+    browser.shows("duration_months");
+    browser.shows("Row 500");
+    assert_eq!(site.get("/entities/customers?count=true")["total"], json!(0));
+
+    browser.choose("When a row is wrong", "Skip that row and go on");
+    browser.press("Import");
+    browser.shows("998 created, 0 updated, 2 failed.");
+    browser.shows("Row 500");
+    browser.press("See the customers");
+    browser.shows("998 entities");
+    browser.fill("Search by name", "C0018");
+    browser.shows("1 entity");
+    browser.press("C0018");
+    browser.shows("Age in years");
+}
+
+#[test]
+fn the_whole_file_goes_in_with_progress() {
+    let site = with_types();
+    let browser = site.console();
+    browser.visit("/console/entities/customers/import");
+    browser.attach("File", &repository("data/german_credit.csv"));
+    browser.choose("Column with the name", "customer_no");
+    let watch = r"
+window.seen = [];
+new MutationObserver(() => {
+  const bar = document.querySelector('progress');
+  if (bar) window.seen.push(bar.getAttribute('aria-label'));
+}).observe(document.body, { childList: true, subtree: true });";
+    browser.script(watch, Vec::new());
+    browser.press("Import");
+    browser.shows("1,000 created, 0 updated, 0 failed.");
+    browser.holds("window.seen.includes('Sending the file')");
+    assert_eq!(site.get("/entities/customers?count=true")["total"], json!(1000));
+}

@@ -1,0 +1,18 @@
+//! The console as people use it: the real server, and Chromium driven through it.
+
+mod audit;
+mod browser;
+mod budget;
+mod entities;
+mod entity_types;
+mod import;
+mod kill_switch;
+mod pages;
+mod roles;
+mod set_up;
+mod sign_in;
+mod site;
+#[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod support;
+mod users;

@@ -1,0 +1,184 @@
+//! Every page and every drawer, on a desk and on a phone, light and dark: no complaint, nothing cut, nothing that a reader of screens would miss.
+
+use crate::{browser::Browser, site::Site};
+use serde_json::{Value, json};
+use std::{
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+};
+
+const AXE: &str = include_str!("vendor/axe.min.js");
+const CHECK: &str = r"
+const done = arguments[0];
+const options = { resultTypes: ['violations'], ...(matchMedia('(prefers-color-scheme: dark)').matches && { runOnly: ['color-contrast'] }) };
+axe.run(document, options).then(({ violations }) =>
+  done(violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}\n    ${failureSummary}`))));";
+const SHAPE: &str = r"
+const wide = [...document.querySelectorAll('body *')].filter((element) => {
+  const box = element.getBoundingClientRect();
+  return box.width && box.right > innerWidth + 1 && !element.closest('.visually-hidden, .table-scroll, .sidebar');
+});
+return {
+  title: document.title,
+  headings: [...document.querySelectorAll('h1')].filter((element) => element.checkVisibility()).length,
+  overflow: Math.max(0, document.documentElement.scrollWidth - innerWidth),
+  wide: wide.slice(0, 3).map((element) => element.outerHTML.slice(0, 160)),
+};";
+
+/// A site with something on every page; answers the address of each view, what to press there, and the words it then has.
+fn furnished() -> (Site, Vec<View>) {
+    let site = Site::new();
+    let schema = json!({"type": "object", "required": ["city"], "properties": {
+        "city": {"type": "string"}, "credit": {"type": "integer", "minimum": 0, "title": "Credit in euros"},
+        "tier": {"enum": ["gold", "silver"]}, "active": {"type": "boolean"},
+        "since": {"type": "string", "format": "date"}, "tags": {"type": "array", "items": {"type": "string"}},
+    }});
+    let fields = json!({"/credit": {"sensitivity": "confidential"}});
+    site.post("/entity-types", &json!({"name": "customers", "alias": "customers", "schema": schema, "fields": fields}));
+    site.post("/entity-types", &json!({"name": "notes"}));
+    let mut entity = Value::Null;
+    for number in 1..=35 {
+        let tier = if number % 3 == 0 { "gold" } else { "silver" };
+        let data =
+            json!({"city": "Delft", "credit": number * 1250, "tier": tier, "since": "2024-05-01", "tags": ["new"]});
+        let body = json!({"name": format!("Bridge Works {number}"), "confidence": 0.8, "data": data});
+        entity = site.post("/entities/customers", &body);
+    }
+    let id = site.user("grace@example.org", "Grace Hopper", "analyst");
+    for (email, name, role) in [
+        ("ada@example.org", "Ada Lovelace", "viewer"),
+        (
+            "a.very.long.address.of.somebody@department.of.long.names.example.org",
+            "Bartholomew Featherstonehaugh",
+            "viewer",
+        ),
+        ("importer@example.org", "Importer", "system"),
+    ] {
+        let kind = if role == "system" { "service" } else { "person" };
+        site.post("/users", &json!({"email": email, "name": name, "roles": [role], "kind": kind}));
+    }
+    let permissions = json!(["users:read", "entities.customers:read", "entities.customers:update:own"]);
+    site.post("/roles", &json!({"name": "support_team", "permissions": permissions, "clearance": "internal"}));
+    let entity = entity["id"].as_str().expect("an id").to_owned();
+    (site, views(&id, &entity))
+}
+
+struct View {
+    name: &'static str,
+    address: String,
+    press: &'static [&'static str],
+    words: &'static str,
+}
+
+fn view(name: &'static str, address: &str, press: &'static [&'static str], words: &'static str) -> View {
+    View { name, address: format!("/console/{address}"), press, words }
+}
+
+fn views(user: &str, entity: &str) -> Vec<View> {
+    vec![
+        view("sign-in", "sign-in", &[], "To the administration console"),
+        view("set-up", "setup", &[], "Set up Portcullis"),
+        view("set-password", "set-password#token=none", &[], "The link works once."),
+        view("overview", "", &[], "Audit events"),
+        view("entity-types", "entity-types", &[], "Customers"),
+        view("entity-type-new", "entity-types?open=new", &["Add a property"], "Properties"),
+        view("entity-type", "entity-types?open=customers", &["Schema as JSON"], "Short address"),
+        view("entities", "entities/customers", &[], "Bridge Works 35"),
+        view("entities-empty", "entities/notes", &[], "No notes yet"),
+        view("entities-no-match", "entities/customers?search=zzz", &[], "No entity matches"),
+        view("entities-columns", "entities/customers", &["Columns"], "Credit"),
+        view("entity-new", "entities/customers?open=new", &[], "Credit in euros"),
+        view("entity", &format!("entities/customers?open={entity}"), &[], "Version"),
+        view("entity-delete", &format!("entities/customers?open={entity}"), &["Delete"], "Cancel"),
+        view("import", "entities/customers/import", &[], "CSV with a header line"),
+        view("users", "users", &[], "Grace Hopper"),
+        view("user-new", "users?open=new", &[], "Leave it empty"),
+        view("user", &format!("users?open={user}"), &[], "Signing in"),
+        view("user-link", &format!("users?open={user}"), &["Password link"], "Whoever opens this link"),
+        view("roles", "roles", &[], "Support team"),
+        view("role-new", "roles?open=new", &[], "Create the role"),
+        view("role", "roles?open=support_team", &[], "Can read users"),
+        view("role-built-in", "roles?open=admin", &[], "Can do everything"),
+        view("sessions", "sessions", &[], "This one"),
+        view("audit", "audit", &[], "signed in"),
+        view("audit-filters", "audit", &["More filters"], "Apply"),
+        view("event", "audit?open=3", &[], "Place in the chain"),
+        view("verify", "audit", &["Verify chain"], "The chain is whole."),
+        view("kill-switch", "kill-switch", &[], "Traffic flows."),
+        view("account", "account", &[], "Appearance"),
+        view("search", "users", &["Search"], "Pages"),
+        view("not-there", "entities/ghosts", &[], "Ghosts"),
+    ]
+}
+
+/// What is wrong with the view that is open.
+fn faults(browser: &Browser) -> String {
+    let mut faults = String::new();
+    let shape = browser.script(SHAPE, Vec::new());
+    if shape["headings"] != 1 {
+        let _ = writeln!(faults, "{} level-one headings", shape["headings"]);
+    }
+    if !shape["title"].as_str().is_some_and(|title| title.ends_with(" · Portcullis")) {
+        let _ = writeln!(faults, "the title is {}", shape["title"]);
+    }
+    if shape["overflow"] != 0 || shape["wide"] != json!([]) {
+        let _ = writeln!(faults, "wider than the window: {} {}", shape["overflow"], shape["wide"]);
+    }
+    for violation in browser.script_later(CHECK).as_array().into_iter().flatten() {
+        let _ = writeln!(faults, "{}", violation.as_str().unwrap_or_default());
+    }
+    faults
+}
+
+/// A page that is not there may say so in the browser's console too.
+fn complaints(browser: &Browser, view: &View) -> Vec<String> {
+    let said = browser.complaints();
+    if view.name == "not-there" { Vec::new() } else { said }
+}
+
+fn folder() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("console-screenshots");
+    fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+fn walk(width: u32, height: u32) {
+    let (site, views) = furnished();
+    let browser = site.console();
+    browser.resize(width, height);
+    let mut all = String::new();
+    for view in views {
+        browser.prefer("light");
+        browser.visit(&view.address);
+        browser.holds("document.querySelector('h1')");
+        for name in view.press {
+            browser.press(name);
+        }
+        browser.shows(view.words);
+        browser.holds("!document.querySelector('[aria-busy], .late')");
+        browser.script(AXE, Vec::new());
+        for scheme in ["light", "dark"] {
+            browser.prefer(scheme);
+            browser.screenshot(&folder().join(format!("{}-{width}-{scheme}.png", view.name)));
+            let found = faults(&browser);
+            if !found.is_empty() {
+                let _ = writeln!(all, "== {} at {width}, {scheme}\n{found}", view.name);
+            }
+        }
+        for complaint in complaints(&browser, &view) {
+            let _ = writeln!(all, "== {} at {width} complains: {complaint}", view.name);
+        }
+    }
+    assert!(all.is_empty(), "\n{all}");
+}
+
+#[test]
+fn on_a_desk() {
+    walk(1440, 900);
+}
+
+#[test]
+fn on_a_phone() {
+    walk(390, 844);
+}
