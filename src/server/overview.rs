@@ -182,7 +182,8 @@ fn count(reader: &Reader<'_>, identity: &Identity, now: Time) -> Result<Counts> 
             locked: identity.locked_users(reader)?,
         },
         entity_types: reader.query_all(
-            "SELECT type, count(*) FROM entities WHERE deleted_at IS NULL GROUP BY type ORDER BY type LIMIT 50",
+            "SELECT name, (SELECT count(*) FROM entities WHERE entities.type = entity_types.name AND deleted_at IS NULL) \
+             FROM entity_types ORDER BY name LIMIT 50",
             &[],
             |row| Ok(TypeCount { r#type: row.get(0)?, count: row.get(1)? }),
         )?,

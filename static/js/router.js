@@ -246,7 +246,6 @@ function topbar(frame) {
       {
         class: 'palette-button',
         type: 'button',
-        'aria-label': 'Search',
         'aria-keyshortcuts': 'Control+K /',
         onclick: openPalette,
       },

@@ -31,7 +31,8 @@ const named = (elements, nameOf) => {
   const all = [...elements].filter(open);
   return all.find((element) => nameOf(element) === name) ?? all.find((element) => nameOf(element).startsWith(`${name} `)) ?? null;
 };
-const labelOf = (element) => words(element.getAttribute('aria-label') || element.innerText);
+const read = (node) => node.ariaHidden === 'true' ? '' : (node.innerText ?? node.textContent);
+const labelOf = (element) => words(element.getAttribute('aria-label') || [...element.childNodes].map(read).join(' '));
 if (kind === 'press') {
   const all = [...scope.querySelectorAll('button, a[href], summary, [role=option]')].filter(open);
   return all.find((element) => labelOf(element) === name) ?? null;
@@ -166,9 +167,8 @@ impl Browser {
             if let Some(found) = check() {
                 return found;
             }
-            if began.elapsed() > PATIENCE {
-                panic!("waited for {what} at {}, which reads:\n{}", self.address(), self.text());
-            }
+            let patient = began.elapsed() < PATIENCE;
+            assert!(patient, "waited for {what} at {}, which reads:\n{}", self.address(), self.text());
             thread::sleep(Duration::from_millis(25));
         }
     }

@@ -1,23 +1,20 @@
 //! A thousand real customers brought in from a file.
 
 use crate::site::Site;
-use serde_json::{Value, json};
-use std::{fs, path::PathBuf};
+use serde_json::json;
+use std::{fs, path::PathBuf, process::Command};
 
 fn repository(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests").join(path)
 }
 
-/// The entity types of the blueprint.
+/// A site to which the blueprint was applied beside the running server.
 fn with_types() -> Site {
     let site = Site::new();
-    let text = fs::read_to_string(repository("blueprints/customer_risk.toml")).unwrap();
-    let blueprint: Value = toml::from_str(&text).unwrap();
-    for entity_type in blueprint["entity_types"].as_array().unwrap() {
-        let mut body = entity_type.clone();
-        body["schema"] = serde_json::from_str(entity_type["schema"].as_str().unwrap()).unwrap();
-        site.post("/entity-types", &body);
-    }
+    let mut program = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    program.arg("--data-dir").arg(site.folder()).arg("apply").arg(repository("blueprints/customer_risk.toml"));
+    let said = program.current_dir(site.folder()).output().unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     site
 }
 

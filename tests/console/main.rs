@@ -1,5 +1,6 @@
 //! The console as people use it: the real server, and Chromium driven through it.
 
+mod account;
 mod audit;
 mod browser;
 mod budget;
@@ -7,8 +8,10 @@ mod entities;
 mod entity_types;
 mod import;
 mod kill_switch;
+mod overview;
 mod pages;
 mod roles;
+mod search;
 mod set_up;
 mod sign_in;
 mod site;

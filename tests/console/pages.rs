@@ -17,7 +17,7 @@ axe.run(document, options).then(({ violations }) =>
 const SHAPE: &str = r"
 const wide = [...document.querySelectorAll('body *')].filter((element) => {
   const box = element.getBoundingClientRect();
-  return box.width && box.right > innerWidth + 1 && !element.closest('.visually-hidden, .table-scroll, .sidebar');
+  return box.width && (box.right > innerWidth + 1 || box.left < -1) && !element.closest('.visually-hidden, .table-scroll, .sidebar');
 });
 return {
   title: document.title,
@@ -108,7 +108,7 @@ fn views(user: &str, entity: &str) -> Vec<View> {
         view("kill-switch", "kill-switch", &[], "Traffic flows."),
         view("account", "account", &[], "Appearance"),
         view("search", "users", &["Search"], "Pages"),
-        view("not-there", "entities/ghosts", &[], "Ghosts"),
+        view("not-there", "entities/ghosts", &[], "There is no such type"),
     ]
 }
 

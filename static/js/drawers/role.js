@@ -254,6 +254,7 @@ export function roleDrawer(name, hooks) {
   return recordDrawer({
     title: name === 'new' ? 'New role' : sentence(name),
     closed: hooks.closed,
+    wide: true,
     load: async (drawer) =>
       name === 'new'
         ? drawer.body.replaceChildren(await roleForm(drawer, null, hooks))

@@ -132,13 +132,19 @@ function entityList(root, type) {
         name: 'deleted',
         label: 'Deleted entities',
         options: [
-          ['', 'Present'],
+          ['', 'Not deleted'],
           ['only', 'Deleted'],
-          ['include', 'Present and deleted'],
+          ['include', 'Deleted or not'],
         ],
       },
     ],
     tools: [columnPicker(() => known)],
+    missing: {
+      icon: 'search',
+      title: 'There is no such type',
+      text: `Nothing here is called ${type}, or you may not know of it.`,
+      action: h('a', { class: 'button', href: to('entity-types') }, 'Entity types'),
+    },
     empty: {
       icon: 'layers',
       title: `No ${sentence(type).toLowerCase()} yet`,

@@ -67,7 +67,7 @@ function tiles(data) {
     tile({
       label: 'Running for',
       figure: span(data.uptime_s ?? 0),
-      note: data.started_at ? `since ${ago(data.started_at)}` : '',
+      note: data.started_at ? `started ${ago(data.started_at)}` : '',
     }),
     tile({
       label: 'Version',

@@ -28,7 +28,7 @@ const toast = async (text) => (await import('../parts/toast.js')).toast(text);
 
 function device(agent = '') {
   const named = (list) => list.find(([mark]) => agent?.includes(mark))?.[1];
-  return [named(BROWSERS) ?? (agent || 'Unknown client').split(' ')[0], named(SYSTEMS)].filter(Boolean).join(' on ');
+  return [named(BROWSERS) ?? (agent?.split(' ')[0] || 'Unknown client'), named(SYSTEMS)].filter(Boolean).join(' on ');
 }
 
 function columns(end) {

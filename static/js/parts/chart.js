@@ -57,6 +57,8 @@ function summary(points, series, unit) {
 /** `series`: `[{ key, label, tone }]`; the first one is filled. */
 export function chart({ points, series, unit = '' }) {
   const top = roundUp(Math.max(...points.flatMap((point) => series.map(({ key }) => point[key] ?? 0)), 0));
+  // A line of zeros would lie on the axis and cover the first one.
+  const drawn = series.filter(({ key }, i) => i === 0 || points.some((point) => point[key]));
   const drawing = svg(
     'svg',
     { class: 'chart', viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', 'aria-hidden': 'true' },
@@ -71,7 +73,7 @@ export function chart({ points, series, unit = '' }) {
       }),
     ),
     svg('path', { class: 'area', d: `${path(points, series[0].key, top)}L${WIDTH} ${HEIGHT}L0 ${HEIGHT}Z` }),
-    ...series.map(({ key, tone = '' }) => svg('path', { class: `line ${tone}`, d: path(points, key, top) })),
+    ...drawn.map(({ key, tone = '' }) => svg('path', { class: `line ${tone}`, d: path(points, key, top) })),
   );
   const scale = [top, top / 2, 0].map((value) => h('span', {}, `${number(value)}${unit ? ` ${unit}` : ''}`));
   const axis = [points[0], points[Math.floor(points.length / 2)], points.at(-1)].map((point) =>

@@ -168,7 +168,7 @@ function loadingTable(columns) {
 
 /**
  * `path`, `columns` (or a function of the items), `params(query)` for the API, `rowHref(item)`, `noun`,
- * `search`, `filters` (as selects), `hidden` (other filters in the address), `tools`, `empty` (a state for a list that never had anything), `sort` (the default).
+ * `search`, `filters` (as selects), `hidden` (other filters in the address), `tools`, `empty` (a state for a list that never had anything), `missing` (for one that does not exist), `sort` (the default).
  */
 export function listView(options) {
   const { path, params = () => ({}), noun, search, filters = [], tools = [], sort: defaultSort = '' } = options;
@@ -222,6 +222,10 @@ export function listView(options) {
       failure.hidden = true;
     } catch (problem) {
       if (problem.name === 'AbortError') return;
+      if (problem.status === 404 && options.missing) {
+        node.replaceChildren(emptyState(options.missing));
+        return;
+      }
       // The rows that were there stay: a failure must not look like an empty list.
       failure.hidden = false;
       failure.replaceChildren(h('div', { class: 'card-body' }, problemNotice(problem, load)));
