@@ -257,8 +257,10 @@ impl Browser {
 
     /// Types on into whatever has the focus.
     pub fn type_keys(&self, keys: &str) {
-        let active = self.runtime.block_on(self.client().active_element()).expect("something has the focus");
-        self.runtime.block_on(active.send_keys(keys)).expect("typed");
+        self.until(&format!("somewhere to type {keys:?}"), || {
+            let active = self.runtime.block_on(self.client().active_element()).ok()?;
+            self.runtime.block_on(active.send_keys(keys)).ok()
+        });
     }
 
     pub fn attach(&self, label: &str, file: &Path) {

@@ -1,8 +1,13 @@
 //! Everything is found from the keyboard.
 
-use crate::site::Site;
+use crate::{browser::Browser, site::Site};
 use fantoccini::key::Key;
 use serde_json::json;
+
+fn open_with(browser: &Browser, keys: &str) {
+    browser.type_keys(keys);
+    browser.holds("document.activeElement.getAttribute('role') === 'combobox'");
+}
 
 #[test]
 fn ctrl_k_or_slash_finds_pages_people_entities_and_requests() {
@@ -13,8 +18,7 @@ fn ctrl_k_or_slash_finds_pages_people_entities_and_requests() {
     let browser = site.console();
     browser.visit("/console/roles");
     browser.shows("Analyst");
-    browser.type_keys("/");
-    browser.holds("document.activeElement.getAttribute('role') === 'combobox'");
+    open_with(&browser, "/");
     browser.type_keys("grace");
     browser.shows("Grace Hopper");
     browser.shows("Acme Graces");
@@ -25,7 +29,7 @@ fn ctrl_k_or_slash_finds_pages_people_entities_and_requests() {
     browser.holds("!document.querySelector('dialog')");
     browser.arrives_at("/console/users");
 
-    browser.type_keys(&(Key::Control + "k"));
+    open_with(&browser, &(Key::Control + "k"));
     browser.type_keys("acme");
     browser.shows("Acme Graces");
     browser.press("Acme Graces Customers");
@@ -33,12 +37,12 @@ fn ctrl_k_or_slash_finds_pages_people_entities_and_requests() {
 
     browser.visit("/console/users");
     browser.shows("2 users");
-    browser.type_keys("/");
+    open_with(&browser, "/");
     browser.type_keys("kill");
     browser.shows("Kill switch");
     browser.type_keys(&Key::Escape);
     browser.holds("!document.querySelector('dialog')");
-    browser.type_keys("/");
+    open_with(&browser, "/");
     let request = site.get("/audit")["items"][0]["request_id"].as_str().unwrap().to_owned();
     browser.type_keys(&request);
     browser.press(&format!("Events of request {request}"));
