@@ -18,6 +18,7 @@ fn a_change_is_one_click_from_its_record_and_shows_old_and_new() {
     browser.press("admin@example.org changed user Rear Admiral Hopper");
     browser.holds("document.querySelector('dialog .diff del')?.innerText.includes('Grace Hopper')");
     browser.holds("document.querySelector('dialog .diff ins')?.innerText.includes('Rear Admiral Hopper')");
+    browser.picture("event-difference");
     browser.press("Everything they did");
     browser.shows("signed in");
     assert!(browser.address().starts_with("/console/audit?actor_id="), "{}", browser.address());

@@ -303,9 +303,12 @@ impl Browser {
         self.runtime.block_on(field.prop("value")).expect("a property").unwrap_or_default()
     }
 
-    pub fn screenshot(&self, file: &Path) {
-        let picture = self.runtime.block_on(self.client().screenshot()).expect("a screenshot");
-        fs::write(file, picture).expect("written");
+    /// A picture of the page under `target/console-screenshots`, to look at.
+    pub fn picture(&self, name: &str) {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("console-screenshots");
+        fs::create_dir_all(&folder).expect("a folder");
+        let picture = self.runtime.block_on(self.client().screenshot()).expect("a picture");
+        fs::write(folder.join(format!("{name}.png")), picture).expect("written");
     }
 }
 

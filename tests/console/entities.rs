@@ -37,6 +37,7 @@ fn one_is_made_and_a_wrong_value_is_said_at_its_field() {
     browser.holds("document.activeElement.name === 'data.credit'");
     browser.holds("document.activeElement.getAttribute('aria-invalid') === 'true'");
     browser.holds("document.querySelector('[data-pointer=\"/data/credit\"] .error').innerText.length > 5");
+    browser.picture("entity-error");
     browser.fill("Credit in euros", "1200");
     browser.press("Create");
     browser.shows("Acme was created.");
@@ -58,6 +59,7 @@ fn a_change_meanwhile_is_not_overwritten() {
     site.send(Method::PATCH, &format!("/entities/customers/{id}"), &json!({"data": {"credit": 900}}));
     browser.press("Save");
     browser.shows("Someone changed it meanwhile.");
+    browser.picture("entity-changed-meanwhile");
     browser.press("Load what it is now");
     browser.loses("Someone changed it meanwhile.");
     assert_eq!(browser.value("Credit in euros"), "900");
@@ -81,6 +83,7 @@ fn deletion_names_the_object_and_can_be_undone() {
     browser.press("Delete");
     browser.shows("Acme was deleted.");
     browser.shows("1 entity");
+    browser.picture("entity-undo");
     browser.press("Undo");
     browser.shows("Acme is back.");
     browser.shows("2 entities");

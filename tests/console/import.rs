@@ -41,6 +41,7 @@ fn wrong_rows_are_named_and_the_right_ones_can_be_browsed() {
     browser.attach("File", &file);
     browser.shows("The first 5 rows");
     browser.shows("C0005");
+    browser.picture("import-preview");
     browser.choose("Column with the name", "customer_no");
     browser.press("Import");
     browser.shows("Nothing was imported");
@@ -53,6 +54,7 @@ fn wrong_rows_are_named_and_the_right_ones_can_be_browsed() {
     browser.press("Import");
     browser.shows("998 created, 0 updated, 2 failed.");
     browser.shows("Row 500");
+    browser.picture("import-outcome");
     browser.press("See the customers");
     browser.shows("998 entities");
     browser.fill("Search by name", "C0018");

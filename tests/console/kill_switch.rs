@@ -36,12 +36,15 @@ fn it_stops_others_calmly_and_is_switched_off_again() {
         browser.shows("All traffic is stopped. A key has leaked");
     }
 
+    browser.picture("kill-switch-on");
     other.fill("Search by name", "Acme");
     other.shows("The kill switch is on");
     other.shows("A key has leaked");
     assert!(other.offers("Acme"), "the rows that were there stay");
+    other.picture("kill-switch-for-others");
     other.reload();
     other.shows("The kill switch is on");
+    other.picture("kill-switch-for-others-at-first");
 
     browser.press("Kill switch");
     browser.fill("Reason", "The key is revoked");

@@ -2,11 +2,7 @@
 
 use crate::{browser::Browser, site::Site};
 use serde_json::{Value, json};
-use std::{
-    fmt::Write,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::fmt::Write;
 
 const AXE: &str = include_str!("vendor/axe.min.js");
 const CHECK: &str = r"
@@ -19,10 +15,14 @@ const wide = [...document.querySelectorAll('body *')].filter((element) => {
   const box = element.getBoundingClientRect();
   return box.width && (box.right > innerWidth + 1 || box.left < -1) && !element.closest('.visually-hidden, .table-scroll, .sidebar');
 });
+const main = document.querySelector('main').getBoundingClientRect();
+const dialog = document.querySelector('dialog[open]');
 return {
   title: document.title,
   headings: [...document.querySelectorAll('h1')].filter((element) => element.checkVisibility()).length,
   overflow: Math.max(0, document.documentElement.scrollWidth - innerWidth),
+  hollow: Math.max(0, document.documentElement.scrollHeight - Math.max(innerHeight, Math.ceil(main.bottom + scrollY))),
+  spilt: dialog ? Math.max(0, dialog.scrollHeight - dialog.clientHeight) : 0,
   wide: wide.slice(0, 3).map((element) => element.outerHTML.slice(0, 160)),
 };";
 
@@ -125,6 +125,9 @@ fn faults(browser: &Browser) -> String {
     if shape["overflow"] != 0 || shape["wide"] != json!([]) {
         let _ = writeln!(faults, "wider than the window: {} {}", shape["overflow"], shape["wide"]);
     }
+    if shape["hollow"] != 0 || shape["spilt"] != 0 {
+        let _ = writeln!(faults, "scrolls beyond its content: {} {}", shape["hollow"], shape["spilt"]);
+    }
     for violation in browser.script_later(CHECK).as_array().into_iter().flatten() {
         let _ = writeln!(faults, "{}", violation.as_str().unwrap_or_default());
     }
@@ -135,12 +138,6 @@ fn faults(browser: &Browser) -> String {
 fn complaints(browser: &Browser, view: &View) -> Vec<String> {
     let said = browser.complaints();
     if view.name == "not-there" { Vec::new() } else { said }
-}
-
-fn folder() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("console-screenshots");
-    fs::create_dir_all(&folder).expect("a folder");
-    folder
 }
 
 fn walk(width: u32, height: u32) {
@@ -160,7 +157,7 @@ fn walk(width: u32, height: u32) {
         browser.script(AXE, Vec::new());
         for scheme in ["light", "dark"] {
             browser.prefer(scheme);
-            browser.screenshot(&folder().join(format!("{}-{width}-{scheme}.png", view.name)));
+            browser.picture(&format!("{}-{width}-{scheme}", view.name));
             let found = faults(&browser);
             if !found.is_empty() {
                 let _ = writeln!(all, "== {} at {width}, {scheme}\n{found}", view.name);

@@ -25,9 +25,9 @@ function path(points, key, top) {
 }
 
 function summary(points, series, unit) {
-  return h(
+  const table = h(
     'table',
-    { class: 'visually-hidden' },
+    {},
     h('caption', {}, `By minute${unit ? `, in ${unit}` : ''}`),
     h(
       'thead',
@@ -52,6 +52,8 @@ function summary(points, series, unit) {
       ),
     ),
   );
+  // A table would grow beyond the height that hides it.
+  return h('div', { class: 'visually-hidden' }, table);
 }
 
 /** `series`: `[{ key, label, tone }]`; the first one is filled. */
