@@ -298,6 +298,20 @@ async function showLeftover({ reason }) {
   toast(reason.requestId ? `${reason.message} Request ${reason.requestId}` : reason.message);
 }
 
+/** What keeps the whole console from opening. */
+function showObstacle(app, problem) {
+  const title = problem.code === 'kill_switch_active' ? 'Closed for now' : 'The console could not start';
+  document.title = `${title} · Portcullis`;
+  app.replaceChildren(
+    h(
+      'main',
+      { class: 'gate' },
+      h('div', { class: 'brand' }, icon('gate', 26), 'Portcullis'),
+      h('div', { class: 'gate-card stack' }, h('h1', {}, title), problemNotice(problem, () => location.reload())),
+    ),
+  );
+}
+
 async function boot() {
   applyTheme();
   window.addEventListener('unhandledrejection', showLeftover);
@@ -311,18 +325,7 @@ async function boot() {
   } catch (problem) {
     if (problem.status === 401)
       return location.replace(`/console/sign-in?to=${encodeURIComponent(location.pathname + location.search)}`);
-    return app.replaceChildren(
-      h(
-        'main',
-        { class: 'gate' },
-        h(
-          'div',
-          { class: 'gate-card stack' },
-          h('h1', {}, 'The console could not start'),
-          problemNotice(problem, () => location.reload()),
-        ),
-      ),
-    );
+    return showObstacle(app, problem);
   }
 }
 

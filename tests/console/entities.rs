@@ -122,3 +122,16 @@ fn search_filter_and_pages_live_in_the_address_and_back_undoes_one_step() {
     browser.holds("!document.querySelector('dialog')");
     browser.arrives_at("/console/entities/customers?sort=-name");
 }
+
+#[test]
+fn a_server_that_is_gone_does_not_look_like_an_empty_list() {
+    let site = with_customers(&["Acme".into()]);
+    let browser = site.console();
+    browser.visit(LIST);
+    browser.shows("1 entity");
+    site.server.kill();
+    browser.fill("Search by name", "Bolt");
+    browser.shows("The server does not answer.");
+    assert!(browser.offers("Retry"));
+    assert!(browser.offers("Acme"), "the rows that were there stay");
+}

@@ -43,7 +43,8 @@ fn it_stops_others_calmly_and_is_switched_off_again() {
     assert!(other.offers("Acme"), "the rows that were there stay");
     other.picture("kill-switch-for-others");
     other.reload();
-    other.shows("The kill switch is on");
+    other.shows("Closed for now");
+    other.shows("A key has leaked");
     other.picture("kill-switch-for-others-at-first");
 
     browser.press("Kill switch");

@@ -106,10 +106,8 @@ function grid(catalogue, permissions) {
 
 /** The difference in words, before a change of access is saved. */
 function confirmAccess(name, before, after, save) {
-  const old = sentencesOf(before);
-  const now = sentencesOf(after);
-  const gone = old.filter((text) => !now.includes(text));
-  const come = now.filter((text) => !old.includes(text));
+  const gone = sentencesOf(before.filter((text) => !after.includes(text)));
+  const come = sentencesOf(after.filter((text) => !before.includes(text)));
   const failure = h('div', {});
   const act = button('Change the role', {
     tone: 'primary',

@@ -2,7 +2,7 @@
 
 import { upload } from '../api.js';
 import { pageHead, to } from '../router.js';
-import { bytes, count, h, notice, number, problemNotice, sentence } from '../main.js';
+import { announce, bytes, count, h, notice, number, problemNotice, sentence } from '../main.js';
 import { field, form } from './form.js';
 import { table } from './table.js';
 
@@ -118,6 +118,11 @@ async function send({ type, file, seen, values, result }) {
   const bar = h('progress', { class: 'progress', max: 1, value: 0, 'aria-label': 'Sending the file' });
   const words = h('p', { class: 'muted', role: 'status' }, `Sending ${file.name}…`);
   result.replaceChildren(words, bar);
+  const show = (node) => {
+    result.replaceChildren(node);
+    result.scrollIntoView({ block: 'nearest' });
+    announce(node.querySelector('.notice p, p').textContent);
+  };
   const query = { mode: values.mode, name_column: values.name_column };
   try {
     const answer = await upload(`/entities/${type}/import`, {
@@ -131,10 +136,10 @@ async function send({ type, file, seen, values, result }) {
         words.textContent = 'Sent. The server is reading the rows…';
       },
     });
-    result.replaceChildren(outcome(answer, type));
+    show(outcome(answer, type));
   } catch (problem) {
     if (problem.errors === undefined) throw problem;
-    result.replaceChildren(
+    show(
       problem.errors.length && problem.errors[0].row !== undefined
         ? outcome({ ...problem.body, errors: problem.errors }, type, true)
         : problemNotice(problem),

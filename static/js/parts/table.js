@@ -49,7 +49,12 @@ function cell(column, item, link) {
     .join(' ');
   return h(
     'td',
-    { role: 'cell', class: classes, 'data-label': column.phoneLabel ?? null },
+    {
+      role: 'cell',
+      class: classes,
+      title: column.fit && typeof value === 'string' ? value : null,
+      'data-label': column.phoneLabel ?? null,
+    },
     link ? h('a', { class: 'row-link', href: link }, value) : value,
   );
 }
