@@ -7,7 +7,6 @@ use super::{
     users,
 };
 use crate::{
-    actor::ActorKind,
     cache::{Cache, CacheStats, Stamp},
     clock::Time,
     error::{Code, Error, Result},
@@ -54,6 +53,7 @@ impl Authenticate for Authenticator {
         let (secret, kind) = match credential {
             Credential::Bearer(token) => (token, SessionKind::Token),
             Credential::Cookie(secret) => (secret, SessionKind::Cookie),
+            Credential::Key(_) => return Err(crate::permit::unauthenticated()),
         };
         let now = self.identity.clock().now();
         let known = match self.known.get(secret).filter(|known| known.kind == kind) {
@@ -158,7 +158,6 @@ impl Authenticator {
     fn principal(&self, user: users::User, session: SessionRef) -> Principal {
         let grants = self.identity.roles.snapshot().grants(&user.roles);
         Principal {
-            kind: ActorKind::User,
             user_id: user.id,
             email: user.email.into(),
             name: user.name.map(Into::into),
@@ -166,6 +165,7 @@ impl Authenticator {
             grants: Arc::new(grants),
             data: Arc::new(serde_json::Value::Object(user.data)),
             session: Some(session),
+            key: None,
         }
     }
 }

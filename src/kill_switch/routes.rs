@@ -5,7 +5,6 @@ use super::{
     switch::{Activation, KillSwitch},
 };
 use crate::{
-    actor::ActorKind,
     clock::{Clock, Time},
     error::{Code, Error, Faults, Result},
     identity::{Identity, Password},
@@ -83,7 +82,7 @@ async fn flip(
 async fn confirm(caller: &Caller, password: Option<Password>, active: bool, identity: &Identity) -> Result<()> {
     let again = |detail: &'static str| Error::new(Code::ReauthenticationRequired, detail);
     let principal = caller.principal.as_ref().ok_or_else(|| again("Sign in with an account to use the switch."))?;
-    if principal.kind == ActorKind::ApiKey {
+    if principal.key.is_some() {
         return Ok(());
     }
     let password = password.ok_or_else(|| again("Send your password once more, as `password`."))?;

@@ -4,7 +4,7 @@ use super::{
     clearance::Clearance,
     grants::{Grants, Reach},
     permission::Action,
-    principal::{Caller, Principal},
+    principal::{Caller, Principal, SessionRef},
     rights::Right,
 };
 use crate::{
@@ -26,6 +26,8 @@ pub enum Need {
     Public(&'static str),
     /// Any known caller.
     SignedIn,
+    /// Anybody who signed in; keys do not.
+    Session,
     /// A permission. For `entities` the type comes from the path.
     Permission { resource: &'static str, action: Action },
 }
@@ -121,6 +123,14 @@ pub struct SignedIn {
     pub principal: Arc<Principal>,
 }
 
+/// The caller signed in, whatever they may do. A key did not, whoever owns it.
+#[derive(Debug)]
+pub struct InSession {
+    pub caller: Caller,
+    pub principal: Arc<Principal>,
+    pub session: SessionRef,
+}
+
 /// Open to anyone; the route states why in [`super::Route::open`].
 #[derive(Debug)]
 pub struct Public {
@@ -134,6 +144,10 @@ fn caller(request: &HttpRequest) -> Result<Caller, Error> {
 
 pub(crate) fn unauthenticated() -> Error {
     Error::new(Code::Unauthenticated, "Sign in, or send a token, to do this.")
+}
+
+fn no_session() -> Error {
+    Error::forbidden("An API key cannot do this. Sign in.")
 }
 
 /// The answer to somebody who may not: 401 while unknown, 403 when known.
@@ -171,6 +185,19 @@ impl FromRequest for SignedIn {
     }
 }
 
+impl FromRequest for InSession {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(caller(request).and_then(|caller| {
+            let principal = caller.principal.clone().ok_or_else(unauthenticated)?;
+            let session = principal.session.clone().ok_or_else(no_session)?;
+            Ok(Self { caller, principal, session })
+        }))
+    }
+}
+
 impl FromRequest for Public {
     type Error = Error;
     type Future = Ready<Result<Self, Error>>;
@@ -186,6 +213,10 @@ impl<R: Right> Gatekeeper for Allowed<R> {
 
 impl Gatekeeper for SignedIn {
     const NEED: Need = Need::SignedIn;
+}
+
+impl Gatekeeper for InSession {
+    const NEED: Need = Need::Session;
 }
 
 impl Gatekeeper for Public {

@@ -1,9 +1,11 @@
-//! What a caller holds, all roles together, compiled for a quick answer.
+//! What a caller holds, all roles together, compiled for a quick answer. Of a key: its scopes, as far as its owner
+//! holds them too.
 
 use super::{
     clearance::Clearance,
     permission::{Action, Extent, Permission, RowRule, Subject},
 };
+use std::sync::Arc;
 
 /// One way in which rows are within reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,15 +22,58 @@ pub enum Reach {
     Limited(Vec<Rule>),
 }
 
+impl Rule {
+    /// Lets through what both do.
+    fn and(&self, other: &Self) -> Self {
+        if self == other { self.clone() } else { Self::Where(self.text().and(&other.text())) }
+    }
+
+    fn text(&self) -> RowRule {
+        match self {
+            Self::Own => RowRule::own(),
+            Self::Where(rule) => rule.clone(),
+        }
+    }
+}
+
+impl Reach {
+    /// The rows within both.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Any, reach) | (reach, Self::Any) => reach,
+            (Self::Limited(some), Self::Limited(others)) => {
+                Self::Limited(some.iter().flat_map(|one| others.iter().map(move |other| one.and(other))).collect())
+            }
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Grants {
     permissions: Vec<Permission>,
     clearance: Option<Clearance>,
+    /// What these do not go beyond, whatever they say.
+    within: Option<Arc<Grants>>,
 }
 
 impl Grants {
     pub fn new(permissions: Vec<Permission>, clearance: Option<Clearance>) -> Self {
-        Self { permissions, clearance }
+        Self { permissions, clearance, within: None }
+    }
+
+    /// What a key with `scopes` holds, whose owner holds `owner`.
+    pub fn within(owner: Self, scopes: &[Permission]) -> Self {
+        let mut permissions = Vec::new();
+        for scope in scopes {
+            let held = owner.can_grant(scope);
+            let parts = owner.permissions.iter().filter(|_| !held).filter_map(|held| scope.and(held));
+            for part in held.then(|| scope.clone()).into_iter().chain(parts) {
+                if !permissions.contains(&part) {
+                    permissions.push(part);
+                }
+            }
+        }
+        Self { permissions, clearance: owner.clearance, within: Some(Arc::new(owner)) }
     }
 
     /// The highest clearance of all roles; `public` without any.
@@ -42,6 +87,14 @@ impl Grants {
 
     /// Which rows of `resource` (for entities: of `entity_type`) the action may touch; `None` when none.
     pub fn reach(&self, resource: &str, entity_type: Option<&str>, action: Action) -> Option<Reach> {
+        let reach = self.stated(resource, entity_type, action)?;
+        match &self.within {
+            Some(owner) => Some(reach.and(owner.reach(resource, entity_type, action)?)),
+            None => Some(reach),
+        }
+    }
+
+    fn stated(&self, resource: &str, entity_type: Option<&str>, action: Action) -> Option<Reach> {
         let mut rules = Vec::new();
         for permission in self.permissions.iter().filter(|held| covers(held, resource, entity_type, action)) {
             match &permission.extent {
@@ -56,6 +109,14 @@ impl Grants {
     /// [`Grants::reach`] on a type whose entities are their owners' alone: a permission on all types reaches
     /// one's own there; naming the type, or holding everything, reaches as far as it says.
     pub fn reach_owner_only(&self, entity_type: &str, action: Action) -> Option<Reach> {
+        let reach = self.stated_owner_only(entity_type, action)?;
+        match &self.within {
+            Some(owner) => Some(reach.and(owner.reach_owner_only(entity_type, action)?)),
+            None => Some(reach),
+        }
+    }
+
+    fn stated_owner_only(&self, entity_type: &str, action: Action) -> Option<Reach> {
         let mut rules = Vec::new();
         for permission in self.permissions.iter().filter(|held| covers(held, "entities", Some(entity_type), action)) {
             match &permission.extent {
@@ -69,7 +130,8 @@ impl Grants {
 
     /// Whether whoever holds these may hand out `permission`: nobody grants what they don't hold.
     pub fn can_grant(&self, permission: &Permission) -> bool {
-        self.permissions.iter().any(|held| {
+        let within = self.within.as_ref().is_none_or(|owner| owner.can_grant(permission));
+        let holds = |held: &Permission| {
             let subject = match (&held.subject, &permission.subject) {
                 (Subject::Everything, _) | (Subject::AllEntities, Subject::Entities(_)) => true,
                 (held, asked) => held == asked,
@@ -77,7 +139,8 @@ impl Grants {
             subject
                 && (held.action.is_none() || held.action == permission.action)
                 && (held.extent == Extent::Any || held.extent == permission.extent)
-        })
+        };
+        within && self.permissions.iter().any(holds)
     }
 }
 
@@ -126,5 +189,38 @@ mod tests {
         assert!(can("entities.b:read") && can("entities.b:read:own") && can("entities.a:update:own"));
         assert!(!can("entities.a:update") && !can("users:read") && !can("*"));
         assert!(grants(&["*"]).can_grant(&Permission::EVERYTHING));
+    }
+
+    fn key(owner: &[&str], scopes: &[&str]) -> Grants {
+        let scopes: Vec<Permission> = scopes.iter().map(|scope| scope.parse().unwrap()).collect();
+        Grants::within(grants(owner), &scopes)
+    }
+
+    #[test]
+    fn a_key_holds_its_scopes_as_far_as_its_owner_does() {
+        let read = |key: &Grants, kind| key.reach("entities", Some(kind), Action::Read);
+        let narrow = key(&["*"], &["entities.a:read", "users:read"]);
+        assert_eq!(read(&narrow, "a"), Some(Reach::Any));
+        assert_eq!((read(&narrow, "b"), narrow.reach("users", None, Action::Create)), (None, None));
+        assert!(narrow.can_grant(&"users:read".parse().unwrap()) && !narrow.can_grant(&Permission::EVERYTHING));
+        let demoted = key(&["entities.*:read"], &["*"]);
+        assert_eq!((read(&demoted, "a"), demoted.reach("users", None, Action::Read)), (Some(Reach::Any), None));
+        assert_eq!(demoted.permissions(), ["entities.*:read".parse().unwrap()]);
+        assert!(!demoted.can_grant(&"users:read".parse().unwrap()));
+        assert!(key(&[], &["*"]).permissions().is_empty());
+    }
+
+    #[test]
+    fn a_key_reaches_only_rows_that_both_its_scope_and_its_owner_reach() {
+        let read = |key: &Grants| key.reach("entities", Some("a"), Action::Read).unwrap();
+        let limited = |rule: &str| Reach::Limited(vec![Rule::Where(RowRule(rule.into()))]);
+        assert_eq!(read(&key(&["entities.a:read:own"], &["entities.*:read"])), Reach::Limited(vec![Rule::Own]));
+        assert_eq!(read(&key(&["entities.*:read"], &["entities.a:read:own"])), Reach::Limited(vec![Rule::Own]));
+        let both = key(&["entities.a:read:own"], &["entities.a:read:where(data.x = 1 or data.x = 2)"]);
+        assert_eq!(read(&both), limited("(data.x = 1 or data.x = 2) and (owner_id = @user.id)"));
+        assert!(both.permissions()[0].to_string().parse::<Permission>().is_ok());
+        // A scope on the type itself does not open what its owner's permission on all types keeps closed.
+        let own = key(&["entities.*:read"], &["entities.a:read"]).reach_owner_only("a", Action::Read);
+        assert_eq!(own, Some(Reach::Limited(vec![Rule::Own])));
     }
 }

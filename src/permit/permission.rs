@@ -82,6 +82,17 @@ pub enum Subject {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RowRule(pub Arc<str>);
 
+impl RowRule {
+    /// What `own` says of entities.
+    pub(super) fn own() -> Self {
+        Self("owner_id = @user.id".into())
+    }
+
+    pub(super) fn and(&self, other: &Self) -> Self {
+        Self(format!("({}) and ({})", self.0, other.0).into())
+    }
+}
+
 /// How far a permission goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Extent {
@@ -89,6 +100,20 @@ pub enum Extent {
     Any,
     Own,
     Where(RowRule),
+}
+
+impl Extent {
+    fn and(&self, other: &Self) -> Self {
+        let text = |extent: &Self| match extent {
+            Self::Where(rule) => rule.clone(),
+            Self::Any | Self::Own => RowRule::own(),
+        };
+        match (self, other) {
+            (Self::Any, extent) | (extent, Self::Any) => extent.clone(),
+            (one, other) if one == other => one.clone(),
+            (one, other) => Self::Where(text(one).and(&text(other))),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -101,6 +126,24 @@ pub struct Permission {
 
 impl Permission {
     pub const EVERYTHING: Self = Self { subject: Subject::Everything, action: None, extent: Extent::Any };
+
+    /// What both allow; `None` when that is nothing.
+    pub(super) fn and(&self, other: &Self) -> Option<Self> {
+        let subject = match (&self.subject, &other.subject) {
+            (Subject::Everything, subject) | (subject, Subject::Everything) => subject,
+            (Subject::AllEntities, one @ Subject::Entities(_)) | (one @ Subject::Entities(_), Subject::AllEntities) => {
+                one
+            }
+            (one, other) if one == other => one,
+            _ => return None,
+        };
+        let action = match (self.action, other.action) {
+            (None, action) | (action, None) => action,
+            (one, other) if one == other => one,
+            _ => return None,
+        };
+        Some(Self { subject: subject.clone(), action, extent: self.extent.and(&other.extent) })
+    }
 }
 
 /// `[a-z][a-z0-9_]{0,62}`: the names of roles and entity types.

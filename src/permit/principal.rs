@@ -27,10 +27,20 @@ pub struct SessionRef {
     pub expires_at: Time,
 }
 
+/// The API key behind a request.
+#[derive(Clone, Debug)]
+pub struct KeyRef {
+    pub id: Id,
+    pub name: Arc<str>,
+    pub expires_at: Option<Time>,
+    /// Its own limit, beside its owner's.
+    pub per_minute: Option<u32>,
+}
+
 /// A user, or a key acting for one, with everything that decides what they may do.
 #[derive(Clone, Debug)]
 pub struct Principal {
-    pub kind: ActorKind,
+    /// Of a key: its owner.
     pub user_id: Id,
     pub email: Arc<str>,
     pub name: Option<Arc<str>>,
@@ -39,13 +49,26 @@ pub struct Principal {
     /// Free data of the user, for row rules.
     pub data: Arc<serde_json::Value>,
     pub session: Option<SessionRef>,
+    pub key: Option<KeyRef>,
+}
+
+impl Principal {
+    /// Who the audit log says it was.
+    fn actor(&self) -> Actor {
+        match &self.key {
+            Some(key) => Actor::new(ActorKind::ApiKey, Some(key.id), key.name.clone()),
+            None => Actor::new(ActorKind::User, Some(self.user_id), self.email.clone()),
+        }
+    }
 }
 
 /// What a request presents to say who is calling.
 #[derive(Clone, Copy)]
 pub enum Credential<'a> {
-    /// `Authorization: Bearer …`
+    /// `Authorization: Bearer …`: an access token, or an API key.
     Bearer(&'a str),
+    /// `X-API-Key: …`
+    Key(&'a str),
     /// The value of the console's cookie.
     Cookie(&'a str),
 }
@@ -85,7 +108,7 @@ impl Caller {
     /// Who the audit log says did it.
     pub fn actor(&self) -> Actor {
         let actor = match &self.principal {
-            Some(who) => Actor::new(who.kind, Some(who.user_id), who.email.clone()),
+            Some(who) => who.actor(),
             None => Actor::anonymous(),
         };
         actor.from_request(self.ip, Some(self.request_id.clone()))

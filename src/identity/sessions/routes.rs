@@ -6,15 +6,17 @@ use super::{
     store,
 };
 use crate::{
+    clock::Time,
     error::{Error, Faults, Result},
     identity::{Identity, Password, users},
     ids::Id,
-    permit::{Caller, Clearance, LimitClass, Permission, Public, Route, SessionKind, SignedIn},
+    permit::{Caller, Clearance, InSession, LimitClass, Permission, Principal, Public, Route, SessionKind, SignedIn},
     web::{At, Body, Page, Valid, nullable},
 };
 use actix_web::{HttpRequest, HttpResponse, http::header, web::Data};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::sync::Arc;
 
 pub fn routes() -> Vec<Route> {
     let credentials = "This is where credentials are exchanged.";
@@ -113,18 +115,14 @@ fn signed_out(request: &HttpRequest, identity: &Identity) -> HttpResponse {
         .finish()
 }
 
-async fn log_out(signed_in: SignedIn, request: HttpRequest, identity: Data<Identity>) -> Result<HttpResponse> {
-    let session = signed_in.principal.session.as_ref().ok_or_else(no_session)?;
-    identity.end_session(&signed_in.caller.actor(), signed_in.principal.user_id, session.id).await?;
+async fn log_out(signed_in: InSession, request: HttpRequest, identity: Data<Identity>) -> Result<HttpResponse> {
+    let session = signed_in.session.id;
+    identity.end_session(&signed_in.caller.actor(), signed_in.principal.user_id, session).await?;
     Ok(signed_out(&request, &identity))
 }
 
-fn no_session() -> Error {
-    Error::conflict("A key has no session to end.")
-}
-
 async fn log_out_everywhere(
-    signed_in: SignedIn,
+    signed_in: InSession,
     request: HttpRequest,
     identity: Data<Identity>,
 ) -> Result<HttpResponse> {
@@ -140,10 +138,19 @@ struct Me {
     clearance: Clearance,
     #[serde(skip_serializing_if = "Option::is_none")]
     csrf_token: Option<String>,
+    /// The key that asks, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_key: Option<Key>,
 }
 
-fn show_me(signed_in: &SignedIn, identity: &Identity) -> Result<HttpResponse> {
-    let principal = &signed_in.principal;
+#[derive(Serialize)]
+struct Key {
+    id: Id,
+    name: Arc<str>,
+    expires_at: Option<Time>,
+}
+
+fn show_me(principal: &Principal, identity: &Identity) -> Result<HttpResponse> {
     let user = identity.db().read(|reader| users::find(reader, principal.user_id))?.ok_or_else(Error::not_found)?;
     let session = principal.session.as_ref().filter(|session| session.kind == SessionKind::Cookie);
     Ok(HttpResponse::Ok().json(Me {
@@ -151,11 +158,16 @@ fn show_me(signed_in: &SignedIn, identity: &Identity) -> Result<HttpResponse> {
         permissions: principal.grants.permissions().to_vec(),
         clearance: principal.grants.clearance(),
         csrf_token: session.map(|session| session.csrf_token.to_string()),
+        api_key: principal.key.as_ref().map(|key| Key {
+            id: key.id,
+            name: key.name.clone(),
+            expires_at: key.expires_at,
+        }),
     }))
 }
 
 async fn me(signed_in: SignedIn, identity: Data<Identity>) -> Result<HttpResponse> {
-    show_me(&signed_in, &identity)
+    show_me(&signed_in.principal, &identity)
 }
 
 #[derive(Debug, Deserialize)]
@@ -171,11 +183,11 @@ impl Body for ProfileChange {
     }
 }
 
-async fn change_me(signed_in: SignedIn, body: Valid<ProfileChange>, identity: Data<Identity>) -> Result<HttpResponse> {
+async fn change_me(signed_in: InSession, body: Valid<ProfileChange>, identity: Data<Identity>) -> Result<HttpResponse> {
     if let Some(name) = body.0.name {
         identity.rename(&signed_in.caller.actor(), signed_in.principal.user_id, name).await?;
     }
-    show_me(&signed_in, &identity)
+    show_me(&signed_in.principal, &identity)
 }
 
 #[derive(Debug, Deserialize)]
@@ -189,7 +201,7 @@ impl Body for PasswordChange {
 }
 
 async fn change_password(
-    signed_in: SignedIn,
+    signed_in: InSession,
     body: Valid<PasswordChange>,
     identity: Data<Identity>,
 ) -> Result<HttpResponse> {
@@ -198,15 +210,15 @@ async fn change_password(
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn list(signed_in: SignedIn, identity: Data<Identity>) -> Result<HttpResponse> {
+async fn list(signed_in: InSession, identity: Data<Identity>) -> Result<HttpResponse> {
     let principal = &signed_in.principal;
-    let current = principal.session.as_ref().map(|session| session.id);
+    let current = Some(signed_in.session.id);
     let (now, idle) = (identity.clock().now(), identity.settings.session_idle);
     let items = identity.db().read(|reader| store::list(reader, principal.user_id, now, idle, current))?;
     Ok(HttpResponse::Ok().json(Page { items, next_cursor: None, total: None }))
 }
 
-async fn end(signed_in: SignedIn, id: At<Id>, identity: Data<Identity>) -> Result<HttpResponse> {
+async fn end(signed_in: InSession, id: At<Id>, identity: Data<Identity>) -> Result<HttpResponse> {
     identity.end_session(&signed_in.caller.actor(), signed_in.principal.user_id, id.0).await?;
     Ok(HttpResponse::NoContent().finish())
 }
