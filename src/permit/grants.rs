@@ -52,13 +52,19 @@ impl Reach {
 pub struct Grants {
     permissions: Vec<Permission>,
     clearance: Option<Clearance>,
-    /// What these do not go beyond, whatever they say.
-    within: Option<Arc<Grants>>,
+    /// Of a key: what decides. The permissions above are what comes of it, for people to read.
+    key: Option<Arc<Key>>,
+}
+
+#[derive(Debug)]
+struct Key {
+    scopes: Grants,
+    owner: Grants,
 }
 
 impl Grants {
     pub fn new(permissions: Vec<Permission>, clearance: Option<Clearance>) -> Self {
-        Self { permissions, clearance, within: None }
+        Self { permissions, clearance, key: None }
     }
 
     /// What a key with `scopes` holds, whose owner holds `owner`.
@@ -73,7 +79,9 @@ impl Grants {
                 }
             }
         }
-        Self { permissions, clearance: owner.clearance, within: Some(Arc::new(owner)) }
+        let clearance = owner.clearance;
+        let scopes = Self::new(scopes.to_vec(), clearance);
+        Self { permissions, clearance, key: Some(Arc::new(Key { scopes, owner })) }
     }
 
     /// The highest clearance of all roles; `public` without any.
@@ -87,14 +95,10 @@ impl Grants {
 
     /// Which rows of `resource` (for entities: of `entity_type`) the action may touch; `None` when none.
     pub fn reach(&self, resource: &str, entity_type: Option<&str>, action: Action) -> Option<Reach> {
-        let reach = self.stated(resource, entity_type, action)?;
-        match &self.within {
-            Some(owner) => Some(reach.and(owner.reach(resource, entity_type, action)?)),
-            None => Some(reach),
+        if let Some(key) = &self.key {
+            let owner = key.owner.reach(resource, entity_type, action)?;
+            return Some(key.scopes.reach(resource, entity_type, action)?.and(owner));
         }
-    }
-
-    fn stated(&self, resource: &str, entity_type: Option<&str>, action: Action) -> Option<Reach> {
         let mut rules = Vec::new();
         for permission in self.permissions.iter().filter(|held| covers(held, resource, entity_type, action)) {
             match &permission.extent {
@@ -109,14 +113,10 @@ impl Grants {
     /// [`Grants::reach`] on a type whose entities are their owners' alone: a permission on all types reaches
     /// one's own there; naming the type, or holding everything, reaches as far as it says.
     pub fn reach_owner_only(&self, entity_type: &str, action: Action) -> Option<Reach> {
-        let reach = self.stated_owner_only(entity_type, action)?;
-        match &self.within {
-            Some(owner) => Some(reach.and(owner.reach_owner_only(entity_type, action)?)),
-            None => Some(reach),
+        if let Some(key) = &self.key {
+            let owner = key.owner.reach_owner_only(entity_type, action)?;
+            return Some(key.scopes.reach_owner_only(entity_type, action)?.and(owner));
         }
-    }
-
-    fn stated_owner_only(&self, entity_type: &str, action: Action) -> Option<Reach> {
         let mut rules = Vec::new();
         for permission in self.permissions.iter().filter(|held| covers(held, "entities", Some(entity_type), action)) {
             match &permission.extent {
@@ -130,8 +130,10 @@ impl Grants {
 
     /// Whether whoever holds these may hand out `permission`: nobody grants what they don't hold.
     pub fn can_grant(&self, permission: &Permission) -> bool {
-        let within = self.within.as_ref().is_none_or(|owner| owner.can_grant(permission));
-        let holds = |held: &Permission| {
+        if let Some(key) = &self.key {
+            return key.scopes.can_grant(permission) && key.owner.can_grant(permission);
+        }
+        self.permissions.iter().any(|held| {
             let subject = match (&held.subject, &permission.subject) {
                 (Subject::Everything, _) | (Subject::AllEntities, Subject::Entities(_)) => true,
                 (held, asked) => held == asked,
@@ -139,8 +141,7 @@ impl Grants {
             subject
                 && (held.action.is_none() || held.action == permission.action)
                 && (held.extent == Extent::Any || held.extent == permission.extent)
-        };
-        within && self.permissions.iter().any(holds)
+        })
     }
 }
 
