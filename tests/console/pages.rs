@@ -179,3 +179,28 @@ fn on_a_desk() {
 fn on_a_phone() {
     walk(390, 844);
 }
+
+const STEADY: &str = r"
+const done = arguments[0];
+let moved = 0;
+new PerformanceObserver((list) => {
+  for (const { value, hadRecentInput } of list.getEntries()) moved += hadRecentInput ? 0 : value;
+}).observe({ type: 'layout-shift', buffered: true });
+const seen = [...document.querySelectorAll('main tbody tr')].filter((row) => row.getBoundingClientRect().bottom <= innerHeight);
+setTimeout(() => done([moved, seen.length]), 300);";
+
+#[test]
+fn enough_rows_are_in_sight_and_nothing_jumps() {
+    let (site, _) = furnished();
+    let browser = site.console();
+    for (width, height, least) in [(1440, 900, 16), (390, 844, 5)] {
+        browser.resize(width, height);
+        for page in ["/console/entities/customers", "/console/audit"] {
+            browser.visit(page);
+            browser.holds("document.querySelectorAll('main tbody tr.linked').length > 20");
+            let measured = browser.script_later(STEADY);
+            assert!(measured[0].as_f64().unwrap() < 0.02, "{page} at {width} jumps: {measured}");
+            assert!(measured[1].as_u64().unwrap() >= least, "{page} at {width} shows too few rows: {measured}");
+        }
+    }
+}
