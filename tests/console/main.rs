@@ -16,6 +16,5 @@ mod set_up;
 mod sign_in;
 mod site;
 #[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "other tests use the rest")]
 mod support;
 mod users;
