@@ -15,7 +15,29 @@ pub fn parse(bytes: &[u8]) -> Result<Value> {
     }
     let text = std::str::from_utf8(bytes)
         .map_err(|cause| malformed(&format_args!("it is not UTF-8 from byte {}", cause.valid_up_to() + 1)))?;
+    if holds_long_integer(bytes) {
+        return Err(malformed(&"a whole number has too many digits to be kept exactly; send it as text"));
+    }
     serde_json::from_str::<Strict>(text).map(|strict| strict.0).map_err(|cause| malformed(&cause))
+}
+
+/// Whether a whole number outside of strings has more digits than 64 bits surely hold; it would be rounded.
+fn holds_long_integer(bytes: &[u8]) -> bool {
+    let (mut in_string, mut escaped, mut digits, mut exact) = (false, false, 0, true);
+    for &byte in bytes.iter().chain(b" ") {
+        if in_string {
+            in_string = escaped || byte != b'"';
+            escaped = !escaped && byte == b'\\';
+            continue;
+        }
+        match byte {
+            b'0'..=b'9' => digits += 1,
+            b'.' | b'e' | b'E' | b'+' => exact = false,
+            _ if digits > 19 && exact => return true,
+            _ => (digits, exact, in_string) = (0, true, byte == b'"'),
+        }
+    }
+    false
 }
 
 /// Names every string and key in `value` that holds a control character other than tab and line ends.
@@ -164,6 +186,13 @@ mod tests {
         for bytes in bad {
             assert_eq!(parse(bytes).unwrap_err().code(), Code::MalformedJson);
         }
+        assert_eq!(parse(b"[18446744073709551616]").unwrap_err().code(), Code::MalformedJson);
+        let kept =
+            parse(b"[9223372036854775807, 6.02214076e23, \"18446744073709551616\", 0.12345678901234567]").unwrap();
+        assert_eq!(
+            kept.to_string(),
+            "[9223372036854775807,6.02214076e+23,\"18446744073709551616\",0.12345678901234568]"
+        );
         assert_eq!(parse(b"{\"__proto__\": {\"$ne\": 1}}").unwrap()["__proto__"]["$ne"], 1);
     }
 
