@@ -77,13 +77,26 @@ pub struct Fault {
     pub message: String,
 }
 
-/// Collects faults, so that a caller hears of all of them at once.
+/// Faults that one answer names, and characters of each text in them, at most: an answer must not outgrow what it
+/// answers to.
+const NAMED: usize = 100;
+const CHARACTERS: usize = 1000;
+
+/// Collects faults, so that a caller hears of all of them at once, or of the first hundred.
 #[derive(Debug, Default)]
 pub struct Faults(Vec<Fault>);
 
 impl Faults {
     pub fn push(&mut self, pointer: impl Into<String>, code: impl Into<Cow<'static, str>>, message: impl Into<String>) {
-        self.0.push(Fault { pointer: pointer.into(), code: code.into(), message: message.into() });
+        if self.0.len() < NAMED {
+            let (pointer, message) = (shortened(pointer.into()), shortened(message.into()));
+            self.0.push(Fault { pointer, code: code.into(), message });
+        }
+    }
+
+    /// Whether further faults would not be named.
+    pub fn is_full(&self) -> bool {
+        self.0.len() >= NAMED
     }
 
     pub fn is_empty(&self) -> bool {
@@ -98,6 +111,14 @@ impl Faults {
     pub fn into_result(self) -> Result<()> {
         if self.0.is_empty() { Ok(()) } else { Err(Error::invalid(self.0)) }
     }
+}
+
+fn shortened(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(CHARACTERS) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 pub struct Error(Box<Inner>);

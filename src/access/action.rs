@@ -90,9 +90,9 @@ fn parse(texts: &[String]) -> Vec<Permission> {
 }
 
 /// Refuses to hand out a permission or a clearance that the caller lacks.
-fn ensure_held(permit: &Permit, permissions: &[Permission], clearance: Option<Clearance>) -> Result<()> {
+fn ensure_held(roles: &Roles, permit: &Permit, permissions: &[Permission], clearance: Option<Clearance>) -> Result<()> {
     let grants = permit.caller().grants();
-    if let Some(missing) = permissions.iter().find(|permission| !grants.can_grant(permission)) {
+    if let Some(missing) = permissions.iter().find(|permission| !roles.may_grant(grants, permission)) {
         return Err(Error::forbidden(format!("You cannot grant {missing}, since you do not hold it.")));
     }
     match clearance {
@@ -117,7 +117,7 @@ pub async fn create(ledger: &Ledger, roles: &Roles, permit: &Permit, new: NewRol
         created_at: now,
         updated_at: now,
     };
-    ensure_held(permit, &role.permissions, Some(role.clearance))?;
+    ensure_held(roles, permit, &role.permissions, Some(role.clearance))?;
     let roles = roles.clone();
     ledger
         .change(&permit.actor(), move |tx| {
@@ -156,7 +156,7 @@ pub async fn change(
             after.rate_limit = change.rate_limit.unwrap_or(before.rate_limit);
             let added: Vec<_> =
                 after.permissions.iter().filter(|new| !before.permissions.contains(new)).cloned().collect();
-            ensure_held(&permit, &added, (after.clearance > before.clearance).then_some(after.clearance))?;
+            ensure_held(&roles, &permit, &added, (after.clearance > before.clearance).then_some(after.clearance))?;
             after.version += 1;
             after.updated_at = clock.now();
             store::update(tx, &after)?;

@@ -1,6 +1,7 @@
 //! Roles: named sets of permissions with a clearance, and the matrix of what they allow.
 
 mod action;
+mod granting;
 mod matrix;
 mod role;
 mod routes;

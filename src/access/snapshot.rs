@@ -1,18 +1,20 @@
 //! All roles in memory, swapped when one changes, so that rights are computed anew on the next request.
 
 use super::{
+    granting,
+    matrix::FieldCatalogue,
     role::{ANONYMOUS, Role},
     store,
 };
 use crate::{
     cache::Generations,
     error::Result,
-    permit::{Clearance, Grants},
+    permit::{Clearance, Grants, Permission},
     storage::{Db, Tx},
 };
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
 /// The roles as they stand now. Clones share them.
@@ -22,6 +24,7 @@ pub struct Roles(Arc<Shared>);
 struct Shared {
     current: RwLock<Arc<Snapshot>>,
     generations: Generations,
+    types: OnceLock<Arc<dyn FieldCatalogue>>,
 }
 
 /// The roles at one moment.
@@ -34,7 +37,11 @@ impl Roles {
     /// Reads them once. A change of any role outdates everything kept under `principals`.
     pub fn load(db: &Db, principals: Generations) -> Result<Self> {
         let snapshot = db.read(|reader| store::all(reader).map(Snapshot::new))?;
-        Ok(Self(Arc::new(Shared { current: RwLock::new(Arc::new(snapshot)), generations: principals })))
+        Ok(Self(Arc::new(Shared {
+            current: RwLock::new(Arc::new(snapshot)),
+            generations: principals,
+            types: OnceLock::new(),
+        })))
     }
 
     pub fn snapshot(&self) -> Arc<Snapshot> {
@@ -44,6 +51,17 @@ impl Roles {
     /// The counters that end cached principals: by user id, or all of them.
     pub fn principals(&self) -> &Generations {
         &self.0.generations
+    }
+
+    /// Has grants ask `types` what a permission on one of them would open.
+    pub fn ask(&self, types: Arc<dyn FieldCatalogue>) {
+        let _ = self.0.types.set(types);
+    }
+
+    /// Whether whoever holds `held` may hand out `permission`.
+    pub fn may_grant(&self, held: &Grants, permission: &Permission) -> bool {
+        let types = self.0.types.get().map(|types| types.types()).unwrap_or_default();
+        granting::may_grant(&types, held, permission)
     }
 
     /// Takes over what the change under way leaves behind, once it is committed.

@@ -2,6 +2,7 @@
 //! or as CSV for people. Written in portions, so that neither a large log nor a slow reader holds memory.
 
 use super::{
+    masking::SeenBy,
     store::{self, Filter, Stored},
     verify::head,
 };
@@ -60,17 +61,24 @@ pub struct Export {
     after: i64,
     last: i64,
     begun: bool,
+    seen_by: Option<SeenBy>,
 }
 
 impl Export {
     pub fn begin(db: &Db, filter: Filter, format: Format) -> Result<Self> {
         let (last, _) = head(db)?;
-        Ok(Self { db: db.clone(), filter, format, after: i64::MIN, last, begun: false })
+        Ok(Self { db: db.clone(), filter, format, after: i64::MIN, last, begun: false, seen_by: None })
+    }
+
+    /// Leaves out what somebody may not see; such events no longer fit their hashes.
+    pub fn seen_by(mut self, who: SeenBy) -> Self {
+        self.seen_by = Some(who);
+        self
     }
 
     /// The next portion; nothing at the end. It reads from disk, so not on an event loop.
     pub fn portion(&mut self) -> Result<Option<Vec<u8>>> {
-        let events = store::portion(&self.db, &self.filter, self.after, self.last, PORTION)?;
+        let events = store::portion(&self.db, &self.filter, self.after, self.last, PORTION, self.seen_by.as_ref())?;
         let mut bytes = Vec::with_capacity(events.len() * 512);
         if !self.begun && self.format == Format::Csv {
             bytes.extend_from_slice(HEADING.join(",").as_bytes());

@@ -4,6 +4,7 @@
 mod chain;
 mod event;
 mod export;
+mod masking;
 mod notes;
 mod routes;
 mod store;
@@ -12,6 +13,7 @@ mod verify;
 pub use chain::{GENESIS, link};
 pub use event::{Event, Outcome, Record, difference};
 pub use export::{Export, Format};
+pub use masking::{Masking, SeenBy};
 pub use routes::routes;
 pub use store::{Filter, Shown};
 pub use verify::{Checkpoint, Verdict, head, verify};

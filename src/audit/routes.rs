@@ -4,6 +4,7 @@ use super::{
     Ledger,
     event::Outcome,
     export::{Export, Format},
+    masking::{Masking, SeenBy},
     store::{self, Filter, Shown},
     verify::{Checkpoint, Verdict, verify},
 };
@@ -73,20 +74,28 @@ narrowed!(ListParams { limit: u32, cursor: String, count: bool });
 narrowed!(ExportParams { format: Format });
 
 async fn list(
-    _: Allowed<ReadAudit>,
+    permit: Allowed<ReadAudit>,
     Params(asked): Params<ListParams>,
     ledger: Data<Ledger>,
     key: Data<CursorKey>,
+    masking: Data<dyn Masking>,
 ) -> Result<Json<Page<Shown>>> {
+    let who = SeenBy::new(masking.into_inner(), permit.clearance());
     let limit = ListQuery { limit: asked.limit, ..ListQuery::default() }.limit()?;
     let page = ledger.db().read_off(move |r| {
-        store::page(r, &asked.filter(), limit, asked.cursor.as_deref(), asked.count == Some(true), &key)
+        store::page(r, &asked.filter(), limit, asked.cursor.as_deref(), asked.count == Some(true), &key, Some(&who))
     });
     page.await.map(Json)
 }
 
-async fn show(_: Allowed<ReadAudit>, At(seq): At<i64>, ledger: Data<Ledger>) -> Result<Json<Shown>> {
-    let found = ledger.db().read(|r| store::find(r, seq))?.ok_or_else(Error::not_found)?;
+async fn show(
+    permit: Allowed<ReadAudit>,
+    At(seq): At<i64>,
+    ledger: Data<Ledger>,
+    masking: Data<dyn Masking>,
+) -> Result<Json<Shown>> {
+    let who = SeenBy::new(masking.into_inner(), permit.clearance());
+    let found = ledger.db().read(|r| store::find(r, seq, &who))?.ok_or_else(Error::not_found)?;
     found.shown().map(Json)
 }
 
@@ -114,12 +123,14 @@ async fn check(
 }
 
 async fn export(
-    _: Allowed<ExportAudit>,
+    permit: Allowed<ExportAudit>,
     Params(asked): Params<ExportParams>,
     ledger: Data<Ledger>,
+    masking: Data<dyn Masking>,
 ) -> Result<HttpResponse> {
     let format = asked.format.unwrap_or_default();
-    let export = Export::begin(ledger.db(), asked.filter(), format)?;
+    let who = SeenBy::new(masking.into_inner(), permit.clearance());
+    let export = Export::begin(ledger.db(), asked.filter(), format)?.seen_by(who);
     let portions = stream::try_unfold(export, |mut export| async {
         let next = tokio::task::spawn_blocking(move || export.portion().map(|bytes| (bytes, export)));
         let (bytes, export) = next.await.map_err(Error::internal)??;

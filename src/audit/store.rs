@@ -1,6 +1,6 @@
 //! Reading events. What is shown comes from the hashed text; the columns beside it only help to find it.
 
-use super::event::Outcome;
+use super::{event::Outcome, masking::SeenBy};
 use crate::{
     clock::Time,
     error::{Error, Result},
@@ -145,6 +145,7 @@ pub fn page(
     cursor: Option<&str>,
     count: bool,
     key: &CursorKey,
+    seen_by: Option<&SeenBy>,
 ) -> Result<Page<Shown>> {
     let question = format!("{filter:?}");
     let question = ["audit", &*question];
@@ -175,7 +176,7 @@ pub fn page(
     found.truncate(limit as usize);
     let last = found.last().filter(|_| more);
     let next_cursor = last.map(|(event, at)| key.seal(&question, &Position::numbers(&[*at, event.seq])));
-    let items = found.iter().map(|(event, _)| event.shown()).collect::<Result<_>>()?;
+    let items = found.into_iter().map(|(event, _)| seen(reader, event, seen_by)?.shown()).collect::<Result<_>>()?;
     Ok(Page { items, next_cursor, total })
 }
 
@@ -191,13 +192,29 @@ fn total(reader: &Reader<'_>, filter: &Filter, matching: &str, params: &[Param<'
     Ok(reader.query_one(&counted, params, |row| row.get(0))?.unwrap_or(0))
 }
 
-pub fn find(reader: &Reader<'_>, seq: i64) -> Result<Option<Stored>> {
+/// Without anybody named, the whole of it.
+fn seen(reader: &Reader<'_>, stored: Stored, seen_by: Option<&SeenBy>) -> Result<Stored> {
+    match seen_by {
+        Some(who) => who.apply(reader, stored),
+        None => Ok(stored),
+    }
+}
+
+pub fn find(reader: &Reader<'_>, seq: i64, seen_by: &SeenBy) -> Result<Option<Stored>> {
     let sql = format!("SELECT {COLUMNS} FROM audit_events WHERE seq = ?1");
-    reader.query_one(&sql, params![seq], Stored::read)
+    let found = reader.query_one(&sql, params![seq], Stored::read)?;
+    found.map(|stored| seen_by.apply(reader, stored)).transpose()
 }
 
 /// Up to `limit` events behind `after` and not beyond `last`, oldest first.
-pub fn portion(db: &Db, filter: &Filter, after: i64, last: i64, limit: u32) -> Result<Vec<Stored>> {
+pub fn portion(
+    db: &Db,
+    filter: &Filter,
+    after: i64,
+    last: i64,
+    limit: u32,
+    seen_by: Option<&SeenBy>,
+) -> Result<Vec<Stored>> {
     let mut params = Vec::new();
     let matching = filter.sql(&mut params, false);
     params.extend([after.into(), last.into(), limit.into()]);
@@ -208,7 +225,10 @@ pub fn portion(db: &Db, filter: &Filter, after: i64, last: i64, limit: u32) -> R
         places - 1,
         places
     );
-    db.read(|r| r.query_all(&sql, &params, Stored::read))
+    db.read(|r| {
+        let found = r.query_all(&sql, &params, Stored::read)?;
+        found.into_iter().map(|stored| seen(r, stored, seen_by)).collect()
+    })
 }
 
 #[cfg(test)]
@@ -226,7 +246,7 @@ mod tests {
         let key = CursorKey::new(&[7; 32]);
         let (mut seen, mut cursor) = (Vec::new(), None::<String>);
         loop {
-            let page = ledger.db().read(|r| page(r, filter, limit, cursor.as_deref(), false, &key)).unwrap();
+            let page = ledger.db().read(|r| page(r, filter, limit, cursor.as_deref(), false, &key, None)).unwrap();
             seen.extend(page.items.iter().map(|event| {
                 serde_json::from_str::<serde_json::Value>(event.0.get()).unwrap()["seq"].as_i64().unwrap()
             }));

@@ -69,6 +69,7 @@ impl App {
             Duration::from_secs(config.cache.hot_s.into()),
         );
         let entity_types = EntityTypes::load(&db)?;
+        roles.ask(Arc::new(entity_types.clone()));
         let warm = Duration::from_secs(config.cache.warm_s.into());
         let entities = Entities {
             ledger: ledger.clone(),

@@ -1,15 +1,21 @@
 //! Connections that do nothing: those without a request in flight for a while are shut down, so that
 //! slow or silent clients cannot hold them. Answers on their way count as activity.
 
-use actix_web::{body::BodySize, dev::ServiceRequest};
+use actix_web::{
+    body::{BodySize, BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+};
+use bytes::Bytes;
 use std::{
     any::Any,
     net::{Shutdown, TcpStream},
     os::fd::AsFd,
+    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
+    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
@@ -17,6 +23,8 @@ use std::{
 const IDLE: Duration = Duration::from_secs(8);
 /// The least rate at which an answer is taken, bytes a second.
 const LEAST_RATE: u64 = 16 << 10;
+/// Longer answers go out in pieces of this size, each of which has to be taken in time.
+const PIECE: usize = 32 << 10;
 
 /// All open connections of the server.
 #[derive(Clone, Default)]
@@ -85,15 +93,70 @@ pub(super) fn begin(request: &ServiceRequest) -> Activity {
 pub(super) struct Activity(Option<Arc<Connection>>);
 
 impl Activity {
-    /// The answer is ready; its size says how long it may take to be read.
-    pub fn end(self, size: BodySize) {
-        let Some(connection) = &self.0 else { return };
-        let more = match size {
-            BodySize::Sized(bytes) => Duration::from_secs(bytes / LEAST_RATE),
-            BodySize::Stream => Duration::from_secs(3600),
-            BodySize::None => Duration::ZERO,
-        };
-        connection.allow(more);
+    /// The answer is ready: a short one has a while to be taken, a long one is watched piece by piece.
+    pub fn end(self, response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+        let Some(connection) = &self.0 else { return response };
+        connection.allow(Duration::ZERO);
+        match response.response().body().size() {
+            BodySize::None => response,
+            BodySize::Sized(bytes) if bytes <= PIECE as u64 => {
+                connection.allow(Duration::from_secs(bytes / LEAST_RATE));
+                response
+            }
+            BodySize::Sized(_) | BodySize::Stream => {
+                let connection = connection.clone();
+                response.map_body(|_, body| BoxBody::new(Watched { body, connection, rest: Bytes::new(), ours: false }))
+            }
+        }
+    }
+}
+
+/// A long answer. While the next piece is being made the connection waits for us, else we wait for whoever reads.
+struct Watched {
+    body: BoxBody,
+    connection: Arc<Connection>,
+    rest: Bytes,
+    ours: bool,
+}
+
+impl Watched {
+    fn wait_for_us(&mut self, ours: bool) {
+        if ours && !self.ours {
+            self.connection.in_flight.fetch_add(1, Ordering::Relaxed);
+        } else if !ours && self.ours {
+            self.connection.in_flight.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.ours = ours;
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.wait_for_us(false);
+        self.connection.allow(Duration::ZERO);
+    }
+}
+
+impl MessageBody for Watched {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        while self.rest.is_empty() {
+            self.wait_for_us(true);
+            match ready!(Pin::new(&mut self.body).poll_next(context)) {
+                Some(Ok(bytes)) => self.rest = bytes,
+                ended => return Poll::Ready(ended),
+            }
+        }
+        let size = self.rest.len().min(PIECE);
+        let piece = self.rest.split_to(size);
+        self.connection.allow(Duration::from_secs(size as u64 / LEAST_RATE));
+        self.wait_for_us(false);
+        Poll::Ready(Some(Ok(piece)))
     }
 }
 

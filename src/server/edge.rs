@@ -102,8 +102,7 @@ where
                     .map_into_boxed_body(),
             };
             inner.finish(&mut response, &info, &original);
-            activity.end(response.response().body().size());
-            Ok(response)
+            Ok(activity.end(response))
         })
     }
 }
@@ -144,8 +143,9 @@ impl Inner {
             return false;
         }
         let raw = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
-        let base = if unversioned { "/api/".len() } else { "/api/v1/".len() };
-        let tail = raw.get(base..).unwrap_or_default();
+        // By segments, since these may be spelled with escapes.
+        let before = if unversioned { 2 } else { 3 };
+        let tail = raw.splitn(before + 1, '/').nth(before).unwrap_or_default();
         let spelled = match entity_type {
             Some(entity_type) => {
                 let end = tail.find(['/', '?']).unwrap_or(tail.len());
@@ -199,6 +199,9 @@ fn is_request_id(id: &str) -> bool {
 
 /// Errors of the framework itself, such as a body that broke off.
 fn from_actix(error: &actix_web::Error) -> Error {
+    if let Some(cause) = error.as_error::<actix_cors::CorsError>() {
+        return Error::forbidden("Pages of this origin may not call this API.").caused_by(cause.to_string());
+    }
     let code = match error.as_response_error().status_code().as_u16() {
         400 => Code::MalformedJson,
         404 => Code::NotFound,

@@ -59,7 +59,7 @@ impl Gate {
 
     /// For addresses that nothing answers: below `/api` they count against the limit of an unknown caller too.
     pub fn pass_unknown(&self, request: &HttpRequest) -> Result<()> {
-        let path = request.path().trim_start_matches('/').to_ascii_lowercase();
+        let path = request.match_info().as_str().trim_start_matches('/').to_ascii_lowercase();
         if !path.starts_with("api") {
             return Ok(());
         }

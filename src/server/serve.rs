@@ -13,9 +13,11 @@ use super::{
 };
 use crate::{
     access::FieldCatalogue,
+    audit::Masking,
     clock::Clock,
     config::Loaded,
     console,
+    data::entities::EntityEvents,
     error::{Code, Error, Result},
     jobs::{Engine, Running},
     observability,
@@ -119,7 +121,7 @@ pub async fn start(app: App) -> Result<Server> {
     };
     let server = HttpServer::new(move || {
         let (app, draining) = (built.clone(), marker.clone());
-        actix_web::App::new().wrap(edge(&app)).wrap(cors(&app)).configure(move |config| mount(config, &app, draining))
+        actix_web::App::new().wrap(cors(&app)).wrap(edge(&app)).configure(move |config| mount(config, &app, draining))
     })
     .workers(workers)
     .on_connect(move |stream, data| registry.register(stream, data))
@@ -217,6 +219,7 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(Data::new(app.entity_types.clone()))
         .app_data(Data::new(app.entities.clone()))
         .app_data(Data::from(Arc::new(app.entity_types.clone()) as Arc<dyn FieldCatalogue>))
+        .app_data(Data::from(Arc::new(EntityEvents(app.entity_types.clone())) as Arc<dyn Masking>))
         .app_data(Data::new(app.kill_switch.clone()))
         .app_data(Data::new(app.clock.clone()))
         .app_data(Data::new(StartedAt(app.clock.now())))

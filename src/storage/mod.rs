@@ -19,6 +19,7 @@ pub use writer::Writer;
 
 use crate::error::{Error, Result};
 use std::{path::Path, sync::Arc, time::Duration};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// `params![a, b]`: the values of one statement, `?1` first.
 #[macro_export]
@@ -43,14 +44,41 @@ impl Default for Options {
     }
 }
 
-/// The reading side. Clones share the pool.
+/// The reading side. Clones share the pool. Longer reads have their own part of it, so that however many there are,
+/// and however slow their readers, a short one finds a connection.
 #[derive(Clone)]
-pub struct Db(Arc<sqlite::Pool>);
+pub struct Db {
+    pool: Arc<sqlite::Pool>,
+    lists: Arc<Semaphore>,
+    long: Arc<Semaphore>,
+}
+
+/// The longest that a list waits for its turn.
+const TURN: Duration = Duration::from_secs(5);
+
+/// The right to one long read.
+pub struct LongRead {
+    pool: Arc<sqlite::Pool>,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl LongRead {
+    /// Reads from one snapshot and without the query timeout, for exports and checks that are bounded by the speed
+    /// of their reader instead.
+    pub fn run<T>(&self, query: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
+        self.pool.read_long(query)
+    }
+}
 
 impl Db {
+    fn new(pool: sqlite::Pool, options: &Options) -> Self {
+        let part = |of: u32| Arc::new(Semaphore::new((options.read_pool_max / of).max(1) as usize));
+        Self { pool: Arc::new(pool), lists: part(2), long: part(4) }
+    }
+
     /// Runs a short read where it stands, at most for the query timeout.
     pub fn read<T>(&self, query: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
-        self.0.read(query)
+        self.pool.read(query)
     }
 
     /// Runs a longer read (a list, a search) on a thread where blocking is fine.
@@ -58,20 +86,34 @@ impl Db {
         &self,
         query: impl FnOnce(&Reader<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let db = self.clone();
-        tokio::task::spawn_blocking(move || db.read(query)).await.map_err(Error::internal)?
+        let turn = tokio::time::timeout(TURN, self.lists.clone().acquire_owned()).await.map_err(|_| busy())?;
+        let (turn, db) = (turn.map_err(Error::internal)?, self.clone());
+        let read = move || {
+            let _turn = turn;
+            db.read(query)
+        };
+        tokio::task::spawn_blocking(read).await.map_err(Error::internal)?
     }
 
-    /// Like [`Db::read_off`], from one snapshot and without the query timeout, for exports and checks
-    /// that are bounded by the speed of their reader instead.
+    /// Takes the right to a long read, when not too many are under way.
+    pub fn long(&self) -> Result<LongRead> {
+        let turn = self.long.clone().try_acquire_owned().map_err(|_| busy())?;
+        Ok(LongRead { pool: self.pool.clone(), _turn: turn })
+    }
+
+    /// One long read.
     pub fn read_long<T>(&self, query: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
-        self.0.read_long(query)
+        self.long()?.run(query)
     }
 
     /// Sizes in bytes of the database and of its write-ahead log.
     pub fn sizes(&self) -> (u64, u64) {
-        self.0.sizes()
+        self.pool.sizes()
     }
+}
+
+fn busy() -> Error {
+    Error::unavailable("Too many long reads are under way. Try again in a few seconds.").retry_after(TURN)
 }
 
 /// Opens the database in `folder`, making and migrating it as needed: the reading and the writing side.
@@ -81,7 +123,7 @@ pub fn open(folder: &Path, options: &Options) -> Result<(Db, Writer)> {
     schema::prepare(&path)?;
     let writer = Writer::start(sqlite::open_writer(&path)?)?;
     let pool = sqlite::Pool::open(&path, options)?;
-    Ok((Db(Arc::new(pool)), writer))
+    Ok((Db::new(pool, options), writer))
 }
 
 #[cfg(test)]

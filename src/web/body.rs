@@ -118,6 +118,9 @@ pub(super) fn from_value<T: Body>(value: Value) -> Result<T> {
     json::check_strings(&value, T::VERBATIM, &mut faults);
     if let Some(known) = field_names::<T>() {
         for name in members.keys().filter(|name| !known.contains(&name.as_str())) {
+            if faults.is_full() {
+                break;
+            }
             let known = known.join(", ");
             faults.push(
                 pointer_to(name),

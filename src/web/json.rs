@@ -50,7 +50,7 @@ pub(super) fn check_strings(value: &Value, skip: &[&str], faults: &mut Faults) {
 }
 
 fn walk(name: &str, value: &Value, above: &mut String, faults: &mut Faults) {
-    if !has_control(name) && !may_hold_strings(value) {
+    if faults.is_full() || !has_control(name) && !may_hold_strings(value) {
         return;
     }
     let length = above.len();

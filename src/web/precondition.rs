@@ -20,10 +20,7 @@ impl Precondition {
     /// Refuses a change of something that changed meanwhile: 412.
     pub fn check(&self, current: &str) -> Result<()> {
         match &self.if_match {
-            Some(expected) if !lists(expected, current) => Err(Error::new(
-                Code::PreconditionFailed,
-                "It was changed since you read it. Read it again, then repeat your change.",
-            )),
+            Some(expected) if !lists(expected, current) => Err(changed_meanwhile()),
             _ => Ok(()),
         }
     }
@@ -36,7 +33,7 @@ impl Precondition {
             inner.split('-').next().and_then(|number| number.parse().ok()) == Some(version)
         };
         let known = expected.trim() == "*" || expected.split(',').any(same);
-        if known { Ok(()) } else { self.check("") }
+        if known { Ok(()) } else { Err(changed_meanwhile()) }
     }
 
     /// Whether the caller has this version already: 304.
@@ -49,6 +46,11 @@ impl Precondition {
     }
 }
 
+fn changed_meanwhile() -> Error {
+    let detail = "It was changed since you read it. Read it again, then repeat your change.";
+    Error::new(Code::PreconditionFailed, detail)
+}
+
 fn lists(tags: &str, current: &str) -> bool {
     tags.trim() == "*" || tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == current)
 }
@@ -58,7 +60,11 @@ impl FromRequest for Precondition {
     type Future = Ready<Result<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let read = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        // What cannot be read matches nothing, rather than being no condition at all.
+        let read = |name| {
+            let lines: Vec<_> = request.headers().get_all(name).map(|value| value.to_str().unwrap_or("?")).collect();
+            (!lines.is_empty()).then(|| lines.join(","))
+        };
         ready(Ok(Self { if_match: read(header::IF_MATCH), if_none_match: read(header::IF_NONE_MATCH) }))
     }
 }

@@ -157,3 +157,142 @@ fn slow_connections_are_closed_within_fifteen_seconds() {
     }
     site.nobody().send(site.nobody().at(Method::GET, "/health")).expect(200);
 }
+
+#[test]
+fn an_answer_never_outgrows_what_it_answers_to() {
+    let site = Site::new();
+    let admin = site.admin();
+    let nobody = site.nobody();
+    let many = |one: &dyn Fn(usize) -> String| (0..100_000).map(one).collect::<Vec<_>>().join(",");
+    let unknown = format!("{{{}}}", many(&|number| format!("\"k{number}\":1")));
+    let control = format!("{{\"data\":{{\"a\":[{}]}}}}", many(&|_| "\"\\u0001\"".to_owned()));
+    let roles = format!("{{\"email\":\"x@example.org\",\"roles\":[{}]}}", many(&|_| "\"viewer\"".to_owned()));
+    let indexes = format!("{{\"name\":\"x\",\"indexes\":[{}]}}", many(&|number| format!("\"/f{number}\"")));
+    let long = format!("{{\"{}\":1}}", "k".repeat(1 << 20));
+    for (path, body) in [
+        ("/auth/login", &unknown),
+        ("/auth/login", &control),
+        ("/auth/login", &long),
+        ("/users", &roles),
+        ("/entity-types", &indexes),
+    ] {
+        let actor = if path == "/auth/login" { &nobody } else { &admin };
+        let request = actor.request(Method::POST, path).header("content-type", "application/json").body(body.clone());
+        let began = Instant::now();
+        let answer = actor.send(request);
+        assert!(answer.text.len() < 300_000, "{path} answers with {} bytes", answer.text.len());
+        answer.problem(422, "validation_failed");
+        assert!(began.elapsed() < Duration::from_secs(10), "{path} took {:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_body_is_said_before_an_id_that_is_none() {
+    let site = Site::new();
+    let admin = site.admin();
+    admin.post("/entity-types", &json!({"name": "things"})).expect(201);
+    for path in ["/users/none", "/entities/things/none"] {
+        let send = |kind: &str, body: &'static str| {
+            admin.send(admin.request(Method::PATCH, path).header("content-type", kind.to_owned()).body(body))
+        };
+        send("text/plain", "x").problem(415, "unsupported_media_type");
+        send("application/json", "{x").problem(400, "malformed_json");
+        send("application/json", "{\"x\": 1}").problem(422, "validation_failed");
+        send("application/json", "{}").problem(404, "not_found");
+    }
+}
+
+#[test]
+fn a_condition_that_cannot_be_read_is_not_met() {
+    let site = Site::new();
+    let admin = site.admin();
+    let path = format!(
+        "/roles/{}",
+        admin.post("/roles", &json!({"name": "r", "permissions": []})).expect(201).json()["name"].as_str().unwrap()
+    );
+    admin.post("/entity-types", &json!({"name": "things"})).expect(201);
+    let thing = format!("/entities/things/{}", admin.post("/entities/things", &json!({})).expect(201).id());
+    for tag in [&b"\"\xff\""[..], b"", b"nonsense", b"\"7\"", b"W/\"9\", \"8\""] {
+        for (path, change) in [(&path, json!({"permissions": []})), (&thing, json!({"name": "x"}))] {
+            let value = reqwest::header::HeaderValue::from_bytes(tag).unwrap();
+            let request = admin.request(Method::PATCH, path).header("if-match", value).json(&change);
+            admin.send(request).problem(412, "precondition_failed");
+        }
+    }
+}
+
+#[test]
+fn origins_that_are_not_ours_are_refused_with_everything_an_answer_has() {
+    let allowed = "https://good.example";
+    let site = Site::with(&[("PORTCULLIS_LIMITS__ENABLED", "false"), ("PORTCULLIS_CORS__ORIGINS", allowed)]);
+    let nobody = site.nobody();
+    let ask = |method: Method, origin: &str| {
+        let request = nobody.request(method, "/users").header("origin", origin);
+        nobody.send(request.header("access-control-request-method", "GET"))
+    };
+    let good = ask(Method::OPTIONS, allowed).expect(200);
+    assert_eq!(good.header("access-control-allow-origin"), allowed);
+    for origin in ["null", "https://good.example.evil", "https://goodXexample", "http://good.example", "https://evil"] {
+        for method in [Method::OPTIONS, Method::GET] {
+            let answer = ask(method.clone(), origin);
+            assert!(answer.header("access-control-allow-origin").is_empty(), "{method} from {origin}");
+            if method == Method::OPTIONS {
+                answer.problem(403, "forbidden");
+            }
+        }
+    }
+    for header in HEADERS {
+        assert!(!good.header(header).is_empty() && !ask(Method::OPTIONS, "null").header(header).is_empty(), "{header}");
+    }
+}
+
+/// Whether the server closes the connection within the time, whatever it sends.
+fn is_closed_within(mut stream: TcpStream, limit: Duration, read: bool) -> bool {
+    let began = Instant::now();
+    stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    let mut bytes = [0; 65536];
+    while began.elapsed() < limit {
+        if !read {
+            // A write to a connection that was shut down fails at last.
+            std::thread::sleep(Duration::from_millis(500));
+            if stream.write_all(b" ").is_err() {
+                return true;
+            }
+            continue;
+        }
+        match stream.read(&mut bytes) {
+            Ok(0) => return true,
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+#[test]
+fn clients_that_stall_an_import_or_never_read_are_cut() {
+    let site = Site::new();
+    let admin = site.admin();
+    admin.post("/entity-types", &json!({"name": "things"})).expect(201);
+    for _ in 0..150 {
+        admin.post("/entities/things", &json!({"data": {"pad": "x".repeat(10_000)}})).expect(201);
+    }
+    let address = site.url.trim_start_matches("http://").to_owned();
+    let open = |head: &str| {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        let token = admin.token.as_deref().unwrap();
+        stream
+            .write_all(head.replace("\r\n\r\n", &format!("\r\nauthorization: Bearer {token}\r\n\r\n")).as_bytes())
+            .unwrap();
+        stream
+    };
+    let import = "POST /api/v1/entities/things/import HTTP/1.1\r\nhost: x\r\ncontent-type: text/csv\r\ncontent-length: 9999\r\n\r\nname\r\n";
+    let list = "GET /api/v1/entities/things?limit=150 HTTP/1.1\r\nhost: x\r\n\r\n".repeat(12);
+    let export = "GET /api/v1/entities/things/export HTTP/1.1\r\nhost: x\r\n\r\n".repeat(12);
+    let stalled = [(open(import), true), (open(&list), false), (open(&export), false)];
+    let cut = stalled
+        .map(|(stream, read)| std::thread::spawn(move || is_closed_within(stream, Duration::from_secs(15), read)));
+    let cut = cut.map(|thread| thread.join().unwrap());
+    assert_eq!(cut, [true; 3], "an import that stalls, a list and an export that nobody reads");
+    assert_eq!(admin.get("/entities/things/export").expect(200).text.lines().count(), 151);
+}

@@ -135,7 +135,7 @@ impl Plan {
                 }
                 Step::MakeType(new) => entity_types::create(ledger, types, &permit.actor(), new).await.map(drop),
                 Step::ChangeType(name, change) => {
-                    entity_types::change(ledger, types, &permit.actor(), &name, change, any).await.map(drop)
+                    entity_types::change(ledger, types, permit, &name, change, any).await.map(drop)
                 }
             };
             outcome.map_err(|error| explained(&text, error))?;

@@ -13,7 +13,7 @@ use crate::{
     data::entity_types::EntityType,
     error::{Code, Error, Result},
     permit::{Action, Allowed, Permit, Route, rights::ExportEntity},
-    storage::{Param, Reader, Row},
+    storage::{LongRead, Param, Reader, Row},
     web::{At, Deleted, Params},
 };
 use actix_web::{HttpResponse, http::header, web::Data};
@@ -102,6 +102,7 @@ impl Write for Chunks {
 
 /// An export that was understood.
 struct Plan {
+    source: LongRead,
     scope: Scope,
     format: Format,
     condition: String,
@@ -124,11 +125,11 @@ impl Entities {
         if let Some(text) = &export.filter {
             condition = format!("{condition} AND {}", scope.filter(text, &mut params)?);
         }
-        Ok(Plan { scope, format: export.format, condition, params })
+        Ok(Plan { source: self.ledger.db().long()?, scope, format: export.format, condition, params })
     }
 
     fn export_plan(&self, plan: &Plan, out: &mut dyn Write) -> Result<()> {
-        self.ledger.db().read_long(|reader| match plan.format {
+        plan.source.run(|reader| match plan.format {
             Format::Csv => plan.csv(reader, out),
             Format::JsonLines => plan.json_lines(reader, out),
         })

@@ -20,15 +20,11 @@ pub(super) fn check(data: &Value, faults: &mut Faults) -> Option<String> {
         faults.push("/data", "too_deep", format!("The data is nested more than {DEPTH} deep."));
     }
     if walk.keys > KEYS {
-        faults.push("/data", "too_many_keys", format!("The data has {} keys; {KEYS} are allowed in all.", walk.keys));
+        faults.push("/data", "too_many_keys", format!("The data has more than {KEYS} keys in all."));
     }
     let text = serde_json::to_string(data).ok()?;
     if text.len() > SIZE {
-        faults.push(
-            "/data",
-            "too_large",
-            format!("The data has {} bytes as compact JSON; {SIZE} are allowed.", text.len()),
-        );
+        faults.push("/data", "too_large", format!("The data has more than {SIZE} bytes as compact JSON."));
     }
     (before == 0 && walk.deepest <= DEPTH && walk.keys <= KEYS && text.len() <= SIZE).then_some(text)
 }

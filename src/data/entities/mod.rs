@@ -2,6 +2,7 @@
 
 mod cache;
 mod draft;
+mod events;
 mod export;
 mod import;
 mod limits;
@@ -14,6 +15,7 @@ mod store;
 mod write;
 
 pub use cache::EntityCache;
+pub use events::EntityEvents;
 pub use export::Export;
 pub use import::{Format, Import, Mode, Report, RowError};
 pub use model::Entity;

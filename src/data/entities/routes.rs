@@ -18,6 +18,7 @@ use crate::{
         Action, Allowed, Permit, Reach, Route, Rule,
         rights::{CreateEntity, DeleteEntity, ReadEntity, UpdateEntity},
     },
+    storage::Reader,
     web::{At, Deleted, ListQuery, Params, Precondition, Valid, etag},
 };
 use actix_web::{
@@ -167,31 +168,31 @@ async fn create(
     let location = format!("/api/v1/entities/{}/{}", entity.entity_type, entity.id);
     let mut answer = HttpResponse::Created();
     answer.insert_header((header::LOCATION, location));
-    respond(answer, &scope, &entity)
+    respond(answer, &entities, &scope, &entity)
 }
 
 async fn patch(
     permit: Allowed<UpdateEntity>,
-    path: At<(String, Id)>,
+    path: At<(String, String)>,
     precondition: Precondition,
     body: Valid<EntityPatch>,
     entities: Data<Entities>,
 ) -> Result<HttpResponse> {
-    let (scope, id) = target(&entities, &permit, path.0)?;
+    let (scope, id) = target(&entities, &permit, path.id()?)?;
     let entity = entities.patch(scope.clone(), id, body.0, precondition).await?;
-    respond(HttpResponse::Ok(), &scope, &entity)
+    respond(HttpResponse::Ok(), &entities, &scope, &entity)
 }
 
 async fn replace(
     permit: Allowed<UpdateEntity>,
-    path: At<(String, Id)>,
+    path: At<(String, String)>,
     precondition: Precondition,
     body: Valid<NewEntity>,
     entities: Data<Entities>,
 ) -> Result<HttpResponse> {
-    let (scope, id) = target(&entities, &permit, path.0)?;
+    let (scope, id) = target(&entities, &permit, path.id()?)?;
     let entity = entities.replace(scope.clone(), id, body.0, precondition).await?;
-    respond(HttpResponse::Ok(), &scope, &entity)
+    respond(HttpResponse::Ok(), &entities, &scope, &entity)
 }
 
 async fn delete(
@@ -213,17 +214,30 @@ async fn restore(
 ) -> Result<HttpResponse> {
     let (scope, id) = target(&entities, &permit, path.0)?;
     let entity = entities.restore(scope.clone(), id, precondition).await?;
-    respond(HttpResponse::Ok(), &scope, &entity)
+    respond(HttpResponse::Ok(), &entities, &scope, &entity)
 }
 
 fn target(entities: &Entities, permit: &Permit, (entity_type, id): (String, Id)) -> Result<(Scope, Id)> {
     Ok((entities.scope(permit, &entity_type)?, id))
 }
 
-/// The entity as the caller may see it; whoever may not read the type learns only its id and version.
-fn respond(mut answer: actix_web::HttpResponseBuilder, scope: &Scope, entity: &Entity) -> Result<HttpResponse> {
+/// The entity as the caller may see it; whoever may not read it learns only its id and version.
+fn respond(
+    mut answer: actix_web::HttpResponseBuilder,
+    entities: &Entities,
+    scope: &Scope,
+    entity: &Entity,
+) -> Result<HttpResponse> {
     answer.insert_header((header::ETAG, etag(entity.version, scope.mask().id())));
-    if scope.reach(Action::Read).is_none() {
+    let readable = match scope.reach(Action::Read) {
+        None => false,
+        Some(Reach::Any) => true,
+        Some(Reach::Limited(_)) => {
+            let seen = |reader: &Reader<'_>| store::find(reader, scope, entity.id, Deleted::Include);
+            entities.ledger.db().read(seen)?.is_some()
+        }
+    };
+    if !readable {
         return Ok(answer.json(serde_json::json!({"id": entity.id, "version": entity.version})));
     }
     let mut body = Vec::with_capacity(entity.data.len() + 512);

@@ -12,7 +12,7 @@ use crate::{
     clock::Time,
     error::{Error, Faults, Result},
     ids::Id,
-    permit::{Clearance, is_name},
+    permit::{Action, Clearance, Permit, Reach, is_name},
     storage::Tx,
     web::{Body, Precondition, etag, nullable},
 };
@@ -270,12 +270,40 @@ pub async fn create(
         .await
 }
 
+/// Nobody opens what they may not see themselves: the mark of a field above their clearance stays, and so does an
+/// owner's privacy. Nor do they try values with schemas, since the answer says which entities fit.
+fn ensure_stays_hidden(permit: &Permit, before: &Definition, after: &Definition) -> Result<()> {
+    let clearance = permit.clearance();
+    let level = |kind: &Definition, pointer: &str| kind.fields.get(pointer).copied().unwrap_or_default().sensitivity;
+    let above = |pointer: &&String| level(before, pointer) > clearance;
+    let mut hidden = before.fields.keys().filter(above);
+    if let Some(pointer) = hidden.clone().find(|pointer| level(after, pointer) < level(before, pointer)) {
+        return Err(Error::forbidden(format!(
+            "The field {pointer} is above your clearance; only somebody who may see it can lower its sensitivity."
+        )));
+    }
+    let opened = |pointer: &&String| level(after, pointer) < Clearance::default() && above(pointer);
+    if clearance < Clearance::default() && after.fields.keys().any(|pointer| opened(&pointer)) {
+        return Err(Error::forbidden("You cannot make fields public that you may not see yourself."));
+    }
+    if after.schema != before.schema && (hidden.next().is_some() || clearance < Clearance::default()) {
+        return Err(Error::forbidden(
+            "This type has fields above your clearance; only somebody who may see them can change its schema.",
+        ));
+    }
+    let every = permit.caller().grants().reach_owner_only(&before.name, Action::Read) == Some(Reach::Any);
+    if before.owner_only && !after.owner_only && !every {
+        return Err(Error::forbidden("Only somebody who may read every entity of this type can open it to others."));
+    }
+    Ok(())
+}
+
 /// Changes a type. A schema that entities would not fit is refused: they are looked at before the writer's
 /// turn, and those that changed meanwhile within it.
 pub async fn change(
     ledger: &Ledger,
     types: &EntityTypes,
-    actor: &Actor,
+    permit: &Permit,
     name: &str,
     change: ChangeEntityType,
     precondition: Precondition,
@@ -285,6 +313,7 @@ pub async fn change(
     let now = ledger.clock().now();
     let after = Arc::new(EntityType::new(change.apply(before.definition().clone(), now))?);
     let same = after.schema == before.schema;
+    ensure_stays_hidden(permit, before.definition(), after.definition())?;
     if !same {
         let (db, next) = (ledger.db().clone(), after.clone());
         let look = move || db.read_long(|reader| compatibility::check(reader, &next, None));
@@ -292,7 +321,7 @@ pub async fn change(
     }
     let types = types.clone();
     ledger
-        .change(actor, move |tx| {
+        .change(&permit.actor(), move |tx| {
             let stored = store::find(tx, &before.name)?.ok_or_else(Error::not_found)?;
             if stored.version != before.version {
                 return Err(Error::conflict(format!("The type {} was changed just now. Try again.", before.name)));

@@ -92,7 +92,9 @@ impl Mask {
         if let Some(only) = &self.only {
             let mut whole = old.clone();
             for path in only {
-                pointer::remove(&mut whole, path);
+                if pointer::get(&whole, path).is_some() {
+                    pointer::remove(&mut whole, path);
+                }
                 if let Some(value) = pointer::get(new, path) {
                     pointer::put(&mut whole, path, value.clone());
                 }
@@ -100,10 +102,35 @@ impl Mask {
             *new = whole;
         }
         for path in &self.hidden {
-            if let Some(value) = pointer::get(old, path) {
-                pointer::put(new, path, value.clone());
+            if let Some((place, value)) = hidden_at(old, path) {
+                pointer::put(new, &path[..place], value.clone());
             }
         }
+    }
+}
+
+/// What stands at the path, and how far the path leads to it: to an array on the way when something is hidden in it,
+/// since whoever cannot see its items whole cannot have sent it.
+fn hidden_at<'v>(data: &'v Value, path: &[String]) -> Option<(usize, &'v Value)> {
+    let mut here = data;
+    for (place, segment) in path.iter().enumerate() {
+        here = match here {
+            Value::Object(members) => members.get(segment)?,
+            Value::Array(items) => {
+                return items.iter().any(|item| holds(item, &path[place..])).then_some((place, here));
+            }
+            _ => return None,
+        };
+    }
+    Some((path.len(), here))
+}
+
+fn holds(value: &Value, path: &[String]) -> bool {
+    match (path.split_first(), value) {
+        (None, _) => true,
+        (Some((first, rest)), Value::Object(members)) => members.get(first).is_some_and(|member| holds(member, rest)),
+        (Some(_), Value::Array(items)) => items.iter().any(|item| holds(item, path)),
+        _ => false,
     }
 }
 

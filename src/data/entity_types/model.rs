@@ -139,6 +139,7 @@ const INDEXES: usize = 10;
 fn check_indexes(definition: &Definition, faults: &mut Faults) {
     if definition.indexed().count() > INDEXES {
         faults.push("/indexes", "too_many", format!("A type has at most {INDEXES} indexed fields."));
+        return;
     }
     for pointer in definition.indexed() {
         let listed = definition.indexes.iter().position(|listed| listed == pointer);

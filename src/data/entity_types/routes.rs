@@ -88,7 +88,7 @@ async fn change(
     ledger: Data<Ledger>,
     types: Data<EntityTypes>,
 ) -> Result<HttpResponse> {
-    let kind = action::change(&ledger, &types, &permit.actor(), &name.0, body.0, precondition).await?;
+    let kind = action::change(&ledger, &types, &permit, &name.0, body.0, precondition).await?;
     Ok(answer(&kind))
 }
 

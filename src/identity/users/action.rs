@@ -1,15 +1,16 @@
 //! What is done to users: made, changed, deleted, restored, unlocked.
 
 use super::{
+    granting::Person,
     model::{Kind, NewUser, Status, User, UserChange},
     store,
 };
 use crate::{
-    access::{ADMIN, SYSTEM},
+    access::ADMIN,
     actor::Actor,
     audit::Event,
     clock::Time,
-    error::{Error, Faults, Result},
+    error::{Error, Result},
     identity::{Email, Identity, Password, links, lockout, sessions},
     ids::Id,
     permit::Permit,
@@ -73,6 +74,8 @@ impl Identity {
         let kind = new.kind.unwrap_or(Kind::Person);
         self.check_roles(&new.roles, kind)?;
         self.ensure_can_grant(permit, &new.roles)?;
+        let wanted = Person { data: &new.data, email: new.email.as_str() };
+        self.ensure_rules_stay(permit, &new.roles, None, wanted)?;
         let hashed = match &new.password {
             Some(password) => Some(self.hash_new(password, &new.email, new.name.as_deref(), "/password").await?),
             None => None,
@@ -145,6 +148,9 @@ impl Identity {
         self.check_roles(&after.roles, after.kind)?;
         let added: Vec<_> = after.roles.iter().filter(|role| !before.roles.contains(role)).cloned().collect();
         self.ensure_can_grant(permit, &added)?;
+        let (was, wanted) = (Person::from(before), Person::from(&after));
+        self.ensure_rules_stay(permit, &before.roles, Some(was), wanted)?;
+        self.ensure_rules_stay(permit, &added, None, wanted)?;
         after.version += 1;
         after.updated_at = self.clock().now();
         Ok((after, email))
@@ -274,59 +280,15 @@ impl Identity {
             .change(&actor, move |tx| {
                 let user = live(tx, id)?;
                 identity.ensure_not_above(&permit, &user)?;
+                if permit.user_id() != Some(id) {
+                    identity.ensure_rules_stay(&permit, &user.roles, None, Person::from(&user))?;
+                }
                 links::remove_all(tx, id)?;
                 let expires_at = links::insert(tx, &new, links::Purpose::Password, Some(id), identity.clock().now())?;
                 Ok((expires_at, Event::new("user.password_link_issued", "user", id)))
             })
             .await?;
         Ok((link.token, expires_at))
-    }
-
-    /// Roles that exist, and `system` for services alone.
-    fn check_roles(&self, roles: &[String], kind: Kind) -> Result<()> {
-        let snapshot = self.roles.snapshot();
-        let mut faults = Faults::default();
-        for (index, role) in roles.iter().enumerate() {
-            if snapshot.get(role).is_none() {
-                faults.push(format!("/roles/{index}"), "unknown", format!("There is no role `{role}`."));
-            } else if role == SYSTEM && kind != Kind::Service {
-                let message = "The role system is for service accounts alone.";
-                faults.push(format!("/roles/{index}"), "invalid", message);
-            }
-        }
-        faults.into_result()
-    }
-
-    /// Nobody grants what they do not hold.
-    fn ensure_can_grant(&self, permit: &Permit, roles: &[String]) -> Result<()> {
-        match self.beyond(permit, roles) {
-            Some(role) => Err(Error::forbidden(format!(
-                "You cannot give the role {role}, since it allows more than you may do yourself."
-            ))),
-            None => Ok(()),
-        }
-    }
-
-    /// Nobody takes over an account that may do more than they.
-    fn ensure_not_above(&self, permit: &Permit, user: &User) -> Result<()> {
-        match self.beyond(permit, &user.roles) {
-            Some(role) => Err(Error::forbidden(format!(
-                "This account has the role {role}, which allows more than you may do yourself."
-            ))),
-            None => Ok(()),
-        }
-    }
-
-    /// The first role that allows something which the caller may not do.
-    fn beyond(&self, permit: &Permit, roles: &[String]) -> Option<String> {
-        let held = permit.caller().grants();
-        let snapshot = self.roles.snapshot();
-        let beyond = |name: &&String| {
-            snapshot.get(name).is_some_and(|role| {
-                role.clearance > held.clearance() || !role.permissions.iter().all(|one| held.can_grant(one))
-            })
-        };
-        roles.iter().find(beyond).cloned()
     }
 
     /// Hashes a new password, once it will do.

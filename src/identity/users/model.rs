@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 const NAME_CHARS: usize = 200;
 const DATA_BYTES: usize = 10 * 1024;
+const ROLES: usize = 100;
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),+ }) => {
@@ -133,6 +134,10 @@ pub(in crate::identity) fn check_name(name: Option<&str>, faults: &mut Faults) {
 }
 
 fn check_roles(roles: &[String], faults: &mut Faults) {
+    if roles.len() > ROLES {
+        faults.push("/roles", "too_many", format!("A user has at most {ROLES} roles."));
+        return;
+    }
     for (index, role) in roles.iter().enumerate() {
         if role == ANONYMOUS {
             let message = "The role anonymous is for callers without an account; nobody is given it.";

@@ -103,12 +103,12 @@ fn answer(identity: &Identity, mut response: HttpResponseBuilder, user: User) ->
 
 async fn change(
     permit: Allowed<UpdateUsers>,
-    id: At<Id>,
+    id: At<String>,
     precondition: Precondition,
     body: Valid<UserChange>,
     identity: Data<Identity>,
 ) -> Result<HttpResponse> {
-    let user = identity.change_user(&permit, id.0, body.0, precondition).await?;
+    let user = identity.change_user(&permit, id.id()?, body.0, precondition).await?;
     answer(&identity, HttpResponse::Ok(), user)
 }
 

@@ -5,7 +5,7 @@ use crate::{
     data::entities::write::Entities,
     error::{Code, Error, Result},
     permit::{Allowed, Route, rights::CreateEntity},
-    web::{At, Params, media_type},
+    web::{At, Pace, Params, media_type},
 };
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -59,12 +59,14 @@ async fn import(
     // The end is told only when it came: a sender that is gone before means that the rest is missing. When
     // nobody reads any more, the rest is taken in all the same, so that the client gets to hear why.
     let mut discarded = 0;
+    let mut pace = Pace::start();
     let whole = loop {
-        match body.next().await {
+        match pace.within(body.next()).await? {
             None => break true,
             Some(Err(_)) => break false,
             Some(Ok(chunk)) => {
                 let size = chunk.len();
+                pace.received(size)?;
                 if sender.send(Chunk::Data(chunk)).await.is_err() {
                     discarded += size;
                 }

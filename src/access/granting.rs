@@ -1,0 +1,95 @@
+//! What a holder of permissions may hand out, given what the entity types keep apart: a permission on all types is
+//! none on others' entities of an owner-only type, and a row rule on a hidden field would tell what it holds.
+
+use super::matrix::TypeFields;
+use crate::{
+    filter,
+    permit::{Clearance, Extent, Grants, Permission, Subject},
+};
+
+pub(super) fn may_grant(types: &[TypeFields], held: &Grants, permission: &Permission) -> bool {
+    if held.permissions().contains(permission) {
+        return true;
+    }
+    held.can_grant(permission) && keeps_owners_apart(types, held, permission) && rule_is_seen(types, held, permission)
+}
+
+fn keeps_owners_apart(types: &[TypeFields], held: &Grants, permission: &Permission) -> bool {
+    let Subject::Entities(name) = &permission.subject else { return true };
+    if permission.extent == Extent::Own || !types.iter().any(|kind| kind.owner_only && *kind.name == **name) {
+        return true;
+    }
+    let by_name = held.permissions().iter().filter(|one| one.subject != Subject::AllEntities).cloned().collect();
+    Grants::new(by_name, None).can_grant(permission)
+}
+
+fn rule_is_seen(types: &[TypeFields], held: &Grants, permission: &Permission) -> bool {
+    let Extent::Where(rule) = &permission.extent else { return true };
+    let Ok(rule) = filter::parse(&rule.0) else { return false };
+    let concerned = |kind: &&TypeFields| match &permission.subject {
+        Subject::Entities(name) => *kind.name == **name,
+        _ => true,
+    };
+    let mut hidden = false;
+    let _ = rule.each(&mut |comparison| {
+        if let [first, path @ ..] = comparison.field.segments.as_slice()
+            && first == "data"
+        {
+            let path: String =
+                path.iter().map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1"))).collect();
+            hidden |= types.iter().filter(concerned).any(|kind| is_above(kind, &path, held.clearance()));
+        }
+        Ok(())
+    });
+    !hidden
+}
+
+/// Whether anything at the path, above or under it is more than the clearance shows.
+fn is_above(kind: &TypeFields, path: &str, clearance: Clearance) -> bool {
+    let within = |inner: &str, outer: &str| {
+        inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let marked =
+        kind.fields.iter().any(|(field, level)| *level > clearance && (within(path, field) || within(field, path)));
+    let public = || kind.fields.iter().any(|(field, level)| *level == Clearance::Public && within(path, field));
+    marked || clearance < Clearance::default() && !public()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_keep_apart_what_a_general_permission_does_not_reach() {
+        let kind = |name: &str, owner_only| TypeFields {
+            name: name.into(),
+            fields: vec![("/iban".into(), Clearance::Restricted), ("/a/b".into(), Clearance::Restricted)],
+            owner_only,
+        };
+        let types = [kind("diaries", true), kind("orders", false)];
+        let permission = |text: &str| text.parse::<Permission>().unwrap();
+        let held = Grants::new(vec![permission("entities.*:read")], Some(Clearance::Internal));
+        let may = |text: &str| may_grant(&types, &held, &permission(text));
+        for good in [
+            "entities.*:read",
+            "entities.orders:read",
+            "entities.diaries:read:own",
+            "entities.orders:read:where(data.city = 'x')",
+            "entities.*:read:where(data.ibans = 'x')",
+        ] {
+            assert!(may(good), "{good}");
+        }
+        for bad in [
+            "entities.diaries:read",
+            "entities.diaries:read:where(data.city = 'x')",
+            "entities.orders:read:where(data.iban ~ 'DE')",
+            "entities.*:read:where(name = 'x' or not data.a = 'x')",
+            "entities.orders:read:where(data.a.b.c = 1)",
+            "entities.orders:update",
+        ] {
+            assert!(!may(bad), "{bad}");
+        }
+        let admin = Grants::new(vec![Permission::EVERYTHING], Some(Clearance::Restricted));
+        assert!(may_grant(&types, &admin, &permission("entities.diaries:read")));
+    }
+}
