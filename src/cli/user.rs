@@ -54,6 +54,11 @@ pub enum User {
         #[arg(long, required = true)]
         password_stdin: bool,
     },
+    /// Take away a second factor that was lost, with its recovery codes.
+    ResetMfa {
+        #[command(flatten)]
+        who: Who,
+    },
     /// Replace the roles of an account; without any it keeps none.
     SetRoles {
         #[command(flatten)]
@@ -96,6 +101,11 @@ impl LiveCommand for User {
                 let password = Password::new(&read_line(terminal)?);
                 wait(app.identity.set_password(&Permit::command_line(), &user, &password))?;
                 terminal.talk(&format!("{} has a new password; all sessions have ended.", user.email))?;
+            }
+            Self::ResetMfa { who } => {
+                let user = who.find(app)?;
+                wait(app.identity.reset_factor(&Permit::command_line(), user.id))?;
+                terminal.talk(&format!("{} signs in with the password alone.", user.email))?;
             }
             Self::SetRoles { who, roles } => {
                 let change = UserChange { roles: Some(roles.clone()), ..UserChange::default() };

@@ -229,7 +229,7 @@ keys! {
         lockout_minutes: u32 = 15, 1 to 1440;
         /// Failed log-ins after which a proof of work is asked for; 0: never.
         challenge_after: u32 = 3, 0 to 100;
-        /// Roles that must have a second factor.
+        /// Roles that must have a second factor; without one their sessions can only set it up.
         require_mfa_roles: Vec<String> = Vec::new();
         /// Whether refusals are enforced, or only observed while trying out.
         enforcement: Enforcement = Enforcement::Enforce;

@@ -8,7 +8,6 @@ pub(super) const KEYS: &[&str] = &[
     "tls.key",
     "tls.acme_email",
     "tls.acme_domains",
-    "auth.require_mfa_roles",
     "auth.enforcement",
     "cache.cold_s",
     "limits.routes",

@@ -156,7 +156,8 @@ impl Authenticator {
     }
 
     fn principal(&self, user: users::User, session: SessionRef) -> Principal {
-        let grants = self.identity.roles.snapshot().grants(&user.roles);
+        let enrol_only = self.identity.must_enrol(&user);
+        let grants = if enrol_only { Grants::default() } else { self.identity.roles.snapshot().grants(&user.roles) };
         Principal {
             user_id: user.id,
             email: user.email.into(),
@@ -166,6 +167,7 @@ impl Authenticator {
             data: Arc::new(serde_json::Value::Object(user.data)),
             session: Some(session),
             key: None,
+            enrol_only,
         }
     }
 }

@@ -31,7 +31,7 @@ pub struct Parts {
     pub(super) offline: OfflineTries,
     pub(super) settings: Settings,
     pub(super) gate: OnceLock<Arc<dyn Closed>>,
-    keyring: Keyring,
+    pub(super) keyring: Keyring,
     address: OnceLock<String>,
 }
 
@@ -42,6 +42,7 @@ pub(super) struct Settings {
     pub session_idle: Duration,
     pub session_max: Duration,
     pub password: Policy,
+    pub require_mfa_roles: Vec<String>,
     /// Where the configuration says that this instance is reached.
     public_url: Option<String>,
     listen: String,
@@ -68,9 +69,13 @@ impl Identity {
             session_idle: minutes(auth.session_idle_minutes),
             session_max: minutes(auth.session_max_hours * 60),
             password: Policy { min: auth.password_min as usize },
+            require_mfa_roles: auth.require_mfa_roles.clone(),
             public_url: config.server.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
             listen: format!("http://{}", config.server.listen),
         };
+        for role in settings.require_mfa_roles.iter().filter(|role| roles.snapshot().get(role).is_none()) {
+            tracing::warn!(role, "auth.require_mfa_roles names a role that does not exist");
+        }
         Ok(Self(Arc::new(Parts {
             hasher: Hasher::start(auth.bcrypt_cost)?,
             tokens: Tokens::new(keyring.clone(), ledger.clock().clone(), minutes(auth.access_token_minutes)),

@@ -114,7 +114,7 @@ impl Identity {
             ensure_not_set_up(reader)?;
             find(reader, Purpose::Setup, &fingerprint, self.clock().now())
         })?;
-        let hashed = self.hash_new(&body.password, &body.email, body.name.as_deref(), "/password").await?;
+        let hashed = self.hash_new(&body.password, &body.email, body.name.as_deref(), &[ADMIN.to_owned()]).await?;
         let account = users::NewAccount {
             email: body.email,
             name: body.name,
@@ -149,7 +149,7 @@ impl Identity {
         })?;
         let user = user.ok_or_else(gone)?;
         let email: Email = user.email.parse().map_err(Error::internal)?;
-        let hashed = self.hash_new(&body.password, &email, user.name.as_deref(), "/password").await?;
+        let hashed = self.hash_new(&body.password, &email, user.name.as_deref(), &user.roles).await?;
         let (identity, actor) = (self.clone(), requester.actor(&user));
         self.ledger
             .change(&actor, move |tx| {
@@ -173,7 +173,7 @@ impl Identity {
             Signup::Open => users::Status::Active,
             Signup::Approval => users::Status::Pending,
         };
-        let hashed = self.hash_new(&body.password, &body.email, body.name.as_deref(), "/password").await?;
+        let hashed = self.hash_new(&body.password, &body.email, body.name.as_deref(), &[]).await?;
         let account = users::NewAccount {
             email: body.email,
             name: body.name,

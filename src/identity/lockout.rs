@@ -94,7 +94,8 @@ impl Lockout {
         self.ledger
             .unrecorded("a log-in attempt is given back", move |tx| {
                 tx.execute(
-                    "UPDATE login_attempts SET failures = failures - 1, blocked_until = NULL
+                    "UPDATE login_attempts SET failures = failures - 1,
+                                               blocked_until = CASE WHEN failures >= ?3 THEN NULL ELSE blocked_until END
                      WHERE account = ?1 AND network = ?2 AND failures > 0 AND failures <= ?3",
                     params![&attempt.account, &attempt.network, limit],
                 )?;

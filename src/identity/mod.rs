@@ -8,6 +8,7 @@ mod lockout;
 mod handle;
 mod links;
 mod offline;
+mod second_factor;
 mod sessions;
 mod users;
 mod authenticate;
@@ -29,6 +30,7 @@ use crate::permit::Route;
 pub fn routes() -> Vec<Route> {
     let mut routes = links::routes();
     routes.extend(sessions::routes());
+    routes.extend(second_factor::routes());
     routes.extend(users::routes());
     routes
 }

@@ -12,6 +12,8 @@ pub const MAX_BYTES: usize = 72;
 
 /// What must remain of a password once the parts that can be guessed are taken away.
 const LEAST_OF_ITS_OWN: usize = 8;
+/// Characters at least where a second factor is required beside the password.
+const MIN_WITH_FACTOR: usize = 8;
 
 /// A password as it was typed, in NFC. Spaces and control characters are part of it.
 #[derive(Clone)]
@@ -53,6 +55,11 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// The policy for accounts that must have a second factor.
+    pub fn with_factor(self) -> Self {
+        Self { min: self.min.min(MIN_WITH_FACTOR) }
+    }
+
     /// `Ok` when `password` will do for the account of `email` and `name`; else why not, at `pointer`.
     pub fn check(self, password: &Password, email: &str, name: Option<&str>, pointer: &str) -> Result<(), Fault> {
         let fault = |code: &'static str, message: String| {

@@ -50,6 +50,8 @@ pub struct Principal {
     pub data: Arc<serde_json::Value>,
     pub session: Option<SessionRef>,
     pub key: Option<KeyRef>,
+    /// A role asks for a second factor that is not there yet: nothing but setting it up is allowed.
+    pub enrol_only: bool,
 }
 
 impl Principal {

@@ -49,6 +49,8 @@ pub struct Route {
     pub under_kill_switch: bool,
     /// Streams up or down; bounded by a least rate instead of the request timeout.
     pub streams: bool,
+    /// Answers those who have yet to set up their second factor.
+    pub while_enrolling: bool,
     mount: Mount,
 }
 
@@ -60,8 +62,17 @@ impl Route {
         F::Output: Responder + 'static,
     {
         let mount: Mount = Arc::new(move || web::to(handler.clone()));
-        let limit = LimitClass::Public;
-        Self { method, path, need: Args::NEED, summary, limit, under_kill_switch: false, streams: false, mount }
+        Self {
+            method,
+            path,
+            need: Args::NEED,
+            summary,
+            limit: LimitClass::Public,
+            under_kill_switch: false,
+            streams: false,
+            while_enrolling: false,
+            mount,
+        }
     }
 
     /// `Route::get("/users/{id}", "One user", show)`. Answers HEAD too.
@@ -125,6 +136,11 @@ impl Route {
 
     pub fn under_kill_switch(mut self) -> Self {
         self.under_kill_switch = true;
+        self
+    }
+
+    pub fn while_enrolling(mut self) -> Self {
+        self.while_enrolling = true;
         self
     }
 

@@ -2,6 +2,7 @@
 
 mod keyring;
 mod random;
+mod seal;
 
 pub use keyring::{Key, Keyring, Purpose};
 pub use random::{random_bytes, random_token};

@@ -86,6 +86,11 @@ impl Inner {
         if let Some(principal) = &caller.principal {
             self.kill_switch.refuses_caller(route, &caller).map_or(Ok(()), Err)?;
             self.limit(request, self.limits.check_caller(principal), || caller.actor())?;
+            if principal.enrol_only && !open && !route.while_enrolling {
+                let error = enrol_first();
+                self.note(&error, &caller.actor(), route);
+                return Err(error);
+            }
         }
         Ok(caller)
     }
@@ -124,6 +129,11 @@ impl Inner {
             self.ledger.note(actor, event.outcome(Outcome::Denied));
         }
     }
+}
+
+fn enrol_first() -> Error {
+    Error::forbidden("Your role takes a second factor. Set it up with POST /auth/mfa/totp and /auth/mfa/confirm first.")
+        .with("mfa_required", true)
 }
 
 /// The credential of a request: a token, else the console's cookie.

@@ -57,7 +57,8 @@ function parse(text) {
 
 function problemFrom(status, body, retryAfter) {
   const problem = new Problem(status, body ?? {}, Number(retryAfter) || null);
-  if (status === 401 && problem.code !== 'invalid_credentials') signals.dispatchEvent(new Event('signed-out'));
+  const told = ['invalid_credentials', 'mfa_required'];
+  if (status === 401 && !told.includes(problem.code)) signals.dispatchEvent(new Event('signed-out'));
   if (problem.code === 'kill_switch_active') signals.dispatchEvent(new Event('kill-switch'));
   return problem;
 }

@@ -287,8 +287,9 @@ async function openConsole(app, page) {
     import(page === 'overview' ? './parts/chart.js' : './parts/table.js'),
     import(`./pages/${page}.js`).catch(() => null),
   ]);
+  if (me.mfa_required) return (await import('./parts/second-factor.js')).enrolGate(app, me);
   session.begin(me);
-  router.openFrame(app);
+  return router.openFrame(app);
 }
 
 /** What no form or list has shown in its own place. */

@@ -12,6 +12,7 @@ mod kill_switch;
 mod limits;
 mod login;
 mod roles;
+mod second_factor;
 mod sessions;
 mod story;
 mod support;

@@ -65,6 +65,28 @@ fn accounts_are_looked_after_beside_a_server_and_without_one() {
 }
 
 #[test]
+fn a_lost_second_factor_is_reset_in_the_shell() {
+    let place = Place::new();
+    place.make_admin();
+    let mut server = place.serve();
+    let token = server.log_in();
+    let begun: serde_json::Value = server.send("/auth/mfa/totp", &token, serde_json::json!({})).json().unwrap();
+    let secret = totp_rs::Secret::try_from_base32(begun["secret"].as_str().unwrap()).unwrap();
+    let app = totp_rs::Builder::new().with_secret(secret).build().unwrap();
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let code = app.generate(now).to_string();
+    assert_eq!(server.send("/auth/mfa/confirm", &token, serde_json::json!({"totp": code})).status(), 200);
+    let body = serde_json::json!({"email": "ada@team.example", "password": crate::place::PASSWORD});
+    assert_eq!(server.send("/auth/login", "", body).status(), 401);
+    assert_eq!(place.run(&["user", "reset-mfa", "--email", "nobody@team.example"]).status, Some(1));
+    let reset = place.run(&["user", "reset-mfa", "--email", "ada@team.example"]);
+    assert_eq!(reset.status, Some(0), "{}", reset.talk);
+    server.log_in();
+    server.stop();
+    assert!(place.run(&["audit", "export"]).out.contains("user.mfa_reset"));
+}
+
+#[test]
 fn an_account_made_in_the_shell_signs_in_and_commands_hold_at_once() {
     let place = Place::new();
     place.make_admin();

@@ -12,6 +12,7 @@ mod overview;
 mod pages;
 mod roles;
 mod search;
+mod second_factor;
 mod set_up;
 mod sign_in;
 mod site;

@@ -107,6 +107,7 @@ fn views(user: &str, entity: &str) -> Vec<View> {
         view("verify", "audit", &["Verify chain"], "The chain is whole."),
         view("kill-switch", "kill-switch", &[], "Traffic flows."),
         view("account", "account", &[], "Appearance"),
+        view("second-factor", "account", &["Set up"], "Scan this"),
         view("search", "users", &["Search"], "Pages"),
         view("not-there", "entities/ghosts", &[], "There is no such type"),
     ]

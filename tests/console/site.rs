@@ -20,8 +20,13 @@ pub struct Site {
 
 impl Site {
     pub fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// With settings as the environment gives them.
+    pub fn with(environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut server = support::start(folder.path());
+        let mut server = support::start_with(folder.path(), &[support::PLAIN, environment].concat());
         let token = server.set_up();
         Self { server, token, folder }
     }

@@ -16,6 +16,9 @@ use std::{
 pub const EMAIL: &str = "admin@example.org";
 pub const PASSWORD: &str = "seven bronze turnstiles";
 
+/// No limits, and passwords that are quick to check.
+pub const PLAIN: &[(&str, &str)] = &[("PORTCULLIS_LIMITS__ENABLED", "false"), ("PORTCULLIS_AUTH__BCRYPT_COST", "10")];
+
 pub struct Portcullis {
     child: Child,
     lines: Receiver<String>,
@@ -28,7 +31,7 @@ pub struct Portcullis {
 
 /// Starts the binary on `folder` and waits until it is ready. Without limits, since one address plays everyone.
 pub fn start(folder: &Path) -> Portcullis {
-    start_with(folder, &[("PORTCULLIS_LIMITS__ENABLED", "false"), ("PORTCULLIS_AUTH__BCRYPT_COST", "10")])
+    start_with(folder, PLAIN)
 }
 
 pub fn start_with(folder: &Path, environment: &[(&str, &str)]) -> Portcullis {

@@ -6,7 +6,7 @@ use crate::{
     audit::{Event, Outcome, Record},
     clock::Time,
     error::{Code, Error, Result},
-    identity::{Email, Identity, Password, Verified, lockout::Attempt, users},
+    identity::{Email, Identity, Password, Verified, lockout::Attempt, second_factor::Given, users},
     ids::Id,
     permit::{Action, Caller, Principal, SessionKind},
     secrets::random_token,
@@ -49,6 +49,14 @@ impl Requester {
     }
 }
 
+/// What a log-in brings.
+#[derive(Debug)]
+pub(super) struct Credentials {
+    pub email: String,
+    pub password: Password,
+    pub factor: Given,
+}
+
 /// What a log-in or a refresh gives.
 #[derive(Debug)]
 pub(super) struct Issued {
@@ -81,6 +89,11 @@ impl Checked {
 /// One refusal for every bad credential.
 pub(in crate::identity) fn wrong_credentials() -> Error {
     Error::new(Code::InvalidCredentials, "The e-mail address or the password is not right.")
+}
+
+/// The same whether the password or the code was wrong: it follows from what was sent alone.
+fn wrong_code() -> Error {
+    Error::new(Code::InvalidCredentials, "The e-mail address, the password or the code is not right.")
 }
 
 impl Identity {
@@ -134,35 +147,62 @@ impl Identity {
 
     pub(super) async fn log_in(
         &self,
-        email: &str,
-        password: Password,
+        credentials: Credentials,
         kind: SessionKind,
         requester: Requester,
     ) -> Result<Issued> {
-        let key = Email::key_of(email);
-        let checked = match self.check_password(&key, password, &requester).await {
-            Ok(checked) => checked,
-            Err(error) => return Err(self.closed().unwrap_or(error)),
-        };
+        let Credentials { email, password, factor } = credentials;
+        let with_code = !factor.is_nothing();
+        let outcome = self.open_with(&Email::key_of(&email), password, factor, kind, requester).await;
+        outcome.map_err(|error| match error.code() {
+            Code::MfaRequired => error,
+            Code::InvalidCredentials if with_code => self.closed().unwrap_or_else(wrong_code),
+            _ => self.closed().unwrap_or(error),
+        })
+    }
+
+    async fn open_with(
+        &self,
+        key: &str,
+        password: Password,
+        factor: Given,
+        kind: SessionKind,
+        requester: Requester,
+    ) -> Result<Issued> {
+        let checked = self.check_password(key, password, &requester).await?;
         if let Some(refusal) = self.closed_to(&checked.account.user) {
             self.lockout.failed(checked.attempt).await?;
             return Err(refusal);
         }
         let actor = requester.actor(&checked.account.user);
-        let identity = self.clone();
-        self.ledger
+        let (identity, from) = (self.clone(), requester.clone());
+        let (account, attempt) = (checked.account.clone(), checked.attempt.clone());
+        let opened = self
+            .ledger
             .change(&actor, move |tx| {
                 let mut user = checked.settle(tx)?;
+                let recovered = identity.settle_factor(tx, user.id, &factor)?;
                 let now = identity.clock().now();
                 users::signed_in(tx, user.id, now)?;
                 user.last_login_at = Some(now);
-                let (session, secret) = identity.open_session(tx, user.id, kind, &requester, now)?;
-                let what =
-                    json!({ "user_id": user.id, "kind": store::kind_word(kind), "user_agent": requester.user_agent });
+                let (session, secret) = identity.open_session(tx, user.id, kind, &from, now)?;
+                let what = json!({ "user_id": user.id, "kind": store::kind_word(kind), "user_agent": from.user_agent });
                 let event = Event::new("session.created", "session", session).after(&what);
-                Ok((Issued { session, secret, user }, event))
+                let events: Vec<_> = recovered.into_iter().chain([event]).collect();
+                Ok((Issued { session, secret, user }, events))
             })
-            .await
+            .await;
+        match opened {
+            // A right password alone neither counts as a failure nor makes up for one.
+            Err(error) if error.code() == Code::MfaRequired => {
+                self.lockout.release(attempt).await?;
+                Err(error)
+            }
+            Err(error) if error.code() == Code::InvalidCredentials => {
+                Err(self.refuse(Some(&account), attempt, &requester).await)
+            }
+            outcome => outcome,
+        }
     }
 
     fn open_session(
@@ -271,8 +311,8 @@ impl Identity {
         current: Password,
         new: Password,
     ) -> Result<()> {
-        self.settings
-            .password
+        let roles: Vec<String> = principal.roles.iter().map(ToString::to_string).collect();
+        self.password_policy(&roles)
             .check(&new, &principal.email, principal.name.as_deref(), "/new_password")
             .map_err(|fault| Error::invalid(vec![fault]))?;
         let checked =

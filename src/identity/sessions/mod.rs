@@ -5,7 +5,7 @@ mod cookie;
 mod routes;
 mod store;
 
-pub(super) use action::wrong_credentials;
+pub(super) use action::{Checked, wrong_credentials};
 pub use action::{Closed, Requester};
 pub use cookie::CookieName;
 pub(super) use routes::requester;

@@ -1,14 +1,14 @@
 //! `/auth`: signing in and out, one's own account and devices.
 
 use super::{
-    action::{Issued, Requester},
+    action::{Credentials, Issued, Requester},
     cookie::CookieName,
     store,
 };
 use crate::{
     clock::Time,
     error::{Error, Faults, Result},
-    identity::{Identity, Password, users},
+    identity::{Identity, Password, second_factor, second_factor::Given, users},
     ids::Id,
     permit::{Caller, Clearance, InSession, LimitClass, Permission, Principal, Public, Route, SessionKind, SignedIn},
     web::{At, Body, Page, Valid, nullable},
@@ -25,9 +25,9 @@ pub fn routes() -> Vec<Route> {
         Route::post("/auth/refresh", "Take a refresh token for its successor", refresh)
             .open(credentials)
             .under_kill_switch(),
-        Route::post("/auth/logout", "End this session", log_out).under_kill_switch(),
-        Route::post("/auth/logout-all", "End all of one's sessions", log_out_everywhere),
-        Route::get("/auth/me", "The current user and their rights", me).under_kill_switch(),
+        Route::post("/auth/logout", "End this session", log_out).under_kill_switch().while_enrolling(),
+        Route::post("/auth/logout-all", "End all of one's sessions", log_out_everywhere).while_enrolling(),
+        Route::get("/auth/me", "The current user and their rights", me).under_kill_switch().while_enrolling(),
         Route::patch("/auth/me", "Change one's own profile", change_me),
         Route::post("/auth/password", "Change one's own password", change_password).limit(LimitClass::Login),
         Route::get("/auth/sessions", "One's own devices", list),
@@ -39,6 +39,8 @@ pub fn routes() -> Vec<Route> {
 struct LogIn {
     email: String,
     password: Password,
+    totp: Option<String>,
+    recovery_code: Option<String>,
     #[serde(default)]
     cookie: bool,
 }
@@ -57,9 +59,10 @@ async fn log_in(
     request: HttpRequest,
     identity: Data<Identity>,
 ) -> Result<HttpResponse> {
-    let LogIn { email, password, cookie } = body.0;
+    let LogIn { email, password, totp, recovery_code, cookie } = body.0;
+    let credentials = Credentials { email, password, factor: Given { totp, recovery_code } };
     let kind = if cookie { SessionKind::Cookie } else { SessionKind::Token };
-    let issued = identity.log_in(&email, password, kind, requester(&public.caller, &request)).await?;
+    let issued = identity.log_in(credentials, kind, requester(&public.caller, &request)).await?;
     match kind {
         SessionKind::Token => tokens(&identity, issued),
         SessionKind::Cookie => {
@@ -136,6 +139,10 @@ struct Me {
     view: users::UserView,
     permissions: Vec<Permission>,
     clearance: Clearance,
+    /// A role takes a second factor that is not there yet: the session can do nothing but set it up.
+    mfa_required: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery_codes_left: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     csrf_token: Option<String>,
     /// The key that asks, where it is one.
@@ -153,10 +160,13 @@ struct Key {
 fn show_me(principal: &Principal, identity: &Identity) -> Result<HttpResponse> {
     let user = identity.db().read(|reader| users::find(reader, principal.user_id))?.ok_or_else(Error::not_found)?;
     let session = principal.session.as_ref().filter(|session| session.kind == SessionKind::Cookie);
+    let left = user.mfa_enabled.then(|| identity.db().read(|reader| second_factor::codes_left(reader, user.id)));
     Ok(HttpResponse::Ok().json(Me {
         view: identity.view(user)?,
         permissions: principal.grants.permissions().to_vec(),
         clearance: principal.grants.clearance(),
+        mfa_required: principal.enrol_only,
+        recovery_codes_left: left.transpose()?,
         csrf_token: session.map(|session| session.csrf_token.to_string()),
         api_key: principal.key.as_ref().map(|key| Key {
             id: key.id,

@@ -46,6 +46,7 @@ pub(in crate::identity) fn insert(tx: &Tx<'_>, new: &NewAccount, now: Time) -> R
         created_at: now,
         updated_at: now,
         last_login_at: None,
+        mfa_enabled: false,
         deleted_at: None,
         deleted_by: None,
         version: 1,
@@ -76,8 +77,9 @@ impl Identity {
         self.ensure_can_grant(permit, &new.roles)?;
         let wanted = Person { data: &new.data, email: new.email.as_str() };
         self.ensure_rules_stay(permit, &new.roles, None, wanted)?;
+        let with_factor: &[String] = if kind == Kind::Person { &new.roles } else { &[] };
         let hashed = match &new.password {
-            Some(password) => Some(self.hash_new(password, &new.email, new.name.as_deref(), "/password").await?),
+            Some(password) => Some(self.hash_new(password, &new.email, new.name.as_deref(), with_factor).await?),
             None => None,
         };
         let link = (hashed.is_none() && kind == Kind::Person).then(|| self.new_link()).transpose()?;
@@ -237,7 +239,7 @@ impl Identity {
     /// Sets a password from outside the account: its sessions, links and locks end.
     pub async fn set_password(&self, permit: &Permit, user: &User, password: &Password) -> Result<()> {
         let email: Email = user.email.parse().map_err(Error::internal)?;
-        let hashed = self.hash_new(password, &email, user.name.as_deref(), "/password").await?;
+        let hashed = self.hash_new(password, &email, user.name.as_deref(), &user.roles).await?;
         let (identity, id) = (self.clone(), user.id);
         self.ledger
             .change(&permit.actor(), move |tx| {
@@ -291,24 +293,23 @@ impl Identity {
         Ok((link.token, expires_at))
     }
 
-    /// Hashes a new password, once it will do.
+    /// Hashes a new password, once it will do for an account with these roles.
     pub(in crate::identity) async fn hash_new(
         &self,
         password: &Password,
         email: &Email,
         name: Option<&str>,
-        pointer: &str,
+        roles: &[String],
     ) -> Result<String> {
-        self.settings
-            .password
-            .check(password, email.as_str(), name, pointer)
+        self.password_policy(roles)
+            .check(password, email.as_str(), name, "/password")
             .map_err(|fault| Error::invalid(vec![fault]))?;
         self.hasher.hash(password.clone()).await
     }
 }
 
 /// A user that is not deleted.
-fn live(tx: &Tx<'_>, id: Id) -> Result<User> {
+pub(in crate::identity) fn live(tx: &Tx<'_>, id: Id) -> Result<User> {
     store::find(tx, id)?.filter(|user| user.deleted_at.is_none()).ok_or_else(Error::not_found)
 }
 

@@ -37,7 +37,7 @@ impl Identity {
     }
 
     /// Nobody takes over an account that may do more than they.
-    pub(super) fn ensure_not_above(&self, permit: &Permit, user: &User) -> Result<()> {
+    pub(in crate::identity) fn ensure_not_above(&self, permit: &Permit, user: &User) -> Result<()> {
         match self.beyond(permit, &user.roles) {
             Some(role) => Err(Error::forbidden(format!(
                 "This account has the role {role}, which allows more than you may do yourself."

@@ -58,6 +58,8 @@ pub struct User {
     pub deleted_at: Option<Time>,
     pub deleted_by: Option<Id>,
     #[serde(skip)]
+    pub mfa_enabled: bool,
+    #[serde(skip)]
     pub version: i64,
 }
 
@@ -79,7 +81,7 @@ pub struct UserView {
 
 impl UserView {
     pub fn new(user: User, locked_until: Option<Time>) -> Self {
-        Self { user, locked_until, mfa_enabled: false }
+        Self { mfa_enabled: user.mfa_enabled, user, locked_until }
     }
 }
 

@@ -13,8 +13,9 @@ use crate::{
 use std::collections::HashMap;
 
 pub(super) const COLUMNS: &str = "users.id, users.email, users.name, users.kind, users.status, users.data, users.created_at, \
-     users.updated_at, users.last_login_at, users.deleted_at, users.deleted_by, users.version";
-pub(super) const COLUMN_COUNT: usize = 12;
+     users.updated_at, users.last_login_at, users.deleted_at, users.deleted_by, users.version, \
+     EXISTS (SELECT 1 FROM totp WHERE totp.user_id = users.id AND totp.confirmed_at IS NOT NULL)";
+pub(super) const COLUMN_COUNT: usize = 13;
 
 /// What signing in needs to know.
 #[derive(Clone, Debug)]
@@ -140,6 +141,12 @@ pub(in crate::identity) fn set_password(tx: &Tx<'_>, id: Id, hashed: &str) -> Re
     Ok(())
 }
 
+/// What others see of the user changed in another table.
+pub(in crate::identity) fn touch(tx: &Tx<'_>, id: Id, now: Time) -> Result<()> {
+    tx.execute("UPDATE users SET version = version + 1, updated_at = ?2 WHERE id = ?1", params![id, now])?;
+    Ok(())
+}
+
 pub(in crate::identity) fn signed_in(tx: &Tx<'_>, id: Id, at: Time) -> Result<()> {
     tx.execute("UPDATE users SET last_login_at = ?2 WHERE id = ?1", params![id, at])?;
     Ok(())
@@ -172,5 +179,6 @@ pub(super) fn read(row: &Row<'_>) -> Result<User> {
         deleted_at: row.get(9)?,
         deleted_by: row.get(10)?,
         version: row.get(11)?,
+        mfa_enabled: row.get(12)?,
     })
 }

@@ -148,6 +148,20 @@ async function unlock(user, { changed, reload }) {
   toast('Unlocked.');
 }
 
+function resetSecondFactor(user, { changed, reload }) {
+  return confirm({
+    title: `Reset the second factor of ${user.name || user.email}?`,
+    text: 'The password alone then signs them in, and their recovery codes stop working. They can set it up anew.',
+    verb: 'Reset second factor',
+    work: async () => {
+      await post(`/users/${user.id}/reset-mfa`);
+      changed();
+      reload();
+      toast('Their second factor is off.');
+    },
+  });
+}
+
 function footActions(user, context) {
   const deletable = can('users', 'delete') && user.id !== session.user.id && !user.deleted_at;
   return [
@@ -174,6 +188,9 @@ function signInActions(user, context) {
         onclick: async () => giveLink({ ...user, ...(await post(`/users/${user.id}/password-link`)) }),
       }),
       button('End sessions', { glyph: 'exit', onclick: () => revokeSessions(user) }),
+      user.mfa_enabled &&
+        user.id !== session.user.id &&
+        button('Reset second factor', { glyph: 'shield', onclick: () => resetSecondFactor(user, context) }),
     ),
   );
 }

@@ -1,6 +1,8 @@
 import { patch, post } from '../api.js';
-import { badge, facts, h, sentence } from '../main.js';
+import { badge, button, count, facts, h, sentence } from '../main.js';
+import { openDialog } from '../parts/dialog.js';
 import { field, fieldError, form } from '../parts/form.js';
+import { enrol, recoveryCodes } from '../parts/second-factor.js';
 import { toast } from '../parts/toast.js';
 import { pageHead, to } from '../router.js';
 import { refreshUser, session } from '../session.js';
@@ -73,6 +75,89 @@ function passwordForm() {
   return card('Password', node);
 }
 
+/** Asks for the password in a dialog; `work(password, dialog)` closes it or goes on in it. */
+function withPassword({ title, text, verb, tone, work }) {
+  const box = openDialog({ title });
+  box.body.append(
+    h(
+      'div',
+      { class: 'stack' },
+      h('p', {}, text),
+      form({
+        submit: verb,
+        tone,
+        drawer: box,
+        actions: [button('Cancel', { onclick: box.close })],
+        fields: [
+          field({ name: 'password', label: 'Your password', type: 'password', autocomplete: 'current-password' }),
+        ],
+        send: ({ password }) => work(password, box),
+      }),
+    ),
+  );
+  box.body.querySelector('input').focus();
+}
+
+function secondFactor() {
+  const node = h('div', { class: 'stack' });
+
+  const setUp = () => {
+    const place = h('div', { class: 'stack' });
+    const box = openDialog({ title: 'Set up a second factor', body: place, onclose: refresh });
+    enrol(place, box.close);
+  };
+  const renew = () =>
+    withPassword({
+      title: 'Get new recovery codes?',
+      text: 'The ones you have now stop working.',
+      verb: 'Get new codes',
+      work: async (password, box) => {
+        const { recovery_codes } = await post('/auth/mfa/recovery-codes', { password });
+        box.setFoot();
+        box.body.replaceChildren(recoveryCodes(recovery_codes, box.close));
+        await refresh();
+      },
+    });
+  const turnOff = () =>
+    withPassword({
+      title: 'Turn off your second factor?',
+      text: 'The password alone then signs you in. The recovery codes stop working; you can set it up anew.',
+      verb: 'Turn off',
+      tone: 'danger',
+      work: async (password, box) => {
+        await post('/auth/mfa/disable', { password });
+        box.close();
+        toast('Your second factor is off.');
+        await refresh();
+        if (session.user.mfa_required) location.reload();
+      },
+    });
+
+  function show() {
+    const { mfa_enabled, recovery_codes_left } = session.user;
+    node.replaceChildren(
+      facts([
+        ['Authenticator app', mfa_enabled ? badge('On', 'good') : badge('Off')],
+        ['Recovery codes', mfa_enabled && `${count(recovery_codes_left, 'code')} left`],
+      ]),
+      mfa_enabled
+        ? h(
+            'div',
+            { class: 'row row-end' },
+            button('New recovery codes', { onclick: renew }),
+            button('Turn off', { tone: 'danger-quiet', onclick: turnOff }),
+          )
+        : h('div', { class: 'row row-end' }, button('Set up', { glyph: 'shield', onclick: setUp })),
+    );
+  }
+  async function refresh() {
+    await refreshUser();
+    show();
+  }
+  show();
+  return card('Second factor', node);
+}
+
 function appearance() {
   const choose = ({ target }) => {
     if (target.value) localStorage.setItem('theme', target.value);
@@ -99,7 +184,7 @@ function appearance() {
 export default function account({ root }) {
   root.append(
     pageHead({ title: 'Your account' }),
-    h('div', { class: 'stack narrow' }, profile(), passwordForm(), appearance()),
+    h('div', { class: 'stack narrow' }, profile(), passwordForm(), secondFactor(), appearance()),
   );
   return {};
 }

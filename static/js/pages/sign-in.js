@@ -10,17 +10,17 @@ function wantedPlace() {
     : '/console/';
 }
 
-const hex = (buffer) => [...new Uint8Array(buffer)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-
-/** The work that the server asks for after failed tries. */
-async function solve({ salt, difficulty }) {
-  const zeros = Math.floor(difficulty / 4);
-  const limit = 1 << (4 - (difficulty % 4));
-  for (let nonce = 0; ; nonce += 1) {
-    const digest = hex(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(`${salt}${nonce}`)));
-    if (digest.startsWith('0'.repeat(zeros)) && parseInt(digest[zeros], 16) < limit)
-      return { salt, nonce: String(nonce) };
-  }
+/** The work that the server asks for after failed tries, done beside the page. */
+function solve({ salt, difficulty }) {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker('/console/js/challenge-worker.js');
+    worker.addEventListener('error', () => reject(new Error('The challenge could not be solved.')));
+    worker.addEventListener('message', ({ data }) => {
+      worker.terminate();
+      resolve({ salt, nonce: data });
+    });
+    worker.postMessage({ salt, difficulty });
+  });
 }
 
 async function signIn(credentials) {
@@ -30,6 +30,12 @@ async function signIn(credentials) {
     if (problem.code !== 'challenge_required' || !problem.body.challenge || credentials.challenge) throw problem;
     return signIn({ ...credentials, challenge: await solve(problem.body.challenge) });
   }
+}
+
+/** Six digits are a code of the app, anything else is a recovery code. */
+function factorOf(text) {
+  const plain = text.replace(/\s/g, '');
+  return /^\d{6}$/.test(plain) ? { totp: plain } : { recovery_code: plain };
 }
 
 function countDown(problem, place, submit) {
@@ -59,8 +65,8 @@ export default function signInPage(root) {
     autocomplete: 'current-password',
     required: true,
   });
-  const code = h('input', { class: 'input', name: 'totp', inputmode: 'numeric', autocomplete: 'one-time-code' });
-  const codeField = labelled('Code from your authenticator app', code);
+  const code = h('input', { class: 'input', name: 'totp', autocomplete: 'one-time-code' });
+  const codeField = labelled('Code from your authenticator app', code, { hint: 'Or one of your recovery codes.' });
   codeField.hidden = true;
   const failure = h('div', {});
   const submit = button('Sign in', { tone: 'primary wide', type: 'submit' });
@@ -72,7 +78,7 @@ export default function signInPage(root) {
     } else if (problem.status === 429 && problem.retryAfter) countDown(problem, failure, submit);
     else {
       failure.replaceChildren(problemNotice(problem));
-      password.select();
+      (codeField.hidden ? password : code).select();
     }
   }
 
@@ -84,7 +90,7 @@ export default function signInPage(root) {
       await signIn({
         email: email.value.trim(),
         password: password.value,
-        ...(codeField.hidden ? {} : { totp: code.value.trim() }),
+        ...(codeField.hidden ? {} : factorOf(code.value)),
       });
       location.replace(wantedPlace());
     } catch (problem) {

@@ -1,0 +1,75 @@
+//! `/auth/mfa` and an administrator's way to reset somebody else's second factor.
+
+use crate::{
+    error::{Error, Result},
+    identity::{Identity, Password, users::UserView},
+    ids::Id,
+    permit::{Allowed, LimitClass, Route, SignedIn, rights::UpdateUsers},
+    web::{At, Body, Valid, etag},
+};
+use actix_web::{HttpResponse, http::header::ETAG, web::Data};
+use serde::Deserialize;
+use serde_json::json;
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::post("/auth/mfa/totp", "A secret for one's authenticator app", begin).while_enrolling(),
+        Route::post("/auth/mfa/confirm", "Put the second factor in force with a first code", confirm).while_enrolling(),
+        Route::post("/auth/mfa/disable", "Switch one's second factor off", disable).limit(LimitClass::Login),
+        Route::post("/auth/mfa/recovery-codes", "New recovery codes", renew).limit(LimitClass::Login),
+        Route::post("/users/{id}/reset-mfa", "Take a lost second factor away", reset),
+    ]
+}
+
+#[derive(Debug, Deserialize)]
+struct Confirmation {
+    #[serde(alias = "code")]
+    totp: String,
+}
+
+impl Body for Confirmation {}
+
+#[derive(Debug, Deserialize)]
+struct Again {
+    password: Password,
+}
+
+impl Body for Again {
+    const VERBATIM: &'static [&'static str] = &["password"];
+}
+
+/// A key has no second factor of its own, and must not change its owner's.
+fn ensure_session(signed_in: &SignedIn) -> Result<()> {
+    let session = signed_in.principal.session.as_ref();
+    session.map(drop).ok_or_else(|| Error::forbidden("Sign in with the account itself; a key cannot do this."))
+}
+
+async fn begin(signed_in: SignedIn, identity: Data<Identity>) -> Result<HttpResponse> {
+    ensure_session(&signed_in)?;
+    Ok(HttpResponse::Ok().json(identity.begin_factor(&signed_in.principal).await?))
+}
+
+async fn confirm(signed_in: SignedIn, body: Valid<Confirmation>, identity: Data<Identity>) -> Result<HttpResponse> {
+    ensure_session(&signed_in)?;
+    let codes = identity.confirm_factor(&signed_in.principal, &signed_in.caller, &body.0.totp).await?;
+    Ok(HttpResponse::Ok().json(json!({ "mfa_enabled": true, "recovery_codes": codes })))
+}
+
+async fn disable(signed_in: SignedIn, body: Valid<Again>, identity: Data<Identity>) -> Result<HttpResponse> {
+    ensure_session(&signed_in)?;
+    identity.disable_factor(&signed_in.principal, &signed_in.caller, body.0.password).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn renew(signed_in: SignedIn, body: Valid<Again>, identity: Data<Identity>) -> Result<HttpResponse> {
+    ensure_session(&signed_in)?;
+    let codes = identity.renew_codes(&signed_in.principal, &signed_in.caller, body.0.password).await?;
+    Ok(HttpResponse::Ok().json(json!({ "recovery_codes": codes })))
+}
+
+async fn reset(permit: Allowed<UpdateUsers>, id: At<Id>, identity: Data<Identity>) -> Result<HttpResponse> {
+    let user = identity.reset_factor(&permit, id.0).await?;
+    let tag = etag(user.version, 0);
+    let view: UserView = identity.view(user)?;
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag)).json(view))
+}
