@@ -35,8 +35,8 @@ fn rule_is_seen(types: &[TypeFields], held: &Grants, permission: &Permission) ->
         if let [first, path @ ..] = comparison.field.segments.as_slice()
             && first == "data"
         {
-            let path: String =
-                path.iter().map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1"))).collect();
+            let path =
+                path.iter().fold(String::new(), |path, name| path + "/" + &name.replace('~', "~0").replace('/', "~1"));
             hidden |= types.iter().filter(concerned).any(|kind| is_above(kind, &path, held.clearance()));
         }
         Ok(())

@@ -1,7 +1,13 @@
 //! The hash chain: `hash = SHA-256(prev_hash ‖ "\n" ‖ event)` (FIPS 180-4), both hashes in lower-case hex.
 
 use super::event::{Event, Record};
-use crate::{actor::Actor, clock::Time, error::Result, params, storage::Tx};
+use crate::{
+    actor::Actor,
+    clock::Time,
+    error::{Error, Result},
+    params,
+    storage::Tx,
+};
 use sha2::{Digest, Sha256};
 
 /// What the first event points back to.
@@ -28,7 +34,7 @@ pub(super) fn append(tx: &Tx<'_>, actor: &Actor, at: Time, record: &Record) -> R
     })?;
     let (mut seq, mut prev) = head.unwrap_or_else(|| (0, GENESIS.to_owned()));
     for event in events {
-        seq += 1;
+        seq = seq.checked_add(1).ok_or_else(|| Error::internal("the last audit event has no number behind it"))?;
         prev = insert(tx, actor, at, event, seq, &prev)?;
     }
     Ok(())

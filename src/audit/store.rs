@@ -7,7 +7,7 @@ use crate::{
     filter::{CursorKey, Position},
     ids::Id,
     params,
-    storage::{Db, Param, Reader, Row},
+    storage::{Column, Db, Param, Reader, Row},
     web::Page,
 };
 use serde::Serialize;
@@ -32,7 +32,12 @@ const COLUMNS: &str = "seq, event, prev_hash, hash";
 
 impl Stored {
     fn read(row: &Row<'_>) -> Result<Self> {
-        Ok(Self { seq: row.get(0)?, event: row.get(1)?, prev_hash: row.get(2)?, hash: row.get(3)? })
+        // Whoever tampered may have left anything: an event that is no text must not hide the others.
+        let text = |index: usize| match row.column(index) {
+            Ok(Column::Text(text)) => text.to_owned(),
+            _ => String::new(),
+        };
+        Ok(Self { seq: row.get(0)?, event: text(1), prev_hash: text(2), hash: text(3) })
     }
 
     pub fn shown(&self) -> Result<Shown> {

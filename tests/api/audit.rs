@@ -125,11 +125,18 @@ fn tampering_is_found_and_named() {
     let update = format!("UPDATE audit_events SET event = replace(event, 'team', 'tame') WHERE seq = {seq}");
     assert!(tamper(update.clone()).is_err(), "a trigger refuses");
     assert!(tamper(format!("DELETE FROM audit_events WHERE seq = {seq}")).is_err(), "a trigger refuses");
+    let replace = format!("INSERT OR REPLACE INTO audit_events SELECT * FROM audit_events WHERE seq = {seq}");
+    assert!(tamper(replace).is_err(), "a trigger refuses");
     assert_eq!(admin.get("/audit/verify").expect(200).json()["valid"], true);
     tamper("DROP TRIGGER audit_events_no_update".to_owned()).unwrap();
     assert_eq!(tamper(update).unwrap(), 1);
     let verdict = admin.get("/audit/verify").expect(200).json();
     assert_eq!((&verdict["valid"], &verdict["first_broken_seq"]), (&json!(false), &json!(seq)));
+    assert_eq!(tamper(format!("UPDATE audit_events SET event = x'00ff' WHERE seq = {seq}")).unwrap(), 1);
+    assert_eq!(admin.get("/audit/verify").expect(200).json()["first_broken_seq"], seq);
+    for path in ["/audit".to_owned(), format!("/audit/{seq}"), "/audit/export".to_owned()] {
+        admin.get(&path).expect(200);
+    }
 }
 
 #[test]

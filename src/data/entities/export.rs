@@ -63,10 +63,9 @@ async fn export(
     let event = Event::new("entities.exported", "entity_type", &name).after(&json!({"format": ending}));
     entities.ledger.change(&permit.actor(), move |_| Ok(((), event.clone()))).await?;
     let (sender, chunks) = mpsc::channel::<Result<Bytes, io::Error>>(4);
-    let entities = entities.get_ref().clone();
     tokio::task::spawn_blocking(move || {
         let mut out = Chunks { sender, buffer: Vec::with_capacity(CHUNK) };
-        let outcome = entities.export_plan(&plan, &mut out).and_then(|()| out.flush().map_err(Error::internal));
+        let outcome = plan.write(&mut out).and_then(|()| out.flush().map_err(Error::internal));
         if let Err(error) = outcome {
             tracing::warn!(?error, "an export ended early");
             let _ = out.sender.blocking_send(Err(io::Error::other("ended early")));
@@ -112,7 +111,7 @@ struct Plan {
 impl Entities {
     /// Writes an export to `out`. For threads where blocking is fine.
     pub fn export(&self, permit: &Permit, entity_type: &str, export: &Export, out: &mut dyn Write) -> Result<()> {
-        self.export_plan(&self.plan(permit, entity_type, export)?, out)
+        self.plan(permit, entity_type, export)?.write(out)
     }
 
     fn plan(&self, permit: &Permit, entity_type: &str, export: &Export) -> Result<Plan> {
@@ -127,13 +126,6 @@ impl Entities {
         }
         Ok(Plan { source: self.ledger.db().long()?, scope, format: export.format, condition, params })
     }
-
-    fn export_plan(&self, plan: &Plan, out: &mut dyn Write) -> Result<()> {
-        plan.source.run(|reader| match plan.format {
-            Format::Csv => plan.csv(reader, out),
-            Format::JsonLines => plan.json_lines(reader, out),
-        })
-    }
 }
 
 fn gone(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
@@ -141,6 +133,13 @@ fn gone(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
 }
 
 impl Plan {
+    fn write(&self, out: &mut dyn Write) -> Result<()> {
+        self.source.run(|reader| match self.format {
+            Format::Csv => self.csv(reader, out),
+            Format::JsonLines => self.json_lines(reader, out),
+        })
+    }
+
     fn each(
         &self,
         reader: &Reader<'_>,
