@@ -1,8 +1,12 @@
 //! The schema: making a database, checking one, and bringing it up to date.
 
 use super::sqlite::{Connection, OpenFlags};
-use crate::error::{Error, Result};
-use std::{fs, path::Path};
+use crate::error::{Code, Error, Result};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 mod embedded {
     refinery::embed_migrations!("migrations/sqlite");
@@ -58,7 +62,7 @@ fn damaged(path: &Path, cause: &dyn std::fmt::Display) -> Error {
 pub(super) fn prepare(path: &Path) -> Result<()> {
     if path.exists() {
         let mut connection = Connection::open(path)?;
-        check(&connection, path)?;
+        check(&mut connection, path)?;
         return migrate(&mut connection);
     }
     let fresh = path.with_extension("db.new");
@@ -77,7 +81,7 @@ fn restrict(path: &Path) -> Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(Error::internal)
 }
 
-fn check(connection: &Connection, path: &Path) -> Result<()> {
+fn check(connection: &mut Connection, path: &Path) -> Result<()> {
     let empty = fs::metadata(path).map_err(Error::internal)?.len() == 0;
     if empty {
         return Err(damaged(path, &"the file is empty"));
@@ -93,7 +97,23 @@ fn check(connection: &Connection, path: &Path) -> Result<()> {
     if applied == 0 {
         return Err(damaged(path, &"it holds no Portcullis schema"));
     }
-    Ok(())
+    ensure_whole(connection, path)
+}
+
+/// The longest that a start looks for damage; a large database is looked through as far as that goes.
+const LOOK: Duration = Duration::from_millis(300);
+
+fn ensure_whole(connection: &mut Connection, path: &Path) -> Result<()> {
+    let began = Instant::now();
+    connection.progress_handler(1000, Some(move || began.elapsed() > LOOK))?;
+    let found = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)).map_err(Error::from);
+    connection.progress_handler(0, None::<fn() -> bool>)?;
+    match found {
+        Ok(verdict) if verdict == "ok" => Ok(()),
+        Ok(verdict) => Err(damaged(path, &verdict.replace('\n', " "))),
+        Err(error) if error.code() == Code::Unavailable => Ok(()),
+        Err(error) => Err(damaged(path, &reason(&error))),
+    }
 }
 
 fn migrate(connection: &mut Connection) -> Result<()> {

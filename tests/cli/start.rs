@@ -91,6 +91,26 @@ fn a_damaged_database_is_refused_by_name() {
 }
 
 #[test]
+fn damage_in_any_part_of_a_database_is_found_at_the_start() {
+    const PAGE: usize = 4096;
+    let place = Place::new();
+    place.run(&["migrate", "run"]);
+    let database = place.path().join("portcullis-data/portcullis.db");
+    let whole = fs::read(&database).unwrap();
+    for page in (1..whole.len() / PAGE).step_by(6) {
+        let mut bytes = whole.clone();
+        bytes[page * PAGE..(page + 1) * PAGE].fill(0xA5);
+        fs::write(&database, &bytes).unwrap();
+        let said = place.run(&["user", "list"]);
+        assert_eq!(said.status, Some(1), "page {page}: {}", said.talk);
+        assert!(said.talk.contains("portcullis.db is damaged"), "page {page}: {}", said.talk);
+        assert_eq!(fs::read(&database).unwrap(), bytes, "it is left as it was");
+    }
+    fs::write(&database, &whole).unwrap();
+    assert_eq!(place.run(&["user", "list"]).status, Some(0));
+}
+
+#[test]
 fn what_holds_is_shown_without_secrets_and_with_its_source() {
     let place = Place::new();
     fs::write(place.path().join(".env"), "PORTCULLIS_AUTH__BCRYPT_COST=10\n").unwrap();
