@@ -79,7 +79,8 @@ impl Identity {
         Ok(Self(Arc::new(Parts {
             hasher: Hasher::start(auth.bcrypt_cost)?,
             tokens: Tokens::new(keyring.clone(), ledger.clock().clone(), minutes(auth.access_token_minutes)),
-            lockout: Lockout::new(ledger.clone(), auth.lockout_failures, minutes(auth.lockout_minutes)),
+            lockout: Lockout::new(ledger.clone(), auth.lockout_failures, minutes(auth.lockout_minutes))
+                .asking_work_after(auth.challenge_after),
             offline: OfflineTries::default(),
             settings,
             gate: OnceLock::new(),

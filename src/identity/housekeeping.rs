@@ -25,6 +25,7 @@ impl Identity {
         self.ledger.unrecorded_blocking(reason, move |tx| {
             sessions::clean_tokens(tx, kept_since)?;
             links::clean(tx, now)?;
+            lockout::clean_spent(tx, now)?;
             lockout::clean(tx, steady).map(drop)
         })
     }

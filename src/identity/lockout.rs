@@ -22,6 +22,21 @@ pub struct Lockout {
     ledger: Ledger,
     failures: u32,
     lock: Duration,
+    /// Failures, of an account or from a network, after which strangers show work; none: never.
+    work_after: u32,
+}
+
+/// What an attempt shows beside the password.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// Whoever is signed in already: waiting and locks are enough.
+    NotAsked,
+    Missing,
+    /// A challenge was answered rightly; each is good once, and until then.
+    Done {
+        salt: String,
+        until: Time,
+    },
 }
 
 /// An attempt that was reserved: it must fail, succeed or be released.
@@ -42,27 +57,37 @@ impl Lockout {
     pub fn new(ledger: Ledger, failures: u32, lock: Duration) -> Self {
         // Steady time begins here, before anybody can move the system's clock.
         ledger.clock().steady();
-        Self { ledger, failures: failures.max(1), lock }
+        Self { ledger, failures: failures.max(1), lock, work_after: 0 }
     }
 
-    /// Takes one attempt on the account, or says how long to wait.
-    pub async fn reserve(&self, account: String, ip: Option<IpAddr>) -> Result<Attempt> {
+    pub fn asking_work_after(self, work_after: u32) -> Self {
+        Self { work_after, ..self }
+    }
+
+    /// Takes one attempt on the account, or says how long to wait, or that work is to be shown first.
+    pub async fn reserve(&self, account: String, ip: Option<IpAddr>, work: Work) -> Result<Attempt> {
         let attempt = Attempt { account, network: place(ip) };
         // A flood of refused attempts must not become a flood of writes.
-        let row = self.ledger.db().read(|reader| find(reader, &attempt))?;
-        self.admit(row.as_ref())?;
+        self.ledger.db().read(|reader| {
+            self.admit(find(reader, &attempt)?.as_ref())?;
+            self.ask(reader, &attempt, &work)
+        })?;
         let (lockout, reserved) = (self.clone(), attempt.clone());
         self.ledger
             .unrecorded("a log-in attempt is reserved", move |tx| {
                 let row = find(tx, &reserved)?;
                 let failures = lockout.admit(row.as_ref())? + 1;
+                lockout.ask(tx, &reserved, &work)?;
+                spend(tx, &work)?;
                 let now = lockout.now();
                 let blocked_until = (failures >= lockout.failures).then(|| now.plus(lockout.lock));
                 tx.execute(
                     "INSERT INTO login_attempts (account, network, failures, blocked_until, last_at)
                      VALUES (?1, ?2, ?3, ?4, ?5)
                      ON CONFLICT (account, network) DO UPDATE
-                     SET failures = excluded.failures, blocked_until = excluded.blocked_until, last_at = excluded.last_at",
+                     SET failures = excluded.failures,
+                         failed = CASE WHEN excluded.failures = 1 THEN 0 ELSE login_attempts.failed END,
+                         blocked_until = excluded.blocked_until, last_at = excluded.last_at",
                     params![&reserved.account, &reserved.network, failures, blocked_until, now],
                 )?;
                 Ok(())
@@ -79,8 +104,10 @@ impl Lockout {
                 let Some(row) = find(tx, &attempt)? else { return Ok(()) };
                 let until = lockout.now().plus(lockout.wait_after(row.failures));
                 tx.execute(
-                    "UPDATE login_attempts SET blocked_until = ?3
-                     WHERE account = ?1 AND network = ?2 AND (blocked_until IS NULL OR blocked_until < ?3)",
+                    "UPDATE login_attempts
+                     SET failed = failed + 1,
+                         blocked_until = CASE WHEN blocked_until > ?3 THEN blocked_until ELSE ?3 END
+                     WHERE account = ?1 AND network = ?2",
                     params![&attempt.account, &attempt.network, until],
                 )?;
                 Ok(())
@@ -138,6 +165,26 @@ impl Lockout {
         Ok(if over { 0 } else { row.failures })
     }
 
+    /// Refuses an attempt without work where failures ask for some: of this account from wherever they came, or
+    /// from this network on whichever accounts.
+    fn ask(&self, reader: &Reader<'_>, attempt: &Attempt, work: &Work) -> Result<()> {
+        if self.work_after == 0 || !matches!(work, Work::Missing) {
+            return Ok(());
+        }
+        let since = self.now().minus(FORGOTTEN_AFTER);
+        for (column, key) in [("account", &attempt.account), ("network", &attempt.network)] {
+            let sql = format!(
+                "SELECT coalesce(sum(failed), 0) FROM
+                 (SELECT failed FROM login_attempts WHERE {column} = ?1 AND failed > 0 AND last_at > ?2 LIMIT ?3) AS some"
+            );
+            let failed: Option<i64> = reader.query_one(&sql, params![key, since, self.work_after], |row| row.get(0))?;
+            if failed.unwrap_or(0) >= i64::from(self.work_after) {
+                return Err(needs_work());
+            }
+        }
+        Ok(())
+    }
+
     fn wait_after(&self, failures: u32) -> Duration {
         if failures >= self.failures {
             return self.lock;
@@ -155,6 +202,24 @@ impl Attempt {
         )?;
         Ok(())
     }
+}
+
+fn needs_work() -> Error {
+    Error::new(
+        Code::ChallengeRequired,
+        "There were failed sign-ins. Answer the challenge and send it with the next try.",
+    )
+}
+
+fn spend(tx: &Tx<'_>, work: &Work) -> Result<()> {
+    let Work::Done { salt, until } = work else { return Ok(()) };
+    let sql = "INSERT INTO spent_challenges (salt, expires_at) VALUES (?1, ?2) ON CONFLICT (salt) DO NOTHING";
+    if tx.execute(sql, params![salt, *until])? == 0 { Err(needs_work()) } else { Ok(()) }
+}
+
+/// Forgets challenges that have expired.
+pub(crate) fn clean_spent(tx: &Tx<'_>, now: Time) -> Result<usize> {
+    tx.execute("DELETE FROM spent_challenges WHERE expires_at < ?1", params![now])
 }
 
 /// Lifts every lock on the account.
@@ -201,7 +266,7 @@ mod tests {
     }
 
     async fn fail(lockout: &Lockout, ip: &str) -> Result<()> {
-        let attempt = lockout.reserve("victim".into(), from(ip)).await?;
+        let attempt = lockout.reserve("victim".into(), from(ip), Work::NotAsked).await?;
         lockout.failed(attempt).await
     }
 
@@ -227,7 +292,7 @@ mod tests {
     #[tokio::test]
     async fn parallel_guesses_are_evaluated_ten_times_at_most() {
         let (lockout, _clock, _folder) = lockout();
-        let guesses = (0..200).map(|_| lockout.reserve("victim".into(), from("203.0.113.1")));
+        let guesses = (0..200).map(|_| lockout.reserve("victim".into(), from("203.0.113.1"), Work::NotAsked));
         let outcomes = futures_util::future::join_all(guesses).await;
         assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 10);
     }
@@ -236,11 +301,11 @@ mod tests {
     async fn success_and_release_count_for_nothing() {
         let (lockout, _clock, _folder) = lockout();
         for _ in 0..20 {
-            let attempt = lockout.reserve("somebody".into(), None).await.unwrap();
+            let attempt = lockout.reserve("somebody".into(), None, Work::NotAsked).await.unwrap();
             lockout.release(attempt).await.unwrap();
         }
         for _ in 0..20 {
-            let attempt = lockout.reserve("somebody".into(), None).await.unwrap();
+            let attempt = lockout.reserve("somebody".into(), None, Work::NotAsked).await.unwrap();
             lockout.ledger.unrecorded("test", move |tx| attempt.succeed(tx)).await.unwrap();
         }
     }

@@ -5,6 +5,7 @@ mod password;
 mod hasher;
 mod token;
 mod lockout;
+mod challenge;
 mod handle;
 mod links;
 mod offline;

@@ -1,6 +1,7 @@
 //! Through the front door: the real application, its API, and the people who use it.
 
 mod audit;
+mod challenge;
 mod edge;
 mod entities;
 mod entity_types;

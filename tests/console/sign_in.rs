@@ -45,3 +45,15 @@ fn after_signing_out_back_shows_nothing() {
     browser.arrives_at("/console/sign-in?to=%2Fconsole%2Fusers");
     assert!(!browser.text().contains(EMAIL), "nothing of the session is left: {}", browser.text());
 }
+
+#[test]
+fn the_work_that_failures_ask_for_is_done_beside_the_page() {
+    let site = Site::with(&[("PORTCULLIS_AUTH__CHALLENGE_AFTER", "1")]);
+    let browser = site.browser();
+    browser.visit("/console/sign-in");
+    sign_in(&browser, EMAIL, "seven silver turnstiles");
+    browser.shows("The e-mail address or the password is not right.");
+    thread::sleep(AFTER_A_FAILURE);
+    sign_in(&browser, EMAIL, PASSWORD);
+    browser.arrives_at("/console/");
+}

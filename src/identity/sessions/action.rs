@@ -6,7 +6,13 @@ use crate::{
     audit::{Event, Outcome, Record},
     clock::Time,
     error::{Code, Error, Result},
-    identity::{Email, Identity, Password, Verified, lockout::Attempt, second_factor::Given, users},
+    identity::{
+        Email, Identity, Password, Verified,
+        challenge::Answer,
+        lockout::{Attempt, Work},
+        second_factor::Given,
+        users,
+    },
     ids::Id,
     permit::{Action, Caller, Principal, SessionKind},
     secrets::random_token,
@@ -55,6 +61,7 @@ pub(super) struct Credentials {
     pub email: String,
     pub password: Password,
     pub factor: Given,
+    pub challenge: Option<Answer>,
 }
 
 /// What a log-in or a refresh gives.
@@ -97,15 +104,20 @@ fn wrong_code() -> Error {
 }
 
 impl Identity {
-    /// The one door that looks at passwords: waiting, locks and time are the same for every account there is
-    /// and for every one there is not.
+    /// The password of somebody who is signed in already.
     pub(in crate::identity) async fn check_password(
         &self,
         email_key: &str,
         password: Password,
         requester: &Requester,
     ) -> Result<Checked> {
-        let attempt = self.lockout.reserve(self.account_key(email_key), requester.ip).await?;
+        self.check(email_key, password, Work::NotAsked, requester).await
+    }
+
+    /// The one door that looks at passwords: waiting, locks and time are the same for every account there is
+    /// and for every one there is not.
+    async fn check(&self, email_key: &str, password: Password, work: Work, requester: &Requester) -> Result<Checked> {
+        let attempt = self.lockout.reserve(self.account_key(email_key), requester.ip, work).await?;
         let account = self.db().read(|reader| users::account(reader, email_key))?;
         let hashed = account.as_ref().and_then(|account| account.password.clone());
         let verified = match self.hasher.verify(password, hashed).await {
@@ -151,25 +163,29 @@ impl Identity {
         kind: SessionKind,
         requester: Requester,
     ) -> Result<Issued> {
-        let Credentials { email, password, factor } = credentials;
-        let with_code = !factor.is_nothing();
-        let outcome = self.open_with(&Email::key_of(&email), password, factor, kind, requester).await;
-        outcome.map_err(|error| match error.code() {
-            Code::MfaRequired => error,
-            Code::InvalidCredentials if with_code => self.closed().unwrap_or_else(wrong_code),
-            _ => self.closed().unwrap_or(error),
-        })
+        let account = self.account_key(&credentials.email);
+        let with_code = !credentials.factor.is_nothing();
+        match self.open_with(credentials, &account, kind, requester).await {
+            Err(error) => Err(match error.code() {
+                Code::MfaRequired => error,
+                Code::ChallengeRequired => self.with_challenge(&account, error)?,
+                Code::InvalidCredentials if with_code => self.closed().unwrap_or_else(wrong_code),
+                _ => self.closed().unwrap_or(error),
+            }),
+            opened => opened,
+        }
     }
 
     async fn open_with(
         &self,
-        key: &str,
-        password: Password,
-        factor: Given,
+        credentials: Credentials,
+        account: &str,
         kind: SessionKind,
         requester: Requester,
     ) -> Result<Issued> {
-        let checked = self.check_password(key, password, &requester).await?;
+        let Credentials { email, password, factor, challenge } = credentials;
+        let work = self.work_of(account, challenge);
+        let checked = self.check(&Email::key_of(&email), password, work, &requester).await?;
         if let Some(refusal) = self.closed_to(&checked.account.user) {
             self.lockout.failed(checked.attempt).await?;
             return Err(refusal);

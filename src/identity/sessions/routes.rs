@@ -8,7 +8,7 @@ use super::{
 use crate::{
     clock::Time,
     error::{Error, Faults, Result},
-    identity::{Identity, Password, second_factor, second_factor::Given, users},
+    identity::{Identity, Password, challenge::Answer, second_factor, second_factor::Given, users},
     ids::Id,
     permit::{Caller, Clearance, InSession, LimitClass, Permission, Principal, Public, Route, SessionKind, SignedIn},
     web::{At, Body, Page, Valid, nullable},
@@ -41,6 +41,7 @@ struct LogIn {
     password: Password,
     totp: Option<String>,
     recovery_code: Option<String>,
+    challenge: Option<Answer>,
     #[serde(default)]
     cookie: bool,
 }
@@ -59,8 +60,8 @@ async fn log_in(
     request: HttpRequest,
     identity: Data<Identity>,
 ) -> Result<HttpResponse> {
-    let LogIn { email, password, totp, recovery_code, cookie } = body.0;
-    let credentials = Credentials { email, password, factor: Given { totp, recovery_code } };
+    let LogIn { email, password, totp, recovery_code, challenge, cookie } = body.0;
+    let credentials = Credentials { email, password, factor: Given { totp, recovery_code }, challenge };
     let kind = if cookie { SessionKind::Cookie } else { SessionKind::Token };
     let issued = identity.log_in(credentials, kind, requester(&public.caller, &request)).await?;
     match kind {

@@ -36,7 +36,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// With the defaults, but no rate limits, since one address plays everyone.
+    /// With the defaults, but no rate limits and no challenges, since one address plays everyone.
     pub fn new() -> Self {
         Self::with(&[("PORTCULLIS_LIMITS__ENABLED", "false")])
     }
@@ -48,8 +48,12 @@ impl Site {
 
     /// On a folder that may have data already.
     pub fn on(folder: TempDir, environment: &[(&str, &str)]) -> Self {
-        let cheap = ("PORTCULLIS_AUTH__BCRYPT_COST", "10");
-        let env = environment.iter().chain([&cheap]).map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        let plain = [("PORTCULLIS_AUTH__BCRYPT_COST", "10"), ("PORTCULLIS_AUTH__CHALLENGE_AFTER", "0")];
+        let own = |name| environment.iter().any(|(given, _)| *given == name);
+        let env = environment
+            .iter()
+            .chain(plain.iter().filter(|(name, _)| !own(*name)))
+            .map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let sources = Sources {
             directory: folder.path().to_owned(),
             env: env.collect(),
