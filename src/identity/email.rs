@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt, str::FromStr};
 use unicode_normalization::UnicodeNormalization;
 
+/// Bytes of an address, however it is typed, at most.
+const LONGEST_TYPED: usize = 4096;
+
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Email {
     text: String,
@@ -28,6 +31,10 @@ impl Email {
     /// The key of what somebody typed, whether it is an address or not.
     pub fn key_of(text: &str) -> String {
         let text = text.trim();
+        // No address is so long: it belongs to nobody, and is not worth the time to fold it.
+        if text.len() > LONGEST_TYPED {
+            return text.to_owned();
+        }
         text.parse().map_or_else(|_| text.to_lowercase(), |email: Self| email.key)
     }
 }
@@ -36,6 +43,9 @@ impl FromStr for Email {
     type Err = NotAnEmail;
 
     fn from_str(text: &str) -> Result<Self, NotAnEmail> {
+        if text.len() > LONGEST_TYPED {
+            return Err(NotAnEmail);
+        }
         let text: String = text.nfc().collect();
         let (local, domain) = text.rsplit_once('@').ok_or(NotAnEmail)?;
         if text.len() > 254 || local.len() > 64 || !is_local(local) || !is_domain(domain) {

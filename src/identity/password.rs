@@ -10,6 +10,9 @@ use zeroize::Zeroizing;
 /// What bcrypt takes in; anything longer would equal its own prefix.
 pub const MAX_BYTES: usize = 72;
 
+/// Bytes that are brought to one form, at most; the form of longer texts does not matter.
+const LONGEST_TYPED: usize = 4096;
+
 /// What must remain of a password once the parts that can be guessed are taken away.
 const LEAST_OF_ITS_OWN: usize = 8;
 /// Characters at least where a second factor is required beside the password.
@@ -21,6 +24,10 @@ pub struct Password(Zeroizing<String>);
 
 impl Password {
     pub fn new(text: &str) -> Self {
+        // So long a text is over 72 bytes in any form, and equals no password.
+        if text.len() > LONGEST_TYPED {
+            return Self(Zeroizing::new(text.to_owned()));
+        }
         Self(Zeroizing::new(text.nfc().collect()))
     }
 
