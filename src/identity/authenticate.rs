@@ -1,8 +1,8 @@
 //! From credentials to a principal: one cache look-up on the hot path, and never older than the last change of
-//! the user, their sessions or any role.
+//! the user, their sessions and keys, or any role.
 
 use super::{
-    Identity,
+    Identity, api_keys,
     sessions::{self, By, Loaded},
     users,
 };
@@ -11,7 +11,8 @@ use crate::{
     clock::Time,
     error::{Code, Error, Result},
     ids::Id,
-    permit::{Authenticate, Credential, Grants, Principal, SessionKind, SessionRef},
+    permit::{Authenticate, Credential, Grants, KeyRef, Principal, SessionKind, SessionRef},
+    storage::Tx,
 };
 use std::{
     sync::{
@@ -33,11 +34,18 @@ pub struct Authenticator {
     known: Cache<Box<str>, Arc<Known>>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Session(SessionKind),
+    Key,
+}
+
 /// A credential that was verified.
 struct Known {
     principal: Arc<Principal>,
-    session: Id,
-    kind: SessionKind,
+    kind: Kind,
+    /// Of the session, or of the key.
+    id: Id,
     until: Time,
     last_used: AtomicI64,
     last_written: AtomicI64,
@@ -51,14 +59,18 @@ fn weigh(token: &Box<str>, _: &Arc<Known>) -> usize {
 impl Authenticate for Authenticator {
     fn authenticate(&self, credential: Credential<'_>) -> Result<Arc<Principal>> {
         let (secret, kind) = match credential {
-            Credential::Bearer(token) => (token, SessionKind::Token),
-            Credential::Cookie(secret) => (secret, SessionKind::Cookie),
-            Credential::Key(_) => return Err(crate::permit::unauthenticated()),
+            Credential::Key(secret) => (secret, Kind::Key),
+            Credential::Bearer(secret) if api_keys::is_marked(secret) => (secret, Kind::Key),
+            Credential::Bearer(token) => (token, Kind::Session(SessionKind::Token)),
+            Credential::Cookie(secret) => (secret, Kind::Session(SessionKind::Cookie)),
         };
         let now = self.identity.clock().now();
         let known = match self.known.get(secret).filter(|known| known.kind == kind) {
             Some(known) => known,
-            None => self.verify(secret, kind, now)?,
+            None => match kind {
+                Kind::Session(kind) => self.verify_session(secret, kind, now)?,
+                Kind::Key => self.verify_key(secret, now)?,
+            },
         };
         self.admit(&known, now)?;
         Ok(known.principal.clone())
@@ -87,7 +99,7 @@ impl Authenticator {
             return Err(expired(known.kind));
         }
         let idle = now.since(Time(known.last_used.load(Relaxed)));
-        if known.kind == SessionKind::Cookie && idle >= self.identity.settings.session_idle {
+        if known.kind == Kind::Session(SessionKind::Cookie) && idle >= self.identity.settings.session_idle {
             return Err(expired(known.kind));
         }
         known.last_used.fetch_max(now.millis(), Relaxed);
@@ -95,24 +107,57 @@ impl Authenticator {
         if now.since(Time(written)) >= USE_WRITTEN_EVERY
             && known.last_written.compare_exchange(written, now.millis(), Relaxed, Relaxed).is_ok()
         {
-            self.write_use(known.session, now);
+            self.write_use(known.kind, known.id, now);
         }
         Ok(())
     }
 
-    fn write_use(&self, session: Id, at: Time) {
+    fn write_use(&self, kind: Kind, id: Id, at: Time) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let ledger = self.identity.ledger.clone();
         runtime.spawn(async move {
-            let written =
-                ledger.unrecorded("when a session was last used", move |tx| sessions::used(tx, session, at)).await;
-            if let Err(error) = written {
-                tracing::warn!(?error, "the use of a session could not be written");
+            let write = move |tx: &Tx<'_>| match kind {
+                Kind::Session(_) => sessions::used(tx, id, at),
+                Kind::Key => api_keys::used(tx, id, at),
+            };
+            if let Err(error) = ledger.unrecorded("when a session or a key was last used", write).await {
+                tracing::warn!(?error, "the use of a session or a key could not be written");
             }
         });
     }
 
-    fn verify(&self, secret: &str, kind: SessionKind, now: Time) -> Result<Arc<Known>> {
+    fn verify_key(&self, secret: &str, now: Time) -> Result<Arc<Known>> {
+        if !api_keys::looks_like_one(secret) {
+            return Err(bad_key());
+        }
+        let fingerprint = self.identity.fingerprint("api_key", secret);
+        let load = || self.identity.db().read(|reader| api_keys::load(reader, &fingerprint))?.ok_or_else(bad_key);
+        let owner = load()?.owner_id;
+        // The stamp comes before every read, so that a change in between outdates what is kept.
+        let stamp = self.known.generations().stamp(&owner);
+        let key = load()?;
+        let owner = self.identity.db().read(|reader| users::find(reader, owner))?;
+        let owner = owner.filter(users::User::is_active).ok_or_else(bad_key)?;
+        let until = [key.expires_at, key.ends_at].into_iter().flatten().min().unwrap_or(Time(i64::MAX));
+        let held = self.identity.roles.snapshot().grants(&owner.roles);
+        let grants = Grants::within(held, &key.scopes);
+        let last_used = key.last_used_at.unwrap_or_default().millis();
+        let shown =
+            KeyRef { id: key.id, name: key.name.into(), expires_at: key.expires_at, per_minute: key.per_minute };
+        let known = Arc::new(Known {
+            principal: Arc::new(Principal { key: Some(shown), ..principal(owner, grants) }),
+            kind: Kind::Key,
+            id: key.id,
+            until,
+            last_used: AtomicI64::new(last_used),
+            last_written: AtomicI64::new(last_used),
+        });
+        self.admit(&known, now)?;
+        self.known.insert(secret.into(), known.clone(), stamp);
+        Ok(known)
+    }
+
+    fn verify_session(&self, secret: &str, kind: SessionKind, now: Time) -> Result<Arc<Known>> {
         let principals = self.known.generations();
         // The stamp comes before every read, so that a change in between outdates what is kept.
         let (stamp, loaded, until, csrf): (Stamp, Loaded, Time, String) = match kind {
@@ -136,12 +181,13 @@ impl Authenticator {
             return Err(ended());
         }
         let user = self.identity.db().read(|reader| users::find(reader, loaded.user_id))?;
-        let user = user.filter(users::User::is_active).ok_or_else(ended)?;
+        let user = user.filter(users::User::may_sign_in).ok_or_else(ended)?;
+        let grants = self.identity.roles.snapshot().grants(&user.roles);
         let session = SessionRef { id: loaded.id, kind, csrf_token: csrf.into(), expires_at: until };
         let known = Arc::new(Known {
-            principal: Arc::new(self.principal(user, session)),
-            session: loaded.id,
-            kind,
+            principal: Arc::new(Principal { session: Some(session), ..principal(user, grants) }),
+            kind: Kind::Session(kind),
+            id: loaded.id,
             until,
             last_used: AtomicI64::new(loaded.last_used_at.millis()),
             last_written: AtomicI64::new(loaded.last_used_at.millis()),
@@ -154,33 +200,37 @@ impl Authenticator {
     fn load(&self, by: By<'_>) -> Result<Option<Loaded>> {
         self.identity.db().read(|reader| sessions::load(reader, by))
     }
+}
 
-    fn principal(&self, user: users::User, session: SessionRef) -> Principal {
-        let enrol_only = self.identity.must_enrol(&user);
-        let grants = if enrol_only { Grants::default() } else { self.identity.roles.snapshot().grants(&user.roles) };
-        Principal {
-            user_id: user.id,
-            email: user.email.into(),
-            name: user.name.map(Into::into),
-            roles: user.roles.into_iter().map(Into::into).collect(),
-            grants: Arc::new(grants),
-            data: Arc::new(serde_json::Value::Object(user.data)),
-            session: Some(session),
-            key: None,
-            enrol_only,
-        }
+fn principal(user: users::User, grants: Grants) -> Principal {
+    Principal {
+        user_id: user.id,
+        email: user.email.into(),
+        name: user.name.map(Into::into),
+        roles: user.roles.into_iter().map(Into::into).collect(),
+        grants: Arc::new(grants),
+        data: Arc::new(serde_json::Value::Object(user.data)),
+        session: None,
+        key: None,
     }
+}
+
+fn bad_key() -> Error {
+    Error::new(Code::Unauthenticated, "This API key is not valid, or not any more.")
 }
 
 fn ended() -> Error {
     Error::new(Code::Unauthenticated, "This session has ended. Sign in again.")
 }
 
-fn expired(kind: SessionKind) -> Error {
+fn expired(kind: Kind) -> Error {
     match kind {
-        SessionKind::Token => {
+        Kind::Key => bad_key(),
+        Kind::Session(SessionKind::Token) => {
             Error::new(Code::TokenExpired, "The access token has expired. Refresh it or sign in again.")
         }
-        SessionKind::Cookie => Error::new(Code::Unauthenticated, "This session has expired. Sign in again."),
+        Kind::Session(SessionKind::Cookie) => {
+            Error::new(Code::Unauthenticated, "This session has expired. Sign in again.")
+        }
     }
 }

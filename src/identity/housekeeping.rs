@@ -1,6 +1,6 @@
-//! The job that removes what has expired: sessions, links, failed log-ins.
+//! The job that removes what has expired: sessions, links, failed log-ins, secrets of keys that were replaced.
 
-use super::{Identity, links, lockout, sessions};
+use super::{Identity, api_keys, links, lockout, sessions};
 use crate::{error::Result, jobs::Engine};
 use std::time::Duration;
 
@@ -20,12 +20,13 @@ impl Identity {
     fn clean(&self) -> Result<()> {
         let (now, steady) = (self.clock().now(), self.clock().steady());
         let kept_since = now.minus(self.settings.refresh.max(SESSIONS_KEPT));
-        let reason = "expired sessions, links and attempts are removed";
+        let reason = "expired sessions, links, attempts and replaced keys are removed";
         while self.ledger.unrecorded_blocking(reason, move |tx| sessions::clean(tx, kept_since))? {}
         self.ledger.unrecorded_blocking(reason, move |tx| {
             sessions::clean_tokens(tx, kept_since)?;
             links::clean(tx, now)?;
             lockout::clean_spent(tx, now)?;
+            api_keys::clean(tx, now)?;
             lockout::clean(tx, steady).map(drop)
         })
     }

@@ -1,4 +1,4 @@
-//! Who somebody is: users, their passwords, sessions and tokens.
+//! Who somebody is: users, their passwords, sessions, tokens and keys.
 
 mod email;
 mod password;
@@ -12,9 +12,11 @@ mod offline;
 mod second_factor;
 mod sessions;
 mod users;
+mod api_keys;
 mod authenticate;
 mod housekeeping;
 
+pub use api_keys::{ApiKey, Keeper, KeyChange, NewKey, Rotation};
 pub use authenticate::Authenticator;
 pub use email::Email;
 pub use handle::Identity;
@@ -33,5 +35,6 @@ pub fn routes() -> Vec<Route> {
     routes.extend(sessions::routes());
     routes.extend(second_factor::routes());
     routes.extend(users::routes());
+    routes.extend(api_keys::routes());
     routes
 }

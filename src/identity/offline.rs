@@ -38,7 +38,7 @@ impl Identity {
         self.offline.take(self.clock().steady())?;
         let key = Email::key_of(&principal.email);
         let account = self.db().read(|reader| users::account(reader, &key))?;
-        let account = account.filter(|account| account.user.id == principal.user_id && account.user.is_active());
+        let account = account.filter(|account| account.user.id == principal.user_id && account.user.may_sign_in());
         let hashed = account.as_ref().and_then(|account| account.password.clone());
         match self.hasher.verify(password, hashed).await? {
             Verified::Right | Verified::Rehashed(_) if account.is_some() => Ok(()),

@@ -28,6 +28,8 @@ pub enum Need {
     SignedIn,
     /// Anybody who signed in; keys do not.
     Session,
+    /// Somebody who signed in, for what is their own; a key, and for others' somebody, with the permission.
+    Own { resource: &'static str, action: Action },
     /// A permission. For `entities` the type comes from the path.
     Permission { resource: &'static str, action: Action },
 }
@@ -131,6 +133,13 @@ pub struct InSession {
     pub session: SessionRef,
 }
 
+/// The caller signed in and may do this with what is their own, or holds the right `R`. A key holds the right.
+#[derive(Debug)]
+pub struct OwnOr<R> {
+    pub caller: Caller,
+    right: PhantomData<R>,
+}
+
 /// Open to anyone; the route states why in [`super::Route::open`].
 #[derive(Debug)]
 pub struct Public {
@@ -198,6 +207,21 @@ impl FromRequest for InSession {
     }
 }
 
+impl<R: Right> FromRequest for OwnOr<R> {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(caller(request).and_then(|caller| {
+            let by_key = caller.principal.as_ref().ok_or_else(unauthenticated)?.key.is_some();
+            if by_key && caller.grants().reach(R::RESOURCE, None, R::ACTION).is_none() {
+                return Err(refusal(&caller, R::RESOURCE, R::ACTION));
+            }
+            Ok(Self { caller, right: PhantomData })
+        }))
+    }
+}
+
 impl FromRequest for Public {
     type Error = Error;
     type Future = Ready<Result<Self, Error>>;
@@ -217,6 +241,10 @@ impl Gatekeeper for SignedIn {
 
 impl Gatekeeper for InSession {
     const NEED: Need = Need::Session;
+}
+
+impl<R: Right> Gatekeeper for OwnOr<R> {
+    const NEED: Need = Need::Own { resource: R::RESOURCE, action: R::ACTION };
 }
 
 impl Gatekeeper for Public {

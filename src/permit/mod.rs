@@ -8,8 +8,8 @@ mod principal;
 pub mod rights;
 mod route;
 
-pub(crate) use allowed::unauthenticated;
-pub use allowed::{Allowed, InSession, Need, Permit, Public, SignedIn};
+pub use allowed::{Allowed, InSession, Need, OwnOr, Permit, Public, SignedIn};
+pub(crate) use allowed::{refusal, unauthenticated};
 pub use clearance::Clearance;
 pub use grants::{Grants, Reach, Rule};
 pub use permission::{Action, CATALOGUE, Extent, Permission, Resource, RowRule, Subject, is_name};

@@ -40,6 +40,10 @@ rights! {
     CreateRoles = "roles" Create;
     UpdateRoles = "roles" Update;
     DeleteRoles = "roles" Delete;
+    ReadApiKeys = "api_keys" Read;
+    CreateApiKeys = "api_keys" Create;
+    UpdateApiKeys = "api_keys" Update;
+    DeleteApiKeys = "api_keys" Delete;
     ReadAudit = "audit" Read;
     ExportAudit = "audit" Export;
     ReadKillSwitch = "kill_switch" Read;

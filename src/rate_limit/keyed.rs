@@ -22,11 +22,41 @@ const SHARED: usize = 256;
 const SWEEP_EVERY: u64 = 60_000_000_000;
 const SWEEP_FULL_EVERY: u64 = 1_000_000_000;
 
+type Counter = RateLimiter<u64, Store, Steady, StateInformationMiddleware>;
+
+/// What a minute is divided into where limits differ from key to key.
+const MINUTE: u32 = 1_000_000_000;
+
+/// A limit of its own for each key, all counted in one place: a request takes its share of the minute.
+pub(super) struct Shares(Counter);
+
+impl Shares {
+    pub fn new(clock: Clock) -> Self {
+        let clock = Steady(clock);
+        let quota = Quota::per_minute(NonZeroU32::new(MINUTE).unwrap_or(NonZeroU32::MIN));
+        Self(RateLimiter::new(quota, Store::new(clock.clone()), clock))
+    }
+
+    pub fn check(&self, policy: &'static str, limit: u32, key: u64) -> Verdict {
+        let share = NonZeroU32::new(MINUTE / limit.max(1)).unwrap_or(NonZeroU32::MIN);
+        let wait = match self.0.check_key_n(&key, share) {
+            Ok(Ok(state)) => {
+                let left = state.remaining_burst_capacity();
+                let reset = state.quota().replenish_interval() * (MINUTE - left.min(MINUTE));
+                return Verdict { policy, limit, remaining: left / share, reset, wait: None };
+            }
+            Ok(Err(until)) => until.wait_time_from(self.0.clock().now()),
+            Err(_) => Duration::from_secs(60),
+        };
+        Verdict { policy, limit, remaining: 0, reset: wait, wait: Some(wait) }
+    }
+}
+
 /// At most so many requests a minute for each key. Keys are hashes already.
 pub(super) struct Keyed {
     policy: &'static str,
     limit: u32,
-    inner: RateLimiter<u64, Store, Steady, StateInformationMiddleware>,
+    inner: Counter,
 }
 
 impl Keyed {
@@ -178,6 +208,23 @@ mod tests {
         assert!(limit.check(7).wait.is_none() && limit.check(7).wait.is_some());
         clock.advance(60_000);
         assert_eq!(limit.check(7).remaining, 19);
+    }
+
+    #[test]
+    fn keys_with_limits_of_their_own_are_counted_in_one_place() {
+        let clock = Clock::movable();
+        let shares = Shares::new(clock.clone());
+        for limit in [1, 3, 7, 40, 999] {
+            for used in 1..=limit {
+                let verdict = shares.check("test", limit, u64::from(limit));
+                assert_eq!((verdict.wait, verdict.remaining), (None, limit - used), "{limit}");
+            }
+            let wait = shares.check("test", limit, u64::from(limit)).wait.expect("used up");
+            assert!(wait <= Duration::from_secs(60) / limit, "{limit}: {wait:?}");
+        }
+        clock.advance(60_000);
+        assert_eq!(shares.check("test", 7, 7).remaining, 6);
+        assert!(shares.check("test", u32::MAX, 8).wait.is_none() && shares.check("test", 0, 9).wait.is_none());
     }
 
     #[test]

@@ -1,18 +1,22 @@
-//! All limits of the server. Requests without a known caller count by network, others by user.
+//! All limits of the server. Requests without a known caller count by network, others by user; those of a key
+//! count for the key and for its owner.
 
-use super::{keyed::Keyed, verdict::Verdict};
+use super::{
+    keyed::{Keyed, Shares},
+    verdict::Verdict,
+};
 use crate::{
     access::Roles,
     actor::network,
     clock::Clock,
     config::{Limits, RoleLimits},
+    ids::Id,
     permit::{LimitClass, Principal},
 };
 use std::{
-    collections::HashMap,
     hash::{BuildHasher, RandomState},
     net::IpAddr,
-    sync::{Arc, PoisonError, RwLock},
+    sync::Arc,
 };
 
 /// Clones share the counts.
@@ -26,10 +30,9 @@ struct Shared {
     /// What the configuration says of roles.
     roles: RoleLimits,
     known: Roles,
-    /// By how much is allowed; the keys are users.
-    callers: RwLock<HashMap<u32, Arc<Keyed>>>,
+    /// By users and by API keys.
+    callers: Shares,
     hasher: RandomState,
-    clock: Clock,
 }
 
 impl RateLimiter {
@@ -40,9 +43,8 @@ impl RateLimiter {
             login: Keyed::per_minute("login", limits.login_per_minute, clock.clone()),
             roles: limits.roles.clone(),
             known,
-            callers: RwLock::default(),
+            callers: Shares::new(clock),
             hasher: RandomState::new(),
-            clock,
         }))
     }
 
@@ -56,10 +58,22 @@ impl RateLimiter {
         shared.enabled.then(|| keyed.check(shared.hasher.hash_one(address.map(network))))
     }
 
-    /// Counts a request of somebody known, whichever session or key it came by. Nothing without a limit.
+    /// Counts a request of somebody known, whichever session or key it came by; the stricter answer where a key
+    /// has a limit beside its owner's. Nothing without a limit.
     pub fn check_caller(&self, principal: &Principal) -> Option<Verdict> {
-        let limit = self.0.enabled.then(|| self.limit_of(principal)).flatten()?;
-        Some(self.0.callers(limit).check(self.0.hasher.hash_one(principal.user_id)))
+        if !self.0.enabled {
+            return None;
+        }
+        let check = |policy, limit, id: Id| self.0.callers.check(policy, limit, self.0.hasher.hash_one(id));
+        let own = principal.key.as_ref().and_then(|key| Some(check("key", key.per_minute?, key.id)));
+        if own.is_some_and(|verdict| verdict.wait.is_some()) {
+            return own;
+        }
+        let owners = self.limit_of(principal).map(|limit| check("caller", limit, principal.user_id));
+        match (own, owners) {
+            (Some(own), Some(owners)) if owners.wait.is_none() && own.remaining <= owners.remaining => Some(own),
+            (own, owners) => owners.or(own),
+        }
     }
 
     /// The most that one of the caller's roles allows. Roles without a limit of their own don't lift it.
@@ -70,16 +84,5 @@ impl RateLimiter {
             own.or_else(|| self.0.roles.get(&**name).copied())
         };
         principal.roles.iter().filter_map(limit).max()
-    }
-}
-
-impl Shared {
-    fn callers(&self, limit: u32) -> Arc<Keyed> {
-        let known = self.callers.read().unwrap_or_else(PoisonError::into_inner).get(&limit).cloned();
-        known.unwrap_or_else(|| {
-            let mut all = self.callers.write().unwrap_or_else(PoisonError::into_inner);
-            let made = || Arc::new(Keyed::per_minute("caller", limit, self.clock.clone()));
-            all.entry(limit).or_insert_with(made).clone()
-        })
     }
 }

@@ -15,7 +15,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Whose limit it is: `public`, `login` or `caller`.
+    /// Whose limit it is: `public`, `login`, `caller` or `key`.
     pub fn policy(&self) -> &'static str {
         self.policy
     }

@@ -136,7 +136,7 @@ fn enrol_first() -> Error {
         .with("mfa_required", true)
 }
 
-/// The credential of a request: a token, else the console's cookie.
+/// The credential of a request: a token, else a key, else the console's cookie.
 fn present<'r>(request: &'r HttpRequest, config: &Config) -> Result<Option<Credential<'r>>> {
     if let Some(value) = request.headers().get(header::AUTHORIZATION) {
         let bearer = value.to_str().ok().and_then(|value| {
@@ -145,8 +145,10 @@ fn present<'r>(request: &'r HttpRequest, config: &Config) -> Result<Option<Crede
         });
         return bearer.map(|token| Some(Credential::Bearer(token))).ok_or_else(unauthenticated);
     }
-    if request.headers().contains_key("x-api-key") {
-        return Err(unauthenticated());
+    let mut keys = request.headers().get_all("x-api-key");
+    if let Some(key) = keys.next() {
+        let key = key.to_str().ok().filter(|_| keys.next().is_none());
+        return key.map(|key| Some(Credential::Key(key.trim()))).ok_or_else(unauthenticated);
     }
     Ok(csrf::session_cookie(request, config).map(Credential::Cookie))
 }

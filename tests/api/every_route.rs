@@ -1,5 +1,5 @@
-//! Knocks on every door: each route as nobody, as a stranger, and as each role. The grid is a snapshot, so a
-//! change of rights shows in review; the list of open doors may only shrink.
+//! Knocks on every door: each route as nobody, as a stranger, as each role, and with keys of each scope. The grid is
+//! a snapshot, so a change of rights shows in review; the list of open doors may only shrink.
 
 use crate::support::{Actor, Answer, Site};
 use portcullis::{
@@ -8,7 +8,7 @@ use portcullis::{
 };
 use reqwest::Method;
 use serde_json::json;
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 const ROLES: [&str; 3] = ["viewer", "analyst", "admin"];
 
@@ -45,12 +45,19 @@ fn verdict(answer: &Answer) -> &'static str {
     }
 }
 
+/// An administrator's key.
+fn key(site: &Site, admin: &Actor, scopes: &[&str]) -> Actor {
+    let made = admin.post("/api-keys", &json!({"name": "knocker", "scopes": scopes})).expect(201).json();
+    site.holder(made["key"].as_str().unwrap())
+}
+
 #[test]
 fn every_route_lets_in_whom_it_should() {
     let site = Site::new();
     let admin = site.admin();
     admin.post("/entity-types", &json!({"name": "orders"})).expect(201);
     let stranger = site.user(&admin, "stranger", &[]);
+    let key = key(&site, &admin, &[]);
     site.user(&admin, "leaver", &[]);
     let mut grid = String::new();
     for route in routes() {
@@ -65,8 +72,13 @@ fn every_route_lets_in_whom_it_should() {
         let stranger = if ends_session(&route) { site.log_in("leaver@example.org") } else { stranger.clone() };
         let met = verdict(&knock(&stranger, &route));
         let _ = write!(grid, " stranger {met:<5}");
+        let by_key = verdict(&knock(&key, &route));
+        let _ = write!(grid, " key {by_key:<5}");
         if let Need::Permission { .. } = route.need {
             assert_eq!(met, "403", "{name} lets a stranger in");
+        }
+        if !matches!(route.need, Need::Public(_) | Need::SignedIn) {
+            assert_eq!(by_key, "403", "{name} lets in a key without scopes");
         }
         grid.push('\n');
     }
@@ -91,4 +103,39 @@ fn each_role_opens_what_it_holds() {
         grid.push('\n');
     }
     insta::assert_snapshot!("roles", grid);
+}
+
+fn scope(route: &Route) -> Option<String> {
+    match route.need {
+        Need::Permission { resource: "entities", action } => Some(format!("entities.*:{}", action.as_str())),
+        Need::Permission { resource, action } | Need::Own { resource, action } => {
+            Some(format!("{resource}:{}", action.as_str()))
+        }
+        _ => None,
+    }
+}
+
+#[test]
+fn each_key_opens_what_its_scope_says_and_nothing_else() {
+    let site = Site::new();
+    let admin = site.admin();
+    admin.post("/entity-types", &json!({"name": "orders"})).expect(201);
+    let scopes: BTreeSet<String> = routes().iter().filter_map(scope).collect();
+    for held in &scopes {
+        let key = key(&site, &admin, &[held]);
+        for route in routes() {
+            let Some(needed) = scope(&route) else { continue };
+            let expected = if needed == *held { "open" } else { "403" };
+            assert_eq!(verdict(&knock(&key, &route)), expected, "{} {} with {held}", route.method, route.path);
+        }
+    }
+    let stranger = site.user(&admin, "stranger", &[]);
+    let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
+    stranger.post("/api-keys", &json!({"name": "x", "scopes": scopes})).problem(403, "forbidden");
+    let promoted = site.user(&admin, "promoted", &["admin"]);
+    let key = key(&site, &promoted, &scopes);
+    admin.patch(&format!("/users/{}", promoted.id), &json!({"roles": []})).expect(200);
+    for route in routes().iter().filter(|route| scope(route).is_some()) {
+        assert_eq!(verdict(&knock(&key, route)), "403", "{} {} after the rights are gone", route.method, route.path);
+    }
 }

@@ -1,5 +1,6 @@
 //! Through the front door: the real application, its API, and the people who use it.
 
+mod api_keys;
 mod audit;
 mod challenge;
 mod edge;

@@ -84,7 +84,7 @@ impl Checked {
     /// To be called in the change that the password was asked for. Refuses when the account changed meanwhile.
     pub fn settle(&self, tx: &Tx<'_>) -> Result<users::User> {
         let now = users::account_of(tx, self.account.user.id)?.filter(|now| now.password == self.account.password);
-        let user = now.map(|now| now.user).filter(users::User::is_active).ok_or_else(wrong_credentials)?;
+        let user = now.map(|now| now.user).filter(users::User::may_sign_in).ok_or_else(wrong_credentials)?;
         self.attempt.succeed(tx)?;
         if let Some(hashed) = &self.rehashed {
             users::set_password(tx, user.id, hashed)?;
@@ -133,7 +133,7 @@ impl Identity {
             Verified::Rehashed(hashed) => Some(hashed),
         };
         match account {
-            Some(account) if account.user.is_active() => Ok(Checked { account, attempt, rehashed }),
+            Some(account) if account.user.may_sign_in() => Ok(Checked { account, attempt, rehashed }),
             other => Err(self.refuse(other.as_ref(), attempt, requester).await),
         }
     }
@@ -285,7 +285,7 @@ impl Identity {
             let event = Event::new("session.refresh_reused", "session", session.id).outcome(Outcome::Denied);
             return Ok((None, event.into()));
         }
-        let account = users::account_of(tx, session.user_id)?.filter(|account| account.user.is_active());
+        let account = users::account_of(tx, session.user_id)?.filter(|account| account.user.may_sign_in());
         let Some(account) = account else { return Ok((None, Record::Unchanged)) };
         let secret = random_token(32)?;
         let successor = self.fingerprint("session", &secret);

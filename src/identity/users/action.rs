@@ -2,7 +2,7 @@
 
 use super::{
     granting::Person,
-    model::{Kind, NewUser, Status, User, UserChange},
+    model::{Kind, NewUser, SERVICES_HAVE_KEYS, Status, User, UserChange},
     store,
 };
 use crate::{
@@ -118,8 +118,11 @@ impl Identity {
                 store::update(tx, &after, &email)?;
                 store::set_roles(tx, &after)?;
                 ensure_admin_stays(tx, &before)?;
-                if !after.is_active() {
+                if !after.may_sign_in() {
                     sessions::end_all(tx, id, None, after.updated_at)?;
+                }
+                if after.kind == Kind::Service {
+                    links::remove_all(tx, id)?;
                 }
                 identity.forget_principal(tx, id);
                 let event = Event::new("user.updated", "user", id).changed(&before, &after);
@@ -238,12 +241,14 @@ impl Identity {
 
     /// Sets a password from outside the account: its sessions, links and locks end.
     pub async fn set_password(&self, permit: &Permit, user: &User, password: &Password) -> Result<()> {
+        ensure_person(user)?;
         let email: Email = user.email.parse().map_err(Error::internal)?;
         let hashed = self.hash_new(password, &email, user.name.as_deref(), &user.roles).await?;
         let (identity, id) = (self.clone(), user.id);
         self.ledger
             .change(&permit.actor(), move |tx| {
                 let user = live(tx, id)?;
+                ensure_person(&user)?;
                 store::set_password(tx, id, &hashed)?;
                 sessions::end_all(tx, id, None, identity.clock().now())?;
                 links::remove_all(tx, id)?;
@@ -285,6 +290,7 @@ impl Identity {
                 if permit.user_id() != Some(id) {
                     identity.ensure_rules_stay(&permit, &user.roles, None, Person::from(&user))?;
                 }
+                ensure_person(&user)?;
                 links::remove_all(tx, id)?;
                 let expires_at = links::insert(tx, &new, links::Purpose::Password, Some(id), identity.clock().now())?;
                 Ok((expires_at, Event::new("user.password_link_issued", "user", id)))
@@ -311,6 +317,10 @@ impl Identity {
 /// A user that is not deleted.
 pub(in crate::identity) fn live(tx: &Tx<'_>, id: Id) -> Result<User> {
     store::find(tx, id)?.filter(|user| user.deleted_at.is_none()).ok_or_else(Error::not_found)
+}
+
+fn ensure_person(user: &User) -> Result<()> {
+    if user.kind == Kind::Service { Err(Error::conflict(SERVICES_HAVE_KEYS)) } else { Ok(()) }
 }
 
 /// Refuses the change under way when it took the last administrator away.

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 const NAME_CHARS: usize = 200;
 const DATA_BYTES: usize = 10 * 1024;
 const ROLES: usize = 100;
+pub(super) const SERVICES_HAVE_KEYS: &str = "A service account has no password; it calls with API keys.";
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),+ }) => {
@@ -64,9 +65,14 @@ pub struct User {
 }
 
 impl User {
-    /// May sign in and do things.
+    /// May do things.
     pub fn is_active(&self) -> bool {
         self.status == Status::Active && self.deleted_at.is_none()
+    }
+
+    /// May have sessions. Services call with keys and with nothing else.
+    pub fn may_sign_in(&self) -> bool {
+        self.is_active() && self.kind == Kind::Person
     }
 }
 
@@ -116,6 +122,9 @@ impl Body for NewUser {
         check_name(self.name.as_deref(), faults);
         check_roles(&self.roles, faults);
         check_data(&self.data, faults);
+        if self.kind == Some(Kind::Service) && self.password.is_some() {
+            faults.push("/password", "invalid", SERVICES_HAVE_KEYS);
+        }
     }
 }
 

@@ -123,6 +123,11 @@ impl Site {
         actor
     }
 
+    /// Whoever holds an API key.
+    pub fn holder(&self, key: &str) -> Actor {
+        Actor::new(self.client.clone(), &self.url, Some(key.to_owned()))
+    }
+
     /// Stops the application and keeps its folder.
     pub fn close(mut self) -> TempDir {
         self.shut_down();
