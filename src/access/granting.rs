@@ -8,10 +8,24 @@ use crate::{
 };
 
 pub(super) fn may_grant(types: &[TypeFields], held: &Grants, permission: &Permission) -> bool {
+    if let Some((scopes, owner)) = held.of_key() {
+        return may_grant(types, scopes, permission) && may_grant(types, owner, permission);
+    }
     if held.permissions().contains(permission) {
         return true;
     }
     held.can_grant(permission) && keeps_owners_apart(types, held, permission) && rule_is_seen(types, held, permission)
+}
+
+/// Whether the holder reaches all that the permission reaches in somebody else's hands: the rows that are that
+/// person's own, and those that a rule finds for them.
+pub(super) fn may_lend(types: &[TypeFields], held: &Grants, permission: &Permission) -> bool {
+    let everywhere = Permission { extent: Extent::Any, ..permission.clone() };
+    let apart = types.iter().filter(|kind| kind.owner_only && permission.subject == Subject::AllEntities);
+    let mut apart = apart.map(|kind| Subject::Entities(kind.name.as_str().into()));
+    may_grant(types, held, permission)
+        && may_grant(types, held, &everywhere)
+        && apart.all(|subject| may_grant(types, held, &Permission { subject, ..everywhere.clone() }))
 }
 
 fn keeps_owners_apart(types: &[TypeFields], held: &Grants, permission: &Permission) -> bool {
@@ -91,5 +105,12 @@ mod tests {
         }
         let admin = Grants::new(vec![Permission::EVERYTHING], Some(Clearance::Restricted));
         assert!(may_grant(&types, &admin, &permission("entities.diaries:read")));
+        let lends = |held: &Grants, text: &str| may_lend(&types, held, &permission(text));
+        assert!(lends(&admin, "entities.*:read") && lends(&admin, "entities.diaries:read:own"));
+        assert!(lends(&held, "entities.orders:read:own"));
+        assert!(!lends(&held, "entities.*:read") && !lends(&held, "entities.diaries:read:own"));
+        let key = Grants::within(held, &[permission("entities.diaries:read"), permission("entities.orders:read")]);
+        let may = |text: &str| may_grant(&types, &key, &permission(text));
+        assert!(may("entities.orders:read") && !may("entities.diaries:read"));
     }
 }

@@ -64,6 +64,12 @@ impl Roles {
         granting::may_grant(&types, held, permission)
     }
 
+    /// Whether whoever holds `held` may let `permission` be used by themselves in somebody else's name.
+    pub fn may_lend(&self, held: &Grants, permission: &Permission) -> bool {
+        let types = self.0.types.get().map(|types| types.types()).unwrap_or_default();
+        granting::may_lend(&types, held, permission)
+    }
+
     /// Takes over what the change under way leaves behind, once it is committed.
     pub(super) fn refresh(&self, tx: &Tx<'_>) -> Result<()> {
         let next = Arc::new(Snapshot::new(store::all(tx)?));

@@ -1,6 +1,6 @@
 //! `portcullis kill-switch`: close everything, or all changes, at once.
 
-use super::{Exit, LiveCommand, json_text};
+use super::{Exit, LiveCommand, duration, json_text};
 use crate::{
     actor::Actor,
     clock::Time,
@@ -9,7 +9,6 @@ use crate::{
     server::{App, Terminal},
 };
 use clap::Subcommand;
-use jiff::{Span, SpanRelativeTo};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -49,13 +48,6 @@ fn reason(text: &str) -> Result<String, String> {
         text if text.contains(char::is_control) => Err("one line, without control characters".into()),
         text => Ok(text.to_owned()),
     }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let span: Span = text.parse().map_err(|_| "a duration such as 30m, 2h or 1d".to_owned())?;
-    let whole =
-        span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| "at most days, no months".to_owned())?;
-    Duration::try_from(whole).ok().filter(|whole| !whole.is_zero()).ok_or_else(|| "longer than nothing".to_owned())
 }
 
 impl LiveCommand for KillSwitch {

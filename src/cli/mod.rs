@@ -1,6 +1,7 @@
 //! The command line: the list of commands. Standard output is for scripts, standard error for people;
 //! the exit status is 0 when all is well, 1 when something was refused, 2 for wrong usage or configuration.
 
+mod api_key;
 mod audit;
 mod blueprint;
 mod config;
@@ -17,15 +18,18 @@ mod user;
 
 use crate::{
     config::{Config, Loaded, Sources},
-    error::{Error, Result},
+    error::{Error, Faults, Result},
     server::{App, Terminal},
+    web::Body,
 };
 use clap::{Parser, Subcommand};
+use jiff::{Span, SpanRelativeTo};
 use serde::{Deserialize, Serialize};
 use std::{
     io::{self, Write},
     path::PathBuf,
     process::ExitCode,
+    time::Duration,
 };
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PORTCULLIS_BUILT_FROM"), ")");
@@ -127,6 +131,9 @@ live! {
     Import(import::Import),
     /// Write entities to standard output.
     Export(export::Export),
+    /// Make and look after keys for scripts and services.
+    #[command(subcommand)]
+    ApiKey(api_key::ApiKey),
     /// Make and look after accounts.
     #[command(subcommand)]
     User(user::User),
@@ -205,6 +212,21 @@ fn json_text(value: &impl Serialize) -> Result<String> {
 /// Writes to standard output; a reader that has seen enough, such as `head`, is no fault.
 fn print(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
+}
+
+/// What the type of a body cannot say, for one that was put together from arguments.
+fn checked(body: &impl Body) -> Result<()> {
+    let mut faults = Faults::default();
+    body.check(&mut faults);
+    faults.into_result()
+}
+
+/// A duration among the arguments, such as `30m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let span: Span = text.parse().map_err(|_| "a duration such as 30m, 2h or 1d".to_owned())?;
+    let whole =
+        span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| "at most days, no months".to_owned())?;
+    Duration::try_from(whole).ok().filter(|whole| !whole.is_zero()).ok_or_else(|| "longer than nothing".to_owned())
 }
 
 /// Waits for something asynchronous, on a thread where blocking is fine.

@@ -1,12 +1,12 @@
 //! `portcullis user`: accounts, for whoever has a shell on the machine. This always gets back in.
 
-use super::{Exit, Input, LiveCommand, json_text, table::table, wait};
+use super::{Exit, Input, LiveCommand, checked, json_text, table::table, wait};
 use crate::{
     error::{Error, Result},
-    identity::{self, Email, NewUser, Password, Status, UserChange},
+    identity::{self, Email, Kind, NewUser, Password, Status, UserChange},
     permit::Permit,
     server::{App, Terminal, read_line},
-    web::{Body, Precondition},
+    web::Precondition,
 };
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,9 @@ pub enum User {
         /// Read the password from standard input: one line without its end.
         #[arg(long)]
         password_stdin: bool,
+        /// For a program: it has no password and calls with API keys.
+        #[arg(long, conflicts_with = "password_stdin")]
+        service: bool,
     },
     /// List the accounts.
     List {
@@ -85,8 +88,18 @@ impl LiveCommand for User {
 
     fn run(&self, app: &App, terminal: &mut dyn Terminal) -> Result<Exit> {
         match self {
-            Self::Create { who, name, roles, password_stdin } => {
-                create(app, terminal, who, name.as_deref(), roles, *password_stdin)?;
+            Self::Create { who, name, roles, password_stdin, service } => {
+                let password = if *password_stdin { Some(Password::new(&read_line(terminal)?)) } else { None };
+                let new = NewUser {
+                    email: who.email.clone(),
+                    name: name.clone(),
+                    password,
+                    roles: roles.clone(),
+                    status: None,
+                    kind: service.then_some(Kind::Service),
+                    data: serde_json::Map::new(),
+                };
+                create(app, terminal, new)?;
             }
             Self::List { json } => list(app, terminal, *json)?,
             Self::Disable { who } => set_status(app, terminal, who, Status::Disabled)?,
@@ -124,24 +137,7 @@ impl Who {
     }
 }
 
-fn create(
-    app: &App,
-    terminal: &mut dyn Terminal,
-    who: &Who,
-    name: Option<&str>,
-    roles: &[String],
-    password_stdin: bool,
-) -> Result<()> {
-    let password = if password_stdin { Some(Password::new(&read_line(terminal)?)) } else { None };
-    let new = NewUser {
-        email: who.email.clone(),
-        name: name.map(str::to_owned),
-        password,
-        roles: roles.to_vec(),
-        status: None,
-        kind: None,
-        data: serde_json::Map::new(),
-    };
+fn create(app: &App, terminal: &mut dyn Terminal, new: NewUser) -> Result<()> {
     checked(&new)?;
     let (user, link) = wait(app.identity.create_user(&Permit::command_line(), new))?;
     terminal.out(&format!("{}\n", user.id))?;
@@ -173,12 +169,6 @@ fn apply(app: &App, who: &Who, change: UserChange) -> Result<identity::User> {
     checked(&change)?;
     let user = who.find(app)?;
     wait(app.identity.change_user(&Permit::command_line(), user.id, change, Precondition::default()))
-}
-
-fn checked(body: &impl Body) -> Result<()> {
-    let mut faults = crate::error::Faults::default();
-    body.check(&mut faults);
-    faults.into_result()
 }
 
 fn spoken(roles: &[String]) -> String {

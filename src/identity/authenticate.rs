@@ -11,7 +11,7 @@ use crate::{
     clock::Time,
     error::{Code, Error, Result},
     ids::Id,
-    permit::{Authenticate, Credential, Grants, KeyRef, Principal, SessionKind, SessionRef},
+    permit::{Authenticate, Credential, Extent, Grants, KeyRef, Permission, Principal, SessionKind, SessionRef},
     storage::Tx,
 };
 use std::{
@@ -140,7 +140,12 @@ impl Authenticator {
         let owner = owner.filter(users::User::is_active).ok_or_else(bad_key)?;
         let until = [key.expires_at, key.ends_at].into_iter().flatten().min().unwrap_or(Time(i64::MAX));
         let held = self.identity.roles.snapshot().grants(&owner.roles);
-        let grants = Grants::within(held, &key.scopes);
+        // A rule on a field that the owner may not see any more would tell what it holds.
+        let seen = |scope: &Permission| {
+            !matches!(scope.extent, Extent::Where(_)) || self.identity.roles.may_grant(&held, scope)
+        };
+        let scopes: Vec<_> = key.scopes.into_iter().filter(seen).collect();
+        let grants = Grants::within(held, &scopes);
         let last_used = key.last_used_at.unwrap_or_default().millis();
         let shown =
             KeyRef { id: key.id, name: key.name.into(), expires_at: key.expires_at, per_minute: key.per_minute };

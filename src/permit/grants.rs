@@ -93,6 +93,11 @@ impl Grants {
         &self.permissions
     }
 
+    /// Of a key: what its scopes say, and what its owner holds. It has what both have.
+    pub fn of_key(&self) -> Option<(&Self, &Self)> {
+        self.key.as_ref().map(|key| (&key.scopes, &key.owner))
+    }
+
     /// Which rows of `resource` (for entities: of `entity_type`) the action may touch; `None` when none.
     pub fn reach(&self, resource: &str, entity_type: Option<&str>, action: Action) -> Option<Reach> {
         if let Some(key) = &self.key {

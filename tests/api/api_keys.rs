@@ -367,3 +367,42 @@ fn a_key_with_the_scope_flips_the_kill_switch_without_a_password() {
     flipper.put("/kill-switch", &json!({"active": false, "reason": "false alarm"})).expect(200);
     other.get("/users").expect(200);
 }
+
+#[test]
+fn nobody_acts_in_anothers_name_beyond_their_own_rights() {
+    let site = Site::new();
+    let admin = site.admin();
+    admin.post("/entity-types", &json!({"name": "diaries", "owner_only": true})).expect(201);
+    admin
+        .post("/entity-types", &json!({"name": "orders", "fields": {"/margin": {"sensitivity": "restricted"}}}))
+        .expect(201);
+    let permissions =
+        json!(["api_keys:create", "api_keys:read", "api_keys:update", "entities.*:read", "entities.orders:update:own"]);
+    admin.post("/roles", &json!({"name": "keeper", "permissions": permissions, "clearance": "internal"})).expect(201);
+    let keeper = site.user(&admin, "keeper", &["keeper"]);
+    let other = site.user(&admin, "other", &["keeper"]);
+    let secretive = site.user(&admin, "analyst", &["analyst"]);
+    let ask = |scope: &str, owner: &str| {
+        keeper.post("/api-keys", &json!({"name": "x", "scopes": [scope], "owner_id": owner})).status
+    };
+    // What is the other's own is not the keeper's, whatever both may do with their own.
+    for scope in ["entities.orders:update:own", "entities.*:read", "entities.diaries:read:own"] {
+        assert_eq!(ask(scope, &other.id), 403, "{scope}");
+    }
+    assert_eq!(ask("entities.orders:read", &other.id), 201);
+    assert_eq!(ask("entities.orders:read", &secretive.id), 403, "their clearance is higher");
+    assert_eq!(ask("entities.orders:update:own", &keeper.id), 201);
+    // A rule would tell what a hidden field holds; a type kept apart does not open by its name.
+    for scope in ["entities.orders:read:where(data.margin > 10)", "entities.diaries:read"] {
+        assert_eq!(ask(scope, &keeper.id), 403, "{scope}");
+    }
+    let entry = other.post("/entities/diaries", &json!({"name": "secret"}));
+    assert_eq!(entry.status, 403, "a keeper creates nothing");
+    let entry = admin.post("/entities/diaries", &json!({"name": "secret", "owner_id": other.id})).expect(201).id();
+    let made = make(&keeper, &json!({"name": "x", "scopes": ["entities.*:read"]}));
+    key_of(&site, &made).get(&format!("/entities/diaries/{entry}")).expect(404);
+    let theirs = make(&other, &json!({"name": "x", "scopes": ["entities.*:read"]}));
+    key_of(&site, &theirs).get(&format!("/entities/diaries/{entry}")).expect(200);
+    let rotate = format!("/api-keys/{}/rotate", theirs["id"].as_str().unwrap());
+    keeper.post(&rotate, &json!({})).problem(403, "forbidden");
+}

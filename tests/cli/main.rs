@@ -3,6 +3,7 @@
 mod place;
 
 mod accounts;
+mod api_keys;
 mod beside;
 mod blueprint;
 mod entities;

@@ -153,7 +153,7 @@ impl Identity {
     /// A key is made within what its owner holds; what they lose later it loses with them.
     fn ensure_owner_holds(&self, owner: &users::User, key: &ApiKey) -> Result<()> {
         let held = self.roles.snapshot().grants(&owner.roles);
-        match key.scopes.iter().find(|scope| !held.can_grant(scope)) {
+        match key.scopes.iter().find(|scope| !self.roles.may_grant(&held, scope)) {
             Some(scope) => Err(Error::forbidden(format!(
                 "{} does not hold {scope}, so no key of theirs can have it as a scope.",
                 owner.email
@@ -164,7 +164,7 @@ impl Identity {
 
     fn ensure_not_above_key(&self, keeper: &Keeper, owner: &users::User, key: &ApiKey) -> Result<()> {
         let clearance = self.roles.snapshot().grants(&owner.roles).clearance();
-        keeper.ensure_not_above(owner.id, &key.scopes, clearance)
+        keeper.ensure_not_above(&self.roles, owner.id, &key.scopes, clearance)
     }
 }
 

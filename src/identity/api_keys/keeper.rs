@@ -2,6 +2,7 @@
 
 use super::model::ApiKey;
 use crate::{
+    access::Roles,
     actor::Actor,
     clock::Time,
     error::{Error, Result},
@@ -60,15 +61,21 @@ impl Keeper {
         }
     }
 
-    /// Whoever gets to know a secret could use it: it must not open more than they may do themselves. What a
-    /// person's own key goes beyond does not matter, since it stays within their rights.
-    pub(super) fn ensure_not_above(&self, owner: Id, scopes: &[Permission], clearance: Clearance) -> Result<()> {
-        let key = self.caller.principal.as_ref().and_then(|principal| principal.key.as_ref());
-        if key.is_none() && self.user_id() == Some(owner) {
+    /// Whoever gets to know a secret could use it: it must not open more than they may do themselves. A person's
+    /// own key stays within their rights whatever it says.
+    pub(super) fn ensure_not_above(
+        &self,
+        roles: &Roles,
+        owner: Id,
+        scopes: &[Permission],
+        clearance: Clearance,
+    ) -> Result<()> {
+        let (held, own) = (self.caller.grants(), self.user_id() == Some(owner));
+        if own && held.of_key().is_none() {
             return Ok(());
         }
-        let held = self.caller.grants();
-        if let Some(scope) = scopes.iter().find(|scope| !held.can_grant(scope)) {
+        let may = |scope: &Permission| if own { roles.may_grant(held, scope) } else { roles.may_lend(held, scope) };
+        if let Some(scope) = scopes.iter().find(|scope| !may(scope)) {
             return Err(Error::forbidden(format!("You cannot hand out {scope}, since you do not hold it.")));
         }
         if clearance > held.clearance() {

@@ -81,24 +81,24 @@ async fn show(
 
 async fn change(
     proof: OwnOr<UpdateApiKeys>,
-    id: At<Id>,
+    id: At<String>,
     precondition: Precondition,
     body: Valid<KeyChange>,
     identity: Data<Identity>,
 ) -> Result<HttpResponse> {
     let keeper = Keeper::from(proof);
-    let key = identity.change_api_key(&keeper, id.0, body.0, precondition).await?;
+    let key = identity.change_api_key(&keeper, id.id()?, body.0, precondition).await?;
     Ok(answer(HttpResponse::Ok(), &key, &key))
 }
 
 async fn rotate(
     proof: OwnOr<UpdateApiKeys>,
-    id: At<Id>,
+    id: At<String>,
     body: Valid<Rotation>,
     identity: Data<Identity>,
 ) -> Result<HttpResponse> {
     let keeper = Keeper::from(proof);
-    let (shown, key) = identity.rotate_api_key(&keeper, id.0, body.0).await?;
+    let (shown, key) = identity.rotate_api_key(&keeper, id.id()?, body.0).await?;
     Ok(answer(HttpResponse::Ok(), &shown.clone(), &WithSecret { shown, key }))
 }
 
