@@ -139,7 +139,7 @@ impl Authenticator {
         let owner = self.identity.db().read(|reader| users::find(reader, owner))?;
         let owner = owner.filter(users::User::is_active).ok_or_else(bad_key)?;
         let until = [key.expires_at, key.ends_at].into_iter().flatten().min().unwrap_or(Time(i64::MAX));
-        let held = self.identity.roles.snapshot().grants(&owner.roles);
+        let (held, enrol_only) = self.held_by(&owner);
         // A rule on a field that the owner may not see any more would tell what it holds.
         let seen = |scope: &Permission| {
             !matches!(scope.extent, Extent::Where(_)) || self.identity.roles.may_grant(&held, scope)
@@ -150,7 +150,7 @@ impl Authenticator {
         let shown =
             KeyRef { id: key.id, name: key.name.into(), expires_at: key.expires_at, per_minute: key.per_minute };
         let known = Arc::new(Known {
-            principal: Arc::new(Principal { key: Some(shown), ..principal(owner, grants) }),
+            principal: Arc::new(Principal { key: Some(shown), ..principal(owner, grants, enrol_only) }),
             kind: Kind::Key,
             id: key.id,
             until,
@@ -187,10 +187,10 @@ impl Authenticator {
         }
         let user = self.identity.db().read(|reader| users::find(reader, loaded.user_id))?;
         let user = user.filter(users::User::may_sign_in).ok_or_else(ended)?;
-        let grants = self.identity.roles.snapshot().grants(&user.roles);
+        let (grants, enrol_only) = self.held_by(&user);
         let session = SessionRef { id: loaded.id, kind, csrf_token: csrf.into(), expires_at: until };
         let known = Arc::new(Known {
-            principal: Arc::new(Principal { session: Some(session), ..principal(user, grants) }),
+            principal: Arc::new(Principal { session: Some(session), ..principal(user, grants, enrol_only) }),
             kind: Kind::Session(kind),
             id: loaded.id,
             until,
@@ -202,12 +202,20 @@ impl Authenticator {
         Ok(known)
     }
 
+    /// What an account may do now: nothing while a second factor is missing that it must have.
+    fn held_by(&self, user: &users::User) -> (Grants, bool) {
+        let enrol_only = self.identity.must_enrol(user);
+        let grants = if enrol_only { Grants::default() } else { self.identity.roles.snapshot().grants(&user.roles) };
+        (grants, enrol_only)
+    }
+
     fn load(&self, by: By<'_>) -> Result<Option<Loaded>> {
         self.identity.db().read(|reader| sessions::load(reader, by))
     }
 }
 
-fn principal(user: users::User, grants: Grants) -> Principal {
+/// An account, of which nothing says yet how it calls.
+fn principal(user: users::User, grants: Grants, enrol_only: bool) -> Principal {
     Principal {
         user_id: user.id,
         email: user.email.into(),
@@ -217,6 +225,7 @@ fn principal(user: users::User, grants: Grants) -> Principal {
         data: Arc::new(serde_json::Value::Object(user.data)),
         session: None,
         key: None,
+        enrol_only,
     }
 }
 

@@ -1,10 +1,10 @@
 //! `/auth/mfa` and an administrator's way to reset somebody else's second factor.
 
 use crate::{
-    error::{Error, Result},
+    error::Result,
     identity::{Identity, Password, users::UserView},
     ids::Id,
-    permit::{Allowed, LimitClass, Route, SignedIn, rights::UpdateUsers},
+    permit::{Allowed, InSession, LimitClass, Route, rights::UpdateUsers},
     web::{At, Body, Valid, etag},
 };
 use actix_web::{HttpResponse, http::header::ETAG, web::Data};
@@ -38,31 +38,21 @@ impl Body for Again {
     const VERBATIM: &'static [&'static str] = &["password"];
 }
 
-/// A key has no second factor of its own, and must not change its owner's.
-fn ensure_session(signed_in: &SignedIn) -> Result<()> {
-    let session = signed_in.principal.session.as_ref();
-    session.map(drop).ok_or_else(|| Error::forbidden("Sign in with the account itself; a key cannot do this."))
-}
-
-async fn begin(signed_in: SignedIn, identity: Data<Identity>) -> Result<HttpResponse> {
-    ensure_session(&signed_in)?;
+async fn begin(signed_in: InSession, identity: Data<Identity>) -> Result<HttpResponse> {
     Ok(HttpResponse::Ok().json(identity.begin_factor(&signed_in.principal).await?))
 }
 
-async fn confirm(signed_in: SignedIn, body: Valid<Confirmation>, identity: Data<Identity>) -> Result<HttpResponse> {
-    ensure_session(&signed_in)?;
+async fn confirm(signed_in: InSession, body: Valid<Confirmation>, identity: Data<Identity>) -> Result<HttpResponse> {
     let codes = identity.confirm_factor(&signed_in.principal, &signed_in.caller, &body.0.totp).await?;
     Ok(HttpResponse::Ok().json(json!({ "mfa_enabled": true, "recovery_codes": codes })))
 }
 
-async fn disable(signed_in: SignedIn, body: Valid<Again>, identity: Data<Identity>) -> Result<HttpResponse> {
-    ensure_session(&signed_in)?;
+async fn disable(signed_in: InSession, body: Valid<Again>, identity: Data<Identity>) -> Result<HttpResponse> {
     identity.disable_factor(&signed_in.principal, &signed_in.caller, body.0.password).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn renew(signed_in: SignedIn, body: Valid<Again>, identity: Data<Identity>) -> Result<HttpResponse> {
-    ensure_session(&signed_in)?;
+async fn renew(signed_in: InSession, body: Valid<Again>, identity: Data<Identity>) -> Result<HttpResponse> {
     let codes = identity.renew_codes(&signed_in.principal, &signed_in.caller, body.0.password).await?;
     Ok(HttpResponse::Ok().json(json!({ "recovery_codes": codes })))
 }
