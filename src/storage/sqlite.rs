@@ -8,6 +8,7 @@ use crate::error::{Code, Error, Result};
 pub(super) use rusqlite::{Connection, OpenFlags};
 use rusqlite::{
     ErrorCode,
+    config::DbConfig,
     functions::FunctionFlags,
     types::{ToSqlOutput, Value, ValueRef},
 };
@@ -255,6 +256,8 @@ pub(super) fn open_writer(path: &Path) -> Result<WriteConnection> {
 fn configure(connection: &Connection) -> Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.busy_timeout(Duration::from_secs(5))?;
+    // Plans do not depend on bound values, so that a cached statement is not prepared again.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection
         .execute_batch("PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456; PRAGMA temp_store = MEMORY;")?;
     connection.create_scalar_function(
