@@ -155,9 +155,11 @@ fn list(app: &App, terminal: &mut dyn Terminal, json: bool) -> Result<()> {
     let rows = users.into_iter().map(|shown| {
         let locked = shown.locked_until.map(|until| format!("until {until}")).unwrap_or_default();
         let user = shown.user;
-        [user.email, user.name.unwrap_or_default(), user.status.as_str().to_owned(), user.roles.join(", "), locked]
+        let factor = if shown.mfa_enabled { "on" } else { "off" }.to_owned();
+        let status = user.status.as_str().to_owned();
+        [user.email, user.name.unwrap_or_default(), status, user.roles.join(", "), factor, locked]
     });
-    terminal.out(&table(["EMAIL", "NAME", "STATUS", "ROLES", "LOCKED"], rows))
+    terminal.out(&table(["EMAIL", "NAME", "STATUS", "ROLES", "SECOND FACTOR", "LOCKED"], rows))
 }
 
 fn set_status(app: &App, terminal: &mut dyn Terminal, who: &Who, status: Status) -> Result<()> {

@@ -47,20 +47,22 @@ fn one_sets_a_second_factor_up_signs_in_with_it_and_has_it_reset() {
     browser.press("Turn on");
     browser.shows("Keep these recovery codes");
     let first = recovery_codes(&browser);
-    browser.press("I have kept them");
+    browser.press("I kept them");
     browser.shows("10 codes left");
     browser.press("New recovery codes");
     browser.fill("Your password", PASSWORD);
     browser.press("Get new codes");
     browser.shows("Keep these recovery codes");
     let second = recovery_codes(&browser);
+    browser.picture("second-factor-codes");
     assert!(second.len() == 10 && first.iter().all(|code| !second.contains(code)));
-    browser.press("I have kept them");
+    browser.press("I kept them");
 
     let other = site.browser();
     other.visit("/console/sign-in");
     sign_in(&other, "grace@example.org", PASSWORD);
     other.holds(&format!("document.activeElement.labels?.[0]?.textContent === '{CODE}'"));
+    other.picture("second-factor-code");
     other.fill(CODE, &first[0]);
     other.press("Sign in");
     other.shows("The e-mail address, the password or the code is not right.");
@@ -91,10 +93,11 @@ fn whose_role_takes_one_sets_it_up_before_anything_else() {
     sign_in(&browser, "ada@example.org", PASSWORD);
     browser.shows("Your role takes one beside the password.");
     let app = app(&browser);
+    browser.picture("second-factor-gate");
     browser.fill("Code from the app", &code(&app));
     browser.press("Turn on");
     browser.shows("Keep these recovery codes");
-    browser.press("I have kept them");
+    browser.press("I kept them");
     browser.shows("Sign out");
     browser.holds("document.querySelector('nav')");
 }

@@ -11,7 +11,7 @@ use crate::{
     ids::Id,
     permit::{Caller, Permit, Principal},
     secrets::{Purpose, random_bytes},
-    storage::Tx,
+    storage::{Reader, Tx},
 };
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -27,6 +27,14 @@ impl Given {
     pub fn is_nothing(&self) -> bool {
         self.totp.is_none() && self.recovery_code.is_none()
     }
+}
+
+/// What of it was right.
+pub(in crate::identity) enum Factor {
+    /// The time step of a code.
+    Step(i64),
+    /// The fingerprint of a recovery code.
+    Recovery(String),
 }
 
 fn owner(user: Id) -> String {
@@ -49,28 +57,43 @@ impl Identity {
         if self.requires_factor(roles) { policy.with_factor() } else { policy }
     }
 
-    /// Takes the second factor of `user`, where there is one, in the log-in under way. No code is taken twice.
-    /// Answers with the event of a recovery code that was used.
-    pub(in crate::identity) fn settle_factor(&self, tx: &Tx<'_>, user: Id, given: &Given) -> Result<Option<Event>> {
-        let Some(stored) = store::find(tx, user)?.filter(|stored| stored.confirmed) else { return Ok(None) };
-        if let Some(code) = &given.totp {
-            let step = self.authenticator(user, &stored)?.step_of(code, self.clock().now());
-            return match step {
-                Some(step) if store::take_step(tx, user, step)? => Ok(None),
-                _ => Err(sessions::wrong_credentials()),
-            };
-        }
-        let Some(code) = &given.recovery_code else {
-            return Err(Error::new(
-                Code::MfaRequired,
-                "Send the code of your authenticator app as `totp`, or a `recovery_code`.",
-            ));
+    /// What of `given` fits the second factor of `user`, where there is one.
+    pub(in crate::identity) fn find_factor(
+        &self,
+        reader: &Reader<'_>,
+        user: Id,
+        given: &Given,
+    ) -> Result<Option<Factor>> {
+        let Some(stored) = store::find(reader, user)?.filter(|stored| stored.confirmed) else { return Ok(None) };
+        let found = match given {
+            Given { totp: Some(code), .. } => {
+                let step = self.authenticator(user, &stored)?.step_of(code, self.clock().now());
+                step.filter(|step| *step > stored.last_step).map(Factor::Step)
+            }
+            Given { recovery_code: Some(code), .. } => {
+                let fingerprint = self.recovery_fingerprint(user, code);
+                store::has_code(reader, user, &fingerprint)?.then_some(Factor::Recovery(fingerprint))
+            }
+            _ => {
+                let detail = "Send the code of your authenticator app as `totp`, or a `recovery_code`.";
+                return Err(Error::new(Code::MfaRequired, detail));
+            }
         };
-        if !store::take_code(tx, user, &self.recovery_fingerprint(user, code))? {
-            return Err(sessions::wrong_credentials());
+        found.map(Some).ok_or_else(sessions::wrong_credentials)
+    }
+
+    /// Takes the second factor in the log-in under way, so that no code is taken twice. Answers with the event of
+    /// a recovery code that was used.
+    pub(in crate::identity) fn settle_factor(&self, tx: &Tx<'_>, user: Id, given: &Given) -> Result<Option<Event>> {
+        match self.find_factor(tx, user, given)? {
+            None => Ok(None),
+            Some(Factor::Step(step)) => store::take_step(tx, user, step).map(|()| None),
+            Some(Factor::Recovery(fingerprint)) => {
+                store::take_code(tx, user, &fingerprint)?;
+                let left = json!({ "recovery_codes_left": store::codes_left(tx, user)? });
+                Ok(Some(Event::new("user.recovery_code_used", "user", user).after(&left)))
+            }
         }
-        let left = json!({ "recovery_codes_left": store::codes_left(tx, user)? });
-        Ok(Some(Event::new("user.recovery_code_used", "user", user).after(&left)))
     }
 
     fn authenticator(&self, user: Id, stored: &store::Stored) -> Result<Authenticator> {

@@ -57,7 +57,7 @@ impl Authenticator {
 impl Picture {
     fn of(text: &str) -> Result<Self> {
         const QUIET: usize = 4;
-        let code = QrCode::with_error_correction_level(text, EcLevel::M)
+        let code = QrCode::with_error_correction_level(text, EcLevel::L)
             .map_err(|cause| Error::internal(cause.to_string()))?;
         let width = code.width();
         let mut path = String::new();

@@ -42,10 +42,10 @@ pub(super) fn confirm(tx: &Tx<'_>, user: Id, step: i64, now: Time) -> Result<()>
     Ok(())
 }
 
-/// Takes the code of this step; `false` when it, or a later one, was taken before.
-pub(super) fn take_step(tx: &Tx<'_>, user: Id, step: i64) -> Result<bool> {
-    let sql = "UPDATE totp SET last_step = ?2 WHERE user_id = ?1 AND last_step < ?2";
-    Ok(tx.execute(sql, params![user, step])? > 0)
+/// Codes up to this step are refused from now on.
+pub(super) fn take_step(tx: &Tx<'_>, user: Id, step: i64) -> Result<()> {
+    tx.execute("UPDATE totp SET last_step = ?2 WHERE user_id = ?1", params![user, step])?;
+    Ok(())
 }
 
 /// Removes the second factor with its recovery codes; whether there was one in force.
@@ -65,10 +65,15 @@ pub(super) fn set_codes(tx: &Tx<'_>, user: Id, fingerprints: &[String]) -> Resul
     Ok(())
 }
 
-/// Takes a recovery code; `false` when there is no such one.
-pub(super) fn take_code(tx: &Tx<'_>, user: Id, fingerprint: &str) -> Result<bool> {
+pub(super) fn has_code(reader: &Reader<'_>, user: Id, fingerprint: &str) -> Result<bool> {
+    let sql = "SELECT 1 FROM recovery_codes WHERE user_id = ?1 AND fingerprint = ?2";
+    Ok(reader.query_one(sql, params![user, fingerprint], |_| Ok(()))?.is_some())
+}
+
+pub(super) fn take_code(tx: &Tx<'_>, user: Id, fingerprint: &str) -> Result<()> {
     let sql = "DELETE FROM recovery_codes WHERE user_id = ?1 AND fingerprint = ?2";
-    Ok(tx.execute(sql, params![user, fingerprint])? > 0)
+    tx.execute(sql, params![user, fingerprint])?;
+    Ok(())
 }
 
 pub(in crate::identity) fn codes_left(reader: &Reader<'_>, user: Id) -> Result<i64> {

@@ -190,12 +190,29 @@ impl Identity {
             self.lockout.failed(checked.attempt).await?;
             return Err(refusal);
         }
-        let actor = requester.actor(&checked.account.user);
-        let (identity, from) = (self.clone(), requester.clone());
         let (account, attempt) = (checked.account.clone(), checked.attempt.clone());
-        let opened = self
-            .ledger
-            .change(&actor, move |tx| {
+        // A wrong code is refused before anything is written, so that it takes as long as a wrong password.
+        let outcome = match self.db().read(|reader| self.find_factor(reader, account.user.id, &factor)) {
+            Ok(_) => self.open(checked, factor, kind, &requester).await,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            // A right password alone neither counts as a failure nor makes up for one.
+            Err(error) if error.code() == Code::MfaRequired => {
+                self.lockout.release(attempt).await?;
+                Err(error)
+            }
+            Err(error) if error.code() == Code::InvalidCredentials => {
+                Err(self.refuse(Some(&account), attempt, &requester).await)
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn open(&self, checked: Checked, factor: Given, kind: SessionKind, requester: &Requester) -> Result<Issued> {
+        let (identity, from) = (self.clone(), requester.clone());
+        self.ledger
+            .change(&requester.actor(&checked.account.user), move |tx| {
                 let mut user = checked.settle(tx)?;
                 let recovered = identity.settle_factor(tx, user.id, &factor)?;
                 let now = identity.clock().now();
@@ -207,18 +224,7 @@ impl Identity {
                 let events: Vec<_> = recovered.into_iter().chain([event]).collect();
                 Ok((Issued { session, secret, user }, events))
             })
-            .await;
-        match opened {
-            // A right password alone neither counts as a failure nor makes up for one.
-            Err(error) if error.code() == Code::MfaRequired => {
-                self.lockout.release(attempt).await?;
-                Err(error)
-            }
-            Err(error) if error.code() == Code::InvalidCredentials => {
-                Err(self.refuse(Some(&account), attempt, &requester).await)
-            }
-            outcome => outcome,
-        }
+            .await
     }
 
     fn open_session(

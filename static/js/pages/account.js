@@ -113,6 +113,7 @@ function secondFactor() {
       verb: 'Get new codes',
       work: async (password, box) => {
         const { recovery_codes } = await post('/auth/mfa/recovery-codes', { password });
+        box.setTitle('Recovery codes');
         box.setFoot();
         box.body.replaceChildren(recoveryCodes(recovery_codes, box.close));
         await refresh();

@@ -42,7 +42,7 @@ export function recoveryCodes(codes, done) {
       { class: 'row row-end' },
       copy,
       button('Print', { onclick: () => window.print() }),
-      button('I have kept them', { tone: 'primary', onclick: done }),
+      button('I kept them', { tone: 'primary', onclick: done }),
     ),
   );
 }
