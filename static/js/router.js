@@ -139,6 +139,7 @@ const NAVIGATION = [
     pages: [
       ['users', 'Users', 'users', 'users'],
       ['roles', 'Roles', 'key', 'roles'],
+      ['api-keys', 'API keys', 'terminal'],
       ['sessions', 'My sessions', 'monitor'],
     ],
   },

@@ -1,6 +1,7 @@
 //! The console as people use it: the real server, and Chromium driven through it.
 
 mod account;
+mod api_keys;
 mod audit;
 mod browser;
 mod budget;

@@ -58,10 +58,16 @@ fn furnished() -> (Site, Vec<View>) {
         let kind = if role == "system" { "service" } else { "person" };
         site.post("/users", &json!({"email": email, "name": name, "roles": [role], "kind": kind}));
     }
+    let scopes = json!(["entities.customers:create", "entities.customers:update", "kill_switch:write"]);
+    let key =
+        site.post("/api-keys", &json!({"name": "Nightly import", "scopes": scopes, "rate_limit": {"per_minute": 600}}));
+    let scopes = json!(["users:read"]);
+    site.post("/api-keys", &json!({"name": "Dashboard", "scopes": scopes, "expires_at": "2038-01-01T00:00:00Z"}));
+    let key = key["id"].as_str().expect("an id").to_owned();
     let permissions = json!(["users:read", "entities.customers:read", "entities.customers:update:own"]);
     site.post("/roles", &json!({"name": "support_team", "permissions": permissions, "clearance": "internal"}));
     let entity = entity["id"].as_str().expect("an id").to_owned();
-    (site, views(&id, &entity))
+    (site, views(&id, &entity, &key))
 }
 
 struct View {
@@ -75,7 +81,7 @@ fn view(name: &'static str, address: &str, press: &'static [&'static str], words
     View { name, address: format!("/console/{address}"), press, words }
 }
 
-fn views(user: &str, entity: &str) -> Vec<View> {
+fn views(user: &str, entity: &str, key: &str) -> Vec<View> {
     vec![
         view("sign-in", "sign-in", &[], "To the administration console"),
         view("set-up", "setup", &[], "Set up Portcullis"),
@@ -100,6 +106,10 @@ fn views(user: &str, entity: &str) -> Vec<View> {
         view("role-new", "roles?open=new", &[], "Create the role"),
         view("role", "roles?open=support_team", &[], "Can read users"),
         view("role-built-in", "roles?open=admin", &[], "Can do everything"),
+        view("api-keys", "api-keys", &[], "Nightly import"),
+        view("api-key-new", "api-keys?open=new", &[], "Create the key"),
+        view("api-key", &format!("api-keys?open={key}"), &[], "600 requests a minute"),
+        view("api-key-rotate", &format!("api-keys?open={key}"), &["Rotate"], "The old secret ends"),
         view("sessions", "sessions", &[], "This one"),
         view("audit", "audit", &[], "signed in"),
         view("audit-filters", "audit", &["More filters"], "Apply"),

@@ -9,7 +9,7 @@ import { toast } from '../parts/toast.js';
 import { auditLink } from '../router.js';
 import { can, CLEARANCES } from '../session.js';
 
-const sentenceList = (permissions) =>
+export const sentenceList = (permissions) =>
   h(
     'ul',
     { class: 'stack' },
@@ -78,7 +78,8 @@ function permissionOf(resource, control) {
   return { '': [], any: [text], own: [`${text}:own`], kept: control.kept }[control.value];
 }
 
-function grid(catalogue, permissions) {
+/** Resources and actions to choose from, with what was chosen in words; `value()` answers the permissions. */
+export function permissionGrid(catalogue, permissions, pointer = '/permissions') {
   const listed = (text) => {
     const { resource, action } = parsePermission(text);
     return catalogue.find((entry) => entry.resource === resource)?.actions.includes(action);
@@ -87,7 +88,7 @@ function grid(catalogue, permissions) {
   const preview = h('div', { class: 'notice' });
   const node = h(
     'div',
-    { 'data-pointer': '/permissions', onchange: show },
+    { 'data-pointer': pointer, onchange: show },
     h('p', { class: 'error', hidden: true }),
     catalogue.map((entry) => resourceRow(entry, permissions)),
   );
@@ -156,7 +157,7 @@ function confirmAccess(name, before, after, save) {
 async function roleForm(drawer, role, { changed, actions }) {
   const catalogue = (await get('/permissions')).items;
   const permissions = role?.permissions ?? [];
-  const rules = grid(catalogue, permissions);
+  const rules = permissionGrid(catalogue, permissions);
   const saved = async (values) => {
     await (role ? patch(`/roles/${role.name}`, values) : post('/roles', values));
     changed();

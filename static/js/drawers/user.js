@@ -2,10 +2,10 @@
 
 import { get, patch, post, remove, segment } from '../api.js';
 import { summaryOf } from '../pages/roles.js';
-import { auditLink } from '../router.js';
+import { auditLink, to } from '../router.js';
 import { can, session } from '../session.js';
 import { confirm, recordDrawer, showOnce } from '../parts/dialog.js';
-import { badge, button, copyable, facts, h, sentence, time } from '../main.js';
+import { badge, button, copyable, facts, h, icon, sentence, time } from '../main.js';
 import { field, form } from '../parts/form.js';
 import { toast } from '../parts/toast.js';
 
@@ -35,6 +35,18 @@ async function newUser(drawer, changed) {
         field({ name: 'email', label: 'Email', type: 'email', required: true, autocomplete: 'off' }),
         field({ name: 'name', label: 'Name', optional: true, autocomplete: 'off' }),
         field({
+          name: 'kind',
+          label: 'For',
+          type: 'select',
+          options: [
+            ['person', 'A person'],
+            ['service', 'A program: calls with API keys, never signs in'],
+          ],
+          onchange: ({ target }) => {
+            drawer.body.querySelector('[data-pointer="/password"]').hidden = target.value === 'service';
+          },
+        }),
+        field({
           name: 'password',
           label: 'Password',
           optional: true,
@@ -44,11 +56,12 @@ async function newUser(drawer, changed) {
         }),
         field({ type: 'choices', name: 'roles', label: 'Roles', options }),
       ],
-      send: async ({ email, name, password, roles }) => {
+      send: async ({ email, name, kind, password, roles }) => {
         const user = await post('/users', {
           email: email.trim(),
+          kind,
           ...(name && { name }),
-          ...(password && { password }),
+          ...(password && kind === 'person' && { password }),
           ...(roles?.length && { roles }),
         });
         drawer.close();
@@ -64,7 +77,7 @@ async function newUser(drawer, changed) {
 function editForm(drawer, user, { options, actions, saved }) {
   const statuses = [
     ['active', 'Active'],
-    ['disabled', 'Disabled: cannot sign in'],
+    ['disabled', user.kind === 'service' ? 'Disabled: its keys are refused' : 'Disabled: cannot sign in'],
     ...(user.status === 'pending' ? [['pending', 'Waiting for approval']] : []),
   ];
   const before = [...(user.roles ?? [])].sort().join();
@@ -195,9 +208,28 @@ function signInActions(user, context) {
   );
 }
 
+/** A service account has keys instead of a password. */
+function keyActions(user) {
+  return h(
+    'div',
+    { class: 'section' },
+    h('h3', {}, 'API keys'),
+    h('p', { class: 'muted small' }, 'A service account calls with keys and never signs in.'),
+    h(
+      'div',
+      { class: 'row' },
+      can('api_keys', 'create') &&
+        h('a', { class: 'button', href: to('api-keys', { owner: user.id, open: 'new' }) }, icon('plus'), 'New API key'),
+      can('api_keys', 'read') &&
+        h('a', { class: 'button', href: to('api-keys', { owner: user.id }) }, icon('terminal'), 'Its keys'),
+    ),
+  );
+}
+
 async function existingUser(drawer, id, changed) {
   const context = { changed, close: drawer.close, reload: drawer.reload };
   const user = await get(`/users/${segment(id)}`, { deleted: 'include' });
+  const service = user.kind === 'service';
   const editable = can('users', 'update') && !user.deleted_at;
   const options = editable ? await roleChoices(user.roles) : [];
   const actions = footActions(user, context);
@@ -211,8 +243,9 @@ async function existingUser(drawer, id, changed) {
   drawer.body.replaceChildren(
     facts([
       ['Email', user.email],
-      ['Last sign-in', time(user.last_login_at, { full: true })],
-      ['Second factor', user.mfa_enabled ? badge('On', 'good') : badge('Off')],
+      ['Kind', service && 'Service account'],
+      ['Last sign-in', !service && time(user.last_login_at, { full: true })],
+      ['Second factor', !service && (user.mfa_enabled ? badge('On', 'good') : badge('Off'))],
       ['Created', time(user.created_at, { full: true })],
       ['Locked until', user.locked_until && time(user.locked_until, { full: true })],
       ['Deleted', user.deleted_at && time(user.deleted_at, { full: true })],
@@ -226,7 +259,7 @@ async function existingUser(drawer, id, changed) {
           editForm(drawer, user, { options, actions, saved }),
         )
       : '',
-    editable ? signInActions(user, context) : '',
+    editable ? (service ? keyActions(user) : signInActions(user, context)) : '',
   );
 }
 

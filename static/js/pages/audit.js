@@ -15,6 +15,7 @@ const TYPES = [
   ['user', 'Users'],
   ['role', 'Roles'],
   ['session', 'Sessions'],
+  ['api_key', 'API keys'],
   ['entity', 'Entities'],
   ['entity_type', 'Entity types'],
   ['kill_switch', 'Kill switch'],
@@ -50,6 +51,8 @@ const VERBS = {
   read: ['read', 'read'],
   unlocked: ['unlocked', 'unlock'],
   verified: ['verified', 'verify'],
+  rotated: ['rotated', 'rotate'],
+  revoked: ['revoked', 'revoke'],
 };
 const WHOLE = {
   'login.failed': ['signed in', 'sign in'],
@@ -80,6 +83,7 @@ const ACTORS = { cli: 'The command line', system: 'The system', api_key: 'An API
 export function actorName({ actor }) {
   if (!actor || actor.type === 'anonymous') return 'Someone not signed in';
   if (!actor.label) return ACTORS[actor.type] ?? 'A user';
+  if (actor.type === 'api_key') return `The key ${actor.label}`;
   return actor.type === 'user' ? actor.label : actor.label.charAt(0).toUpperCase() + actor.label.slice(1);
 }
 
@@ -92,7 +96,7 @@ export function sentenceOf(event) {
   const dot = event.action.lastIndexOf('.');
   const verb = VERBS[event.action.slice(dot + 1)];
   if (!verb || dot < 0) return `${who}: ${sentence(event.action).toLowerCase()}`;
-  return `${who} ${told(verb)} ${objectOf(event, event.action.slice(0, dot).split('.')[0].replaceAll('_', ' '))}`;
+  return `${who} ${told(verb)} ${objectOf(event, event.action.slice(0, dot).split('.')[0].replaceAll('_', ' ').replace('api', 'API'))}`;
 }
 
 const COLUMNS = [

@@ -9,6 +9,7 @@ const ACTS = [
   ['users', 'New user', 'users'],
   ['roles', 'New role', 'roles'],
   ['entity-types', 'New entity type', 'entity_types'],
+  ['api-keys', 'New API key'],
 ];
 const REQUEST_ID = /^[A-Za-z0-9._-]{8,128}$/;
 const WAIT_MS = 120;
@@ -19,7 +20,7 @@ let types = null;
 function pageEntries(word) {
   const fits = (label) => label.toLowerCase().includes(word.toLowerCase());
   const pages = openPages().filter(({ label }) => fits(label));
-  const acts = word ? ACTS.filter(([, label, resource]) => fits(label) && can(resource, 'create')) : [];
+  const acts = word ? ACTS.filter(([, label, resource]) => fits(label) && (!resource || can(resource, 'create'))) : [];
   const isRequest = REQUEST_ID.test(word) && /\d/.test(word) && can('audit', 'read');
   return [
     ...pages.map(({ href, label, glyph }) => entry('Pages', glyph, label, '', href)),
