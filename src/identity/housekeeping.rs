@@ -69,12 +69,16 @@ mod tests {
                     "INSERT INTO login_attempts (account, network, failures, last_at) VALUES (?1, 'local', 1, ?2)",
                     params![name, at],
                 )?;
+                tx.execute(
+                    "INSERT INTO spent_challenges (salt, expires_at) VALUES (?1, ?2)",
+                    params![name, at.plus(EVERY)],
+                )?;
             }
             Ok(())
         };
         ledger.unrecorded_blocking("test", fill).unwrap();
         identity.clean().unwrap();
-        for table in ["sessions", "one_time_links", "login_attempts"] {
+        for table in ["sessions", "one_time_links", "login_attempts", "spent_challenges"] {
             let sql = format!("SELECT count(*) FROM {table}");
             let left = db.read(|reader| reader.query_one(&sql, &[], |row| row.get::<i64>(0))).unwrap();
             assert_eq!(left, Some(1), "{table}");

@@ -171,7 +171,7 @@ fn count(reader: &Reader<'_>, identity: &Identity, now: Time) -> Result<Counts> 
     let each = json_number("event", "$.changes.after.count");
     let lately = |what: &str| format!("SELECT coalesce(sum(coalesce({each}, 1)), 0) FROM audit_events WHERE {what}");
     let denied = lately("outcome = 'denied' AND at >= ?1");
-    let failed = lately("action = 'login.failed' AND at >= ?1");
+    let failed = lately("action IN ('login.failed', 'login.code_failed') AND at >= ?1");
     let state = "SELECT count(*) FROM jobs WHERE state = ?1";
     let status = "SELECT count(*) FROM users WHERE deleted_at IS NULL AND status = ?1";
     Ok(Counts {

@@ -104,6 +104,9 @@ fn a_wrong_code_is_a_wrong_password_and_counts_as_one() {
         problem
     };
     let wrong_code = bare(log_in(&site, "ada", &json!({"totp": "000000"})));
+    let told = admin.get("/audit?action=login.code_failed").expect(200).json();
+    assert_eq!(told["items"][0]["outcome"], "failed");
+    assert!(!told.to_string().contains("000000"));
     wait(&site);
     assert_eq!(bare(log_in(&site, "ada", &json!({"recovery_code": "00000-00000"}))), wrong_code);
     wait(&site);

@@ -100,4 +100,9 @@ fn whose_role_takes_one_sets_it_up_before_anything_else() {
     browser.press("I kept them");
     browser.shows("Sign out");
     browser.holds("document.querySelector('nav')");
+    browser.visit("/console/account");
+    browser.press("Turn off");
+    browser.fill("Your password", PASSWORD);
+    browser.press("Turn off");
+    browser.shows("Your role takes one beside the password.");
 }

@@ -139,11 +139,15 @@ impl Identity {
     }
 
     async fn refuse(&self, account: Option<&users::Account>, attempt: Attempt, requester: &Requester) -> Error {
-        let mut event = Event::bare("login.failed").outcome(Outcome::Failed);
-        if let Some(account) = account {
-            event = Event::new("login.failed", "user", account.user.id).outcome(Outcome::Failed);
-        }
-        self.ledger.note(&requester.stranger(), event);
+        let event = match account {
+            Some(account) => Event::new("login.failed", "user", account.user.id),
+            None => Event::bare("login.failed"),
+        };
+        self.count_failure(event, attempt, requester).await
+    }
+
+    async fn count_failure(&self, event: Event, attempt: Attempt, requester: &Requester) -> Error {
+        self.ledger.note(&requester.stranger(), event.outcome(Outcome::Failed));
         match self.lockout.failed(attempt).await {
             Ok(()) => wrong_credentials(),
             Err(error) => error,
@@ -190,9 +194,10 @@ impl Identity {
             self.lockout.failed(checked.attempt).await?;
             return Err(refusal);
         }
-        let (account, attempt) = (checked.account.clone(), checked.attempt.clone());
+        let (user, attempt) = (checked.account.user.id, checked.attempt.clone());
+        let failure = if factor.is_nothing() { "login.failed" } else { "login.code_failed" };
         // A wrong code is refused before anything is written, so that it takes as long as a wrong password.
-        let outcome = match self.db().read(|reader| self.find_factor(reader, account.user.id, &factor)) {
+        let outcome = match self.db().read(|reader| self.find_factor(reader, user, &factor)) {
             Ok(_) => self.open(checked, factor, kind, &requester).await,
             Err(error) => Err(error),
         };
@@ -203,7 +208,7 @@ impl Identity {
                 Err(error)
             }
             Err(error) if error.code() == Code::InvalidCredentials => {
-                Err(self.refuse(Some(&account), attempt, &requester).await)
+                Err(self.count_failure(Event::new(failure, "user", user), attempt, &requester).await)
             }
             outcome => outcome,
         }
