@@ -406,3 +406,19 @@ fn nobody_acts_in_anothers_name_beyond_their_own_rights() {
     let rotate = format!("/api-keys/{}/rotate", theirs["id"].as_str().unwrap());
     keeper.post(&rotate, &json!({})).problem(403, "forbidden");
 }
+
+#[test]
+fn a_key_waits_until_its_owner_has_the_second_factor_they_must_have() {
+    let site =
+        Site::with(&[("PORTCULLIS_LIMITS__ENABLED", "false"), ("PORTCULLIS_AUTH__REQUIRE_MFA_ROLES", "analyst")]);
+    let admin = site.admin();
+    let body = json!({"email": "analyst@example.org", "password": PASSWORD, "roles": ["analyst"]});
+    let analyst = admin.post("/users", &body).expect(201).id();
+    let scopes = json!(["entity_types:read"]);
+    let key = key_of(&site, &make(&admin, &json!({"name": "x", "scopes": scopes, "owner_id": analyst})));
+    let refused = key.get("/entity-types").problem(403, "forbidden");
+    assert_eq!(refused["mfa_required"], true);
+    let service = admin.post("/users", &json!({"email": "robot@example.org", "kind": "service", "roles": ["analyst"]}));
+    let body = json!({"name": "x", "scopes": scopes, "owner_id": service.expect(201).id()});
+    key_of(&site, &make(&admin, &body)).get("/entity-types").expect(200);
+}

@@ -41,6 +41,7 @@ fn a_list_costs_150_kb_and_12_requests_and_sign_in_60_and_6() {
         ("/console/entities/customers", "Customer 40"),
         ("/console/entity-types", "Customers"),
         ("/console/roles", "Analyst"),
+        ("/console/api-keys", "No API keys yet"),
         ("/console/audit", "signed in"),
     ] {
         browser.forget_files();
