@@ -179,6 +179,13 @@ impl Error {
         Self::invalid(vec![Fault { pointer: pointer.into(), code: code.into(), message: message.into() }])
     }
 
+    /// A refusal of its own kind that names places.
+    pub fn refused(code: Code, detail: impl Into<Cow<'static, str>>, faults: Vec<Fault>) -> Self {
+        let mut error = Self::new(code, detail);
+        error.0.faults = faults;
+        error
+    }
+
     /// Something that should not happen. The cause goes to the log alone.
     pub fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(Code::Internal, "Something went wrong on our side. The log has it under this request id.")

@@ -28,6 +28,7 @@ pub mod access;
 pub mod identity;
 
 // Product: what a team comes for.
+pub mod inspection;
 pub mod data;
 pub mod kill_switch;
 pub mod rate_limit;

@@ -54,6 +54,8 @@ choice!(
 );
 choice!(
     /// What request inspection does with what it finds.
+    #[derive(serde::Serialize, serde::Deserialize)]
+    #[serde(rename_all = "snake_case")]
     InspectionMode { Off = "off", Observe = "observe", Block = "block" }
 );
 choice!(

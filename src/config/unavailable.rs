@@ -11,7 +11,6 @@ pub(super) const KEYS: &[&str] = &[
     "auth.enforcement",
     "cache.cold_s",
     "limits.routes",
-    "inspection.mode",
     "files.store",
     "files.max_mb",
     "files.allow",

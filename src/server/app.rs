@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Result},
     filter::CursorKey,
     identity::{Authenticator, Closed, Identity},
+    inspection::Inspection,
     kill_switch::KillSwitch,
     observability::Traffic,
     permit::Authenticate,
@@ -41,6 +42,7 @@ pub struct App {
     pub authenticator: Authenticator,
     pub entity_types: EntityTypes,
     pub entities: Entities,
+    pub inspection: Inspection,
     pub kill_switch: KillSwitch,
     pub limits: RateLimiter,
     pub traffic: Arc<Traffic>,
@@ -71,9 +73,11 @@ impl App {
         let entity_types = EntityTypes::load(&db)?;
         roles.ask(Arc::new(entity_types.clone()));
         let warm = Duration::from_secs(config.cache.warm_s.into());
+        let inspection = Inspection::new(ledger.clone(), config.inspection.mode);
         let entities = Entities {
             ledger: ledger.clone(),
             types: entity_types.clone(),
+            inspection: inspection.clone(),
             cache: EntityCache::new(u64::from(config.cache.capacity_mb) << 20, warm),
             cursors: CursorKey::new(&keyring.fingerprint(b"cursors")),
             scratch: folder.path().into(),
@@ -93,6 +97,7 @@ impl App {
             authenticator,
             entity_types,
             entities,
+            inspection,
             kill_switch,
             limits,
             traffic,

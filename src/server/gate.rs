@@ -6,7 +6,9 @@ use crate::{
     actor::Actor,
     audit::{Event, Ledger, Outcome},
     config::Config,
+    data::entity_types::EntityTypes,
     error::{Code, Error, Result},
+    inspection::{Inspection, Mode},
     kill_switch::KillSwitch,
     permit::{Authenticate, Caller, Credential, LimitClass, Need, Principal, Route, unauthenticated},
     rate_limit::{RateLimiter, Verdict},
@@ -28,6 +30,9 @@ use std::{
     time::Duration,
 };
 
+/// Query parameters that are parsed strictly, and whose words are those of SQL.
+const OWN_GRAMMAR: [&str; 4] = ["filter", "sort", "fields", "cursor"];
+
 /// Streams are bounded by a least rate; this only ends what hangs.
 const STREAM_TIME: Duration = Duration::from_secs(6 * 3600);
 
@@ -40,6 +45,8 @@ struct Inner {
     ledger: Ledger,
     kill_switch: KillSwitch,
     limits: RateLimiter,
+    types: EntityTypes,
+    inspection: Inspection,
     config: Arc<Config>,
     timeout: Duration,
 }
@@ -52,6 +59,8 @@ impl Gate {
             ledger: app.ledger.clone(),
             kill_switch: app.kill_switch.clone(),
             limits: app.limits.clone(),
+            types: app.entity_types.clone(),
+            inspection: app.inspection.clone(),
             config: app.config.clone(),
             timeout,
         }))
@@ -110,6 +119,29 @@ impl Inner {
             self.limit(request, self.limits.check_ip(class, ip), || Actor::anonymous().from_request(ip, None))?;
         }
         known.or_else(|error| if open { Ok(None) } else { Err(error) })
+    }
+
+    /// Looks at the address of a request whose caller may do what they ask for. What has a grammar of its own is
+    /// left to that.
+    fn inspect(&self, request: &HttpRequest, route: &Route, caller: &Caller) -> Result<()> {
+        let path = request.match_info();
+        if path.is_empty() && request.query_string().is_empty() {
+            return Ok(());
+        }
+        let entity_type = path.get("type");
+        let own = entity_type.and_then(|name| self.types.require(name).ok()?.inspection);
+        let may = match route.need {
+            Need::Permission { resource, action } => caller.grants().reach(resource, entity_type, action).is_some(),
+            _ => true,
+        };
+        if !may || own.unwrap_or(self.inspection.mode()) == Mode::Off {
+            return Ok(());
+        }
+        let segments = path.iter().map(|(name, value)| (name.into(), value.into()));
+        let query = form_urlencoded::parse(request.query_string().as_bytes())
+            .filter(|(name, _)| !OWN_GRAMMAR.contains(&&**name));
+        let target = format!("{} {}", route.method, route.path);
+        self.inspection.parameters(&caller.actor(), own, &target, segments.chain(query))
     }
 
     /// Leaves the verdict for the answer's headers, and refuses when the limit is reached.
@@ -225,6 +257,9 @@ where
                 Ok(caller) => caller,
                 Err(error) => return Ok(refuse(request, error)),
             };
+            if let Err(error) = gate.0.inspect(request.request(), route, &caller) {
+                return Ok(refuse(request, error));
+            }
             request.extensions_mut().insert(caller.clone());
             let response = run(&*service, request, route, gate.0.timeout).await?;
             if let Some(error) = response.response().error().and_then(|error| error.as_error::<Error>()) {

@@ -6,6 +6,7 @@ use crate::{
     config::Config,
     error::Result,
     identity::Identity,
+    inspection::{Count, Inspection, Mode},
     kill_switch::{KillSwitch, State},
     observability::{Point, Traffic},
     permit::{Allowed, Route, rights::ReadOverview},
@@ -38,7 +39,15 @@ struct Overview {
     counts: Counts,
     database: Sizes,
     kill_switch: State,
+    inspection: Inspected,
     warnings: Vec<Warning>,
+}
+
+/// What request inspection does, and what it found since the start.
+#[derive(Serialize)]
+struct Inspected {
+    mode: Mode,
+    findings: Vec<Count>,
 }
 
 /// Something about how this instance is set up that its owner should know.
@@ -132,7 +141,7 @@ async fn overview(
     config: Data<Config>,
     clock: Data<Clock>,
     started: Data<StartedAt>,
-    kill_switch: Data<KillSwitch>,
+    (kill_switch, inspection): (Data<KillSwitch>, Data<Inspection>),
 ) -> Result<Json<Overview>> {
     let now = clock.now();
     let counts = ledger.db().read_off(move |reader| count(reader, &identity, now)).await?;
@@ -147,6 +156,7 @@ async fn overview(
         counts,
         database: Sizes { size_bytes, wal_bytes },
         kill_switch: kill_switch.state(),
+        inspection: Inspected { mode: inspection.mode(), findings: inspection.counts() },
         warnings: warnings(&config),
     }))
 }

@@ -51,7 +51,7 @@ fn what_is_no_type_is_refused() {
         json!({"name": "orders", "fields": {"/iban": {"unique": true}}}),
         json!({"name": "orders", "fields": {"/iban": {"surprise": true}}}),
         json!({"name": "orders", "retention_days": 30}),
-        json!({"name": "orders", "inspection": "block"}),
+        json!({"name": "orders", "inspection": "sometimes"}),
         json!({"name": "orders", "indexes": ["/undeclared"]}),
     ] {
         let problem = admin.post("/entity-types", &body).problem(422, "validation_failed");

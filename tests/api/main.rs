@@ -10,6 +10,7 @@ mod escalation;
 mod every_route;
 mod hidden;
 mod import;
+mod inspection;
 mod kill_switch;
 mod limits;
 mod login;

@@ -2,6 +2,7 @@
 
 use crate::{
     access::{NewRole, RateLimit},
+    config::InspectionMode,
     data::entity_types::{FieldInput, NewEntityType},
     error::{Error, Faults, Result},
     permit::Clearance,
@@ -43,7 +44,7 @@ struct TypeEntry {
     indexes: Option<Vec<String>>,
     alias: Option<String>,
     owner_only: Option<bool>,
-    inspection: Option<Value>,
+    inspection: Option<InspectionMode>,
     retention_days: Option<Value>,
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     access::{ADMIN, RateLimit, Roles},
+    config::InspectionMode,
     data::entity_types::{EntityTypes, FieldOptions},
     error::{Error, Result},
     permit::{Clearance, Permission},
@@ -28,6 +29,7 @@ struct TypeEntry<'a> {
     name: &'a str,
     alias: Option<&'a str>,
     owner_only: bool,
+    inspection: Option<InspectionMode>,
     indexes: &'a [String],
     schema: String,
     fields: &'a BTreeMap<String, FieldOptions>,
@@ -49,6 +51,7 @@ pub fn export(roles: &Roles, types: &EntityTypes) -> Result<String> {
             name: &kind.name,
             alias: kind.alias.as_deref(),
             owner_only: kind.owner_only,
+            inspection: kind.inspection,
             indexes: &kind.indexes,
             schema: serde_json::to_string_pretty(&kind.schema).map_err(Error::internal)?,
             fields: &kind.fields,

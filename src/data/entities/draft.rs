@@ -1,6 +1,6 @@
 //! What callers send for an entity, and the entity it becomes.
 
-use super::{limits, model::Entity, scope::Scope};
+use super::{limits, model::Entity, scope::Scope, write::Entities};
 use crate::{
     clock::Time,
     error::{Error, Faults, Result},
@@ -136,6 +136,11 @@ impl NewEntity {
 }
 
 impl EntityPatch {
+    pub(super) fn inspect(&self, entities: &Entities, scope: &Scope) -> Result<()> {
+        let name = self.name.as_ref().and_then(|name| name.as_deref());
+        entities.inspect(scope, name, self.data.as_ref().and_then(Option::as_ref))
+    }
+
     /// The same as a new entity, where there is none to merge into.
     pub(super) fn into_new(self) -> NewEntity {
         NewEntity {

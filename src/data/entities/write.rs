@@ -13,10 +13,12 @@ use crate::{
     error::{Error, Result},
     filter::CursorKey,
     ids::Id,
+    inspection::Inspection,
     permit::{Action, Permit},
     storage::Tx,
     web::{Deleted, Precondition},
 };
+use serde_json::{Map, Value};
 use std::{path::Path, sync::Arc};
 
 /// Everything that acts on entities needs. Clones share it.
@@ -24,6 +26,7 @@ use std::{path::Path, sync::Arc};
 pub struct Entities {
     pub ledger: Ledger,
     pub types: EntityTypes,
+    pub inspection: Inspection,
     pub cache: EntityCache,
     pub cursors: CursorKey,
     /// Where an import keeps its rows until all of them are known to be good.
@@ -35,8 +38,15 @@ impl Entities {
         Ok(Scope::new(permit, self.types.require(entity_type)?))
     }
 
+    /// Refuses or notes what looks like an attack in what somebody would have kept.
+    pub(super) fn inspect(&self, scope: &Scope, name: Option<&str>, data: Option<&Map<String, Value>>) -> Result<()> {
+        let of = (&*scope.entity_type.name, scope.entity_type.inspection);
+        self.inspection.entity(&scope.permit.actor(), of, name, data)
+    }
+
     /// The checks and the text are made here, so that the writer only inserts.
     pub(super) async fn create(&self, scope: Scope, new: NewEntity) -> Result<Entity> {
+        self.inspect(&scope, new.name.as_deref(), new.data.as_ref())?;
         let entity = new.into_entity(&scope, self.ledger.clock().now())?;
         let (state, actor) = (entity.state()?, scope.permit.actor());
         self.ledger
@@ -56,6 +66,7 @@ impl Entities {
         patch: EntityPatch,
         condition: Precondition,
     ) -> Result<Entity> {
+        patch.inspect(self, &scope)?;
         let clock = self.ledger.clock().clone();
         let step = move |scope: &Scope, old: &Entity| patch.apply(scope, old, clock.now());
         self.change(scope, id, Change::UPDATE, condition, step).await
@@ -68,6 +79,7 @@ impl Entities {
         new: NewEntity,
         condition: Precondition,
     ) -> Result<Entity> {
+        self.inspect(&scope, new.name.as_deref(), new.data.as_ref())?;
         let clock = self.ledger.clock().clone();
         let step = move |scope: &Scope, old: &Entity| new.replace(scope, old, clock.now());
         self.change(scope, id, Change::UPDATE, condition, step).await

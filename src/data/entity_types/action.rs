@@ -10,6 +10,7 @@ use crate::{
     actor::Actor,
     audit::{Event, Ledger},
     clock::Time,
+    config::InspectionMode,
     error::{Error, Faults, Result},
     ids::Id,
     permit::{Action, Clearance, Permit, Reach, is_name},
@@ -75,7 +76,7 @@ pub struct NewEntityType {
     pub indexes: Option<Vec<String>>,
     pub alias: Option<String>,
     pub owner_only: Option<bool>,
-    pub inspection: Option<Value>,
+    pub inspection: Option<InspectionMode>,
     pub retention_days: Option<Value>,
 }
 
@@ -89,7 +90,9 @@ pub struct ChangeEntityType {
     #[serde(default, deserialize_with = "nullable")]
     pub alias: Option<Option<String>>,
     pub owner_only: Option<bool>,
-    pub inspection: Option<Value>,
+    /// Null: as the server does.
+    #[serde(default, deserialize_with = "nullable")]
+    pub inspection: Option<Option<InspectionMode>>,
     pub retention_days: Option<Value>,
 }
 
@@ -109,7 +112,6 @@ impl Body for NewEntityType {
             check_name("/alias", alias, faults);
         }
         check_fields(self.fields.as_ref(), faults);
-        not_available("/inspection", self.inspection.is_some(), faults);
         not_available("/retention_days", self.retention_days.is_some(), faults);
     }
 }
@@ -120,7 +122,6 @@ impl Body for ChangeEntityType {
             check_name("/alias", alias, faults);
         }
         check_fields(self.fields.as_ref(), faults);
-        not_available("/inspection", self.inspection.is_some(), faults);
         not_available("/retention_days", self.retention_days.is_some(), faults);
     }
 }
@@ -172,6 +173,7 @@ impl NewEntityType {
             indexes: self.indexes.unwrap_or_default(),
             alias: self.alias.map(Into::into),
             owner_only: self.owner_only.unwrap_or(false),
+            inspection: self.inspection,
             version: 1,
             created_at: now,
             updated_at: now,
@@ -205,7 +207,7 @@ impl From<NewEntityType> for ChangeEntityType {
             indexes: Some(new.indexes.unwrap_or_default()),
             alias: Some(new.alias),
             owner_only: Some(new.owner_only.unwrap_or(false)),
-            inspection: new.inspection,
+            inspection: Some(new.inspection),
             retention_days: new.retention_days,
         }
     }
@@ -231,6 +233,7 @@ impl ChangeEntityType {
             definition.alias = alias.map(Into::into);
         }
         definition.owner_only = self.owner_only.unwrap_or(definition.owner_only);
+        definition.inspection = self.inspection.unwrap_or(definition.inspection);
         definition.version += 1;
         definition.updated_at = now;
         definition

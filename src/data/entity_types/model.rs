@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     clock::Time,
+    config::InspectionMode,
     data::pointer,
     error::{Error, Faults, Result},
     filter::{Field, Kind},
@@ -38,6 +39,8 @@ pub struct Definition {
     pub indexes: Vec<String>,
     pub alias: Option<Arc<str>>,
     pub owner_only: bool,
+    /// What inspection does with findings in this type's entities; none: as the server does.
+    pub inspection: Option<InspectionMode>,
     pub version: i64,
     pub created_at: Time,
     pub updated_at: Time,

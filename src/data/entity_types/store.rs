@@ -2,6 +2,7 @@
 
 use super::model::Definition;
 use crate::{
+    config::InspectionMode,
     error::{Error, Result},
     ids::Id,
     params,
@@ -9,7 +10,8 @@ use crate::{
 };
 use serde_json::Value;
 
-const COLUMNS: &str = "id, name, schema, fields, indexes, alias, owner_only, version, created_at, updated_at";
+const COLUMNS: &str =
+    "id, name, schema, fields, indexes, alias, owner_only, version, created_at, updated_at, inspection";
 
 pub(super) fn all(reader: &Reader<'_>) -> Result<Vec<Definition>> {
     reader.query_all(&format!("SELECT {COLUMNS} FROM entity_types ORDER BY name"), &[], read)
@@ -34,8 +36,8 @@ fn text(value: &impl serde::Serialize) -> Result<String> {
 
 pub(super) fn insert(tx: &Tx<'_>, new: &Definition) -> Result<()> {
     tx.execute(
-        "INSERT INTO entity_types (id, name, schema, fields, indexes, alias, owner_only, version, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO entity_types (id, name, schema, fields, indexes, alias, owner_only, version, created_at, updated_at, inspection)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         params![
             new.id,
             &*new.name,
@@ -47,6 +49,7 @@ pub(super) fn insert(tx: &Tx<'_>, new: &Definition) -> Result<()> {
             new.version,
             new.created_at,
             new.updated_at,
+            new.inspection.map(InspectionMode::as_str),
         ],
     )?;
     index(tx, None, Some(new))
@@ -55,7 +58,7 @@ pub(super) fn insert(tx: &Tx<'_>, new: &Definition) -> Result<()> {
 pub(super) fn update(tx: &Tx<'_>, old: &Definition, new: &Definition) -> Result<()> {
     tx.execute(
         "UPDATE entity_types SET schema = ?2, fields = ?3, indexes = ?4, alias = ?5, owner_only = ?6, version = ?7,
-                updated_at = ?8 WHERE name = ?1",
+                updated_at = ?8, inspection = ?9 WHERE name = ?1",
         params![
             &*new.name,
             text(&new.schema)?,
@@ -65,6 +68,7 @@ pub(super) fn update(tx: &Tx<'_>, old: &Definition, new: &Definition) -> Result<
             new.owner_only,
             new.version,
             new.updated_at,
+            new.inspection.map(InspectionMode::as_str),
         ],
     )?;
     index(tx, Some(old), Some(new))
@@ -102,6 +106,10 @@ fn index(tx: &Tx<'_>, old: Option<&Definition>, new: Option<&Definition>) -> Res
     Ok(())
 }
 
+fn mode(text: String) -> Result<InspectionMode> {
+    serde_json::from_value(Value::String(text)).map_err(Error::internal)
+}
+
 fn read(row: &Row<'_>) -> Result<Definition> {
     let json = |index| serde_json::from_str::<Value>(row.text(index)?).map_err(Error::internal);
     Ok(Definition {
@@ -115,5 +123,6 @@ fn read(row: &Row<'_>) -> Result<Definition> {
         version: row.get(7)?,
         created_at: row.get(8)?,
         updated_at: row.get(9)?,
+        inspection: row.get::<Option<String>>(10)?.map(mode).transpose()?,
     })
 }

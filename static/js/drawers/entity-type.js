@@ -9,6 +9,14 @@ import { toast } from '../parts/toast.js';
 import { auditLink, go, to } from '../router.js';
 import { can } from '../session.js';
 
+// What request inspection does with findings in a type's entities.
+const INSPECTION = [
+  ['', 'As the server does'],
+  ['off', 'Off'],
+  ['observe', 'Observe: note findings'],
+  ['block', 'Block: refuse findings'],
+];
+
 const mayChange = () => can('entity_types', 'update');
 
 function typeForm(drawer, type, send, actions) {
@@ -33,14 +41,23 @@ function typeForm(drawer, type, send, actions) {
         optional: true,
         hint: 'The entities also answer at /api/v1/ and this word',
       }),
+      field({
+        type: 'select',
+        name: 'inspection',
+        label: 'Request inspection',
+        options: INSPECTION,
+        value: type?.inspection ?? '',
+        hint: 'Looks for script, SQL, commands and paths in what is written',
+      }),
       h('div', { class: 'field' }, h('p', { class: 'label' }, 'Properties'), editor.node),
     ].filter(Boolean),
-    send: async ({ name, alias }) => {
+    send: async ({ name, alias, inspection }) => {
       if (!type && !/^[a-z][a-z0-9_]{0,62}$/.test(name))
         throw fieldError('/name', 'Begin with a small letter; then small letters, digits and _.');
       await send({
         ...(type ? {} : { name }),
         ...((alias || type?.alias) && { alias: alias || null }),
+        ...(inspection !== (type?.inspection ?? '') && { inspection: inspection || null }),
         ...editor.read(),
       });
     },

@@ -21,8 +21,22 @@ function span(seconds) {
 
 const join = (parts) => parts.filter(Boolean).join(', ') || 'nothing to report';
 
+function inspected({ mode, findings }) {
+  const sum = (kind) => findings.reduce((all, finding) => all + finding[kind], 0);
+  const found = [
+    sum('blocked') > 0 && `${number(sum('blocked'))} blocked`,
+    sum('observed') > 0 && `${number(sum('observed'))} observed`,
+  ];
+  return tile({
+    label: 'Request inspection',
+    figure: { off: 'Off', observe: 'Observes', block: 'Blocks' }[mode],
+    href: can('audit', 'read') ? to('audit', { action: 'request.inspected' }) : null,
+    note: found.some(Boolean) ? join(found) : 'no findings since the start',
+  });
+}
+
 function tiles(data) {
-  const { users, audit, jobs, database, entity_types: types = [] } = data;
+  const { users, audit, jobs, database, inspection, entity_types: types = [] } = data;
   const entities = types.reduce((sum, type) => sum + (type.count ?? 0), 0);
   return h(
     'div',
@@ -52,6 +66,7 @@ function tiles(data) {
         note: `${count(audit.failed_logins_24h, 'failed sign-in')}`,
       }),
     audit && tile({ label: 'Audit events', figure: number(audit.events), href: to('audit'), note: 'hash-chained' }),
+    inspection && inspected(inspection),
     jobs &&
       tile({
         label: 'Background jobs',

@@ -93,6 +93,11 @@ impl Report {
 fn is_of_row(error: &Error) -> bool {
     matches!(
         error.code(),
-        Code::ValidationFailed | Code::Conflict | Code::NotFound | Code::Forbidden | Code::MalformedJson
+        Code::ValidationFailed
+            | Code::InspectionBlocked
+            | Code::Conflict
+            | Code::NotFound
+            | Code::Forbidden
+            | Code::MalformedJson
     )
 }

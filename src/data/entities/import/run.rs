@@ -175,6 +175,7 @@ impl Entities {
     /// Checks a row as far as that goes before the writer's turn.
     fn prepare(&self, scope: &Scope, incoming: Incoming) -> Result<Prepared> {
         rows::check(&incoming)?;
+        incoming.patch.inspect(self, scope)?;
         let now = self.ledger.clock().now();
         if let Some(id) = incoming.id {
             let known = self.ledger.db().read(|reader| {

@@ -1,0 +1,128 @@
+//! Operators of document databases where a value belongs.
+
+use super::{Class, rules::Rule};
+
+const OPERATORS: [&str; 90] = [
+    "$accumulator",
+    "$addfields",
+    "$addtoset",
+    "$all",
+    "$and",
+    "$bit",
+    "$bitsallclear",
+    "$bitsallset",
+    "$bitsanyclear",
+    "$bitsanyset",
+    "$box",
+    "$bucket",
+    "$casesensitive",
+    "$center",
+    "$centersphere",
+    "$code",
+    "$concat",
+    "$cond",
+    "$count",
+    "$currentdate",
+    "$each",
+    "$elemmatch",
+    "$eq",
+    "$exists",
+    "$expr",
+    "$facet",
+    "$function",
+    "$geointersects",
+    "$geometry",
+    "$geonear",
+    "$geowithin",
+    "$graphlookup",
+    "$group",
+    "$gt",
+    "$gte",
+    "$in",
+    "$inc",
+    "$jsonschema",
+    "$limit",
+    "$lookup",
+    "$lt",
+    "$lte",
+    "$mapreduce",
+    "$match",
+    "$max",
+    "$maxdistance",
+    "$merge",
+    "$min",
+    "$mindistance",
+    "$mod",
+    "$mul",
+    "$natural",
+    "$ne",
+    "$near",
+    "$nearsphere",
+    "$nin",
+    "$nor",
+    "$not",
+    "$options",
+    "$or",
+    "$out",
+    "$polygon",
+    "$pop",
+    "$position",
+    "$project",
+    "$pull",
+    "$pullall",
+    "$push",
+    "$rand",
+    "$redact",
+    "$regex",
+    "$rename",
+    "$replaceroot",
+    "$replacewith",
+    "$sample",
+    "$samplerate",
+    "$scope",
+    "$search",
+    "$set",
+    "$setoninsert",
+    "$size",
+    "$skip",
+    "$slice",
+    "$sort",
+    "$text",
+    "$type",
+    "$unionwith",
+    "$unset",
+    "$unwind",
+    "$where",
+];
+
+/// Whether a member's name is an operator. JSON Schema's own `$ref`, `$id` and `$schema` are none.
+pub fn is_operator(name: &str) -> bool {
+    let name = name.trim();
+    name.starts_with('$') && OPERATORS.contains(&name.to_ascii_lowercase().as_str())
+}
+
+pub(super) fn rules() -> Vec<Rule> {
+    let names = OPERATORS.map(|name| &name[1..]).join("|");
+    let operator = format!(r"\$(?:{names})");
+    // Script of the database, behind a string that ended.
+    let script = r"(?:this(?:\.\w+|\s*\[)|sleep\s*\(|return\b|while\s*\(|new\s+date|db\.\w+|function\s*\()";
+    let rule = |anchors: &str, pattern: &str| Rule::new(Class::NoSql, anchors, pattern);
+    vec![
+        rule("$ & [", &format!(r"\[\s*['\x22]?{operator}['\x22]?\s*\]")),
+        rule("$ & {", &format!(r#"[{{,]\s*(?:"{operator}"|'{operator}')\s*:|\{{\s*{operator}\s*:"#)),
+        rule("$", &format!(r"^\s*{operator}\s*(?:[:=]|$)")),
+        rule(
+            "' \" & this sleep return while new_ function db. & | && ; , }",
+            &format!(r#"['"][\s;)}}]*(?:\|\||&&|;|,|\}})\s*(?:var\s+\w+\s*=\s*)?\(*{script}"#),
+        ),
+        rule("this. & .match == != [", r"(?:&&|\|\||;|^)\s*this\.\w+\s*(?:\.match\s*\(|[!=]=|\[)"),
+        rule(
+            "db. & (",
+            r"\bdb\.(?:\w+\.(?:insert|find|remove|drop|update|save|count|aggregate)|getcollectionnames|dropdatabase|injection|loadserverscripts|version|hostinfo)\w*\s*\(",
+        ),
+        rule("mapreduce $where & : = ( {", r"(?:^|[;\s'\x22])(?:mapreduce|\$where)\s*[:=({]"),
+        rule("== & || && & ' \"", r#"['"]\s*(?:\|\||&&)\s*['"]?\w*['"]?\s*={2,3}\s*['"]?\w"#),
+        rule("return while & ; } & ' \"", r#"['"]\s*[;}]+\s*(?:return|while)\s*[(\w]"#),
+        rule("|| &&", r#"^[^'"\s]*['"]\s*(?:\|\||&&)\s*['"]?(?:\d+|\w*['"]?)\s*(?:={1,3}|[<>])"#),
+    ]
+}

@@ -1,0 +1,227 @@
+//! What is looked at, what becomes of a finding, and how often there was one.
+
+use super::{Class, Mode, class_of, is_operator};
+use crate::{
+    actor::Actor,
+    audit::{Event, Ledger, Outcome},
+    error::{Code, Error, Fault, Result},
+};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// Findings that an answer and an event name.
+const NAMED: usize = 20;
+/// Characters of a pointer that an event keeps.
+const POINTER: usize = 200;
+/// Bytes of one entity that are looked at; one with more is over the limit and refused for that.
+const BYTES: usize = 64 << 10;
+
+/// The inspector, with the server's mode and its counters. Clones share it.
+#[derive(Clone)]
+pub struct Inspection(Arc<Inner>);
+
+struct Inner {
+    mode: Mode,
+    ledger: Ledger,
+    observed: [AtomicU64; Class::ALL.len()],
+    blocked: [AtomicU64; Class::ALL.len()],
+}
+
+/// Findings of a class since the server started.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Count {
+    pub class: &'static str,
+    pub observed: u64,
+    pub blocked: u64,
+}
+
+struct Finding {
+    pointer: String,
+    class: Class,
+}
+
+impl Inspection {
+    pub fn new(ledger: Ledger, mode: Mode) -> Self {
+        let counters = || std::array::from_fn(|_| AtomicU64::new(0));
+        Self(Arc::new(Inner { mode, ledger, observed: counters(), blocked: counters() }))
+    }
+
+    /// The server's mode.
+    pub fn mode(&self) -> Mode {
+        self.0.mode
+    }
+
+    pub fn counts(&self) -> Vec<Count> {
+        let read = |counters: &[AtomicU64], class| counters[class as usize].load(Ordering::Relaxed);
+        let count = |class: Class| Count {
+            class: class.as_str(),
+            observed: read(&self.0.observed, class),
+            blocked: read(&self.0.blocked, class),
+        };
+        Class::ALL.into_iter().map(count).collect()
+    }
+
+    /// Looks at what an entity of a type would hold; `own` is the type's mode.
+    pub fn entity(
+        &self,
+        actor: &Actor,
+        (entity_type, own): (&str, Option<Mode>),
+        name: Option<&str>,
+        data: Option<&Map<String, Value>>,
+    ) -> Result<()> {
+        let mode = own.unwrap_or(self.0.mode);
+        if mode == Mode::Off {
+            return Ok(());
+        }
+        let mut search = Search::default();
+        if let Some(name) = name {
+            search.text("/name", name);
+        }
+        if let Some(data) = data {
+            search.members(&mut "/data".to_owned(), data);
+        }
+        self.conclude(actor, mode, ("entity_type", entity_type), search.findings)
+    }
+
+    /// Looks at parameters of an address: the segments of a path, the names and values of a query.
+    pub fn parameters<'a>(
+        &self,
+        actor: &Actor,
+        own: Option<Mode>,
+        route: &str,
+        parameters: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
+    ) -> Result<()> {
+        let mode = own.unwrap_or(self.0.mode);
+        if mode == Mode::Off {
+            return Ok(());
+        }
+        let mut search = Search::default();
+        for (name, value) in parameters {
+            let pointer = pointer_to("", &name);
+            search.text(&pointer, &name);
+            search.text(&pointer, &value);
+        }
+        self.conclude(actor, mode, ("route", route), search.findings)
+    }
+
+    fn conclude(&self, actor: &Actor, mode: Mode, target: (&'static str, &str), findings: Vec<Finding>) -> Result<()> {
+        if findings.is_empty() {
+            return Ok(());
+        }
+        let blocks = mode == Mode::Block;
+        let counters = if blocks { &self.0.blocked } else { &self.0.observed };
+        for finding in &findings {
+            counters[finding.class as usize].fetch_add(1, Ordering::Relaxed);
+        }
+        let named = |finding: &Finding| {
+            json!({
+                "class": finding.class.as_str(),
+                "pointer": finding.pointer.chars().take(POINTER).collect::<String>(),
+            })
+        };
+        let after = json!({"mode": mode.as_str(), "findings": findings.iter().map(named).collect::<Vec<_>>()});
+        let outcome = if blocks { Outcome::Denied } else { Outcome::Success };
+        let event = Event::new("request.inspected", target.0, target.1.to_owned()).after(&after).outcome(outcome);
+        self.0.ledger.note(actor, event);
+        if blocks { Err(refusal(findings)) } else { Ok(()) }
+    }
+}
+
+fn refusal(findings: Vec<Finding>) -> Error {
+    let faults = findings.into_iter().map(|finding| Fault {
+        pointer: finding.pointer,
+        code: finding.class.as_str().into(),
+        message: format!("The value looks like {}. Write it in another way.", name_of(finding.class)),
+    });
+    let detail = "A value looks like an attack, so nothing was done; errors names the place and the kind.";
+    Error::refused(Code::InspectionBlocked, detail, faults.collect())
+}
+
+fn name_of(class: Class) -> &'static str {
+    match class {
+        Class::Xss => "cross-site scripting",
+        Class::Sql => "SQL injection",
+        Class::NoSql => "NoSQL injection",
+        Class::Command => "command injection",
+        Class::Traversal => "path traversal",
+    }
+}
+
+fn pointer_to(above: &str, name: &str) -> String {
+    format!("{above}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+struct Search {
+    findings: Vec<Finding>,
+    left: usize,
+    left_for_nulls: usize,
+}
+
+impl Default for Search {
+    fn default() -> Self {
+        Self { findings: Vec::new(), left: BYTES, left_for_nulls: BYTES }
+    }
+}
+
+impl Search {
+    fn find(&mut self, pointer: &str, class: Class) {
+        if self.findings.len() < NAMED {
+            self.findings.push(Finding { pointer: pointer.to_owned(), class });
+        }
+    }
+
+    fn text(&mut self, pointer: &str, text: &str) {
+        if self.left == 0 || self.findings.len() == NAMED {
+            return;
+        }
+        self.left = self.left.saturating_sub(text.len().max(1));
+        if let Some(class) = class_of(text) {
+            self.find(pointer, class);
+        }
+    }
+
+    fn members(&mut self, above: &mut String, members: &Map<String, Value>) {
+        for (name, value) in members {
+            let length = above.len();
+            *above = pointer_to(above, name);
+            if is_operator(name) {
+                self.find(above, Class::NoSql);
+            } else if value.is_null() {
+                // A merge patch may name any number of members to take away: they take no room from the others.
+                let room = std::mem::replace(&mut self.left, self.left_for_nulls);
+                self.text(above, name);
+                self.left_for_nulls = std::mem::replace(&mut self.left, room);
+            } else {
+                self.text(above, name);
+            }
+            self.value(above, value);
+            above.truncate(length);
+        }
+    }
+
+    fn value(&mut self, at: &mut String, value: &Value) {
+        if self.left == 0 || self.findings.len() >= NAMED {
+            return;
+        }
+        match value {
+            Value::String(text) => self.text(at, text),
+            Value::Object(members) => self.members(at, members),
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    let length = at.len();
+                    *at = pointer_to(at, &index.to_string());
+                    self.value(at, item);
+                    at.truncate(length);
+                }
+            }
+            _ => {}
+        }
+    }
+}
