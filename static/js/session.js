@@ -1,4 +1,4 @@
-// Who is signed in, what they may do, and whether the kill switch is on.
+// Who is signed in, what they may do, and whether the kill switch is on. Permissions in words, for every page.
 
 import { get, post, setCsrfToken, signals } from './api.js';
 
@@ -63,3 +63,51 @@ export function leave(wanted = '') {
   document.getElementById('app').replaceChildren();
   location.replace('/console/sign-in' + (wanted ? `?to=${encodeURIComponent(wanted)}` : ''));
 }
+
+/* Permissions in words: `entities.customers:update:own` is "update own customers" */
+
+const list = (words) => (words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`);
+
+export function parsePermission(text) {
+  if (text === '*') return { resource: '*', action: '*', reach: 'any' };
+  const [resource, action, ...reach] = text.split(':');
+  return { resource, action, reach: reach.join(':') || 'any' };
+}
+
+function nounOf(resource, reach) {
+  if (resource === 'entities.*') return reach === 'own' ? 'own entities of every type' : 'entities of every type';
+  const noun = resource.replace(/^entities\./, '').replace(/[_-]/g, ' ');
+  return reach === 'own' ? `own ${noun}` : noun;
+}
+
+function condition(reach) {
+  const rule = /^where\((.*)\)$/s.exec(reach)?.[1];
+  return rule
+    ? ` where ${rule
+        .replace(/@user\./g, 'their ')
+        .replaceAll('data.', '')
+        .replaceAll(' = ', ' is ')
+        .replaceAll(' != ', ' is not ')}`
+    : '';
+}
+
+/** One sentence for each resource and reach: "Can read and update own customers". */
+export function sentencesOf(permissions = []) {
+  const groups = new Map();
+  for (const text of permissions) {
+    const { resource, action, reach } = parsePermission(text);
+    if (resource === '*') return ['Can do everything'];
+    const key = `${resource} ${reach}`;
+    if (!groups.has(key)) groups.set(key, { resource, reach, actions: [] });
+    groups.get(key).actions.push(action === '*' ? 'do everything with' : action);
+  }
+  return [...groups.values()].map(
+    ({ resource, reach, actions }) => `Can ${list(actions)} ${nounOf(resource, reach)}${condition(reach)}`,
+  );
+}
+
+export const summaryOf = (permissions) => {
+  const all = sentencesOf(permissions);
+  if (!all.length) return 'Nothing yet';
+  return all.length > 2 ? `${all.slice(0, 2).join(' · ')} · ${all.length - 2} more` : all.join(' · ');
+};

@@ -2,9 +2,8 @@
 
 import { get, patch, post, remove, segment } from '../api.js';
 import { hasEnded } from '../pages/api-keys.js';
-import { sentencesOf } from '../pages/roles.js';
 import { auditLink, here } from '../router.js';
-import { can, session } from '../session.js';
+import { can, sentencesOf, session } from '../session.js';
 import { confirm, openDialog, recordDrawer, showOnce } from '../parts/dialog.js';
 import { badge, button, copyable, exactTime, facts, h, notice, number, time } from '../main.js';
 import { field, form } from '../parts/form.js';

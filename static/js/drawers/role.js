@@ -4,10 +4,10 @@ import { get, patch, post, remove, segment } from '../api.js';
 import { confirm, openDialog, attempt, recordDrawer } from '../parts/dialog.js';
 import { badge, button, count, facts, h, icon, notice, sentence, time } from '../main.js';
 import { field, fieldError, form } from '../parts/form.js';
-import { clearanceText, parsePermission, sentencesOf } from '../pages/roles.js';
+import { clearanceText } from '../pages/roles.js';
 import { toast } from '../parts/toast.js';
 import { auditLink } from '../router.js';
-import { can, CLEARANCES } from '../session.js';
+import { can, CLEARANCES, parsePermission, sentencesOf } from '../session.js';
 
 export const sentenceList = (permissions) =>
   h(

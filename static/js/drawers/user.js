@@ -1,9 +1,8 @@
 // One user: make, see, change, end sessions, disable, delete.
 
 import { get, patch, post, remove, segment } from '../api.js';
-import { summaryOf } from '../pages/roles.js';
 import { auditLink, to } from '../router.js';
-import { can, session } from '../session.js';
+import { can, session, summaryOf } from '../session.js';
 import { confirm, recordDrawer, showOnce } from '../parts/dialog.js';
 import { badge, button, copyable, facts, h, icon, sentence, time } from '../main.js';
 import { field, form } from '../parts/form.js';

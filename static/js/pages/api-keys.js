@@ -2,8 +2,7 @@ import { literal } from '../api.js';
 import { badge, button, h, time } from '../main.js';
 import { listView, listWithDrawer } from '../parts/table.js';
 import { pageHead, setQuery, withQuery } from '../router.js';
-import { can } from '../session.js';
-import { summaryOf } from './roles.js';
+import { can, summaryOf } from '../session.js';
 
 export const hasEnded = (key) => key.expires_at && new Date(key.expires_at) <= new Date();
 
