@@ -1,6 +1,6 @@
 //! What is looked at, what becomes of a finding, and how often there was one.
 
-use super::{Class, Mode, class_of, is_operator};
+use super::{Class, Mode, class_of, detect::prepare, is_operator};
 use crate::{
     actor::Actor,
     audit::{Event, Ledger, Outcome},
@@ -49,6 +49,9 @@ struct Finding {
 
 impl Inspection {
     pub fn new(ledger: Ledger, mode: Mode) -> Self {
+        if mode != Mode::Off {
+            prepare();
+        }
         let counters = || std::array::from_fn(|_| AtomicU64::new(0));
         Self(Arc::new(Inner { mode, ledger, observed: counters(), blocked: counters() }))
     }
@@ -178,10 +181,14 @@ impl Search {
     }
 
     fn text(&mut self, pointer: &str, text: &str) {
-        if self.left == 0 || self.findings.len() == NAMED {
+        if self.findings.len() == NAMED {
             return;
         }
-        self.left = self.left.saturating_sub(text.len().max(1));
+        if text.len() >= self.left {
+            self.left = 0;
+            return;
+        }
+        self.left -= text.len().max(1);
         if let Some(class) = class_of(text) {
             self.find(pointer, class);
         }

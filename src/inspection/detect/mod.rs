@@ -83,6 +83,11 @@ pub fn inspect(text: &str) -> Option<Class> {
     sql::is_statement(&reading).then_some(Class::Sql)
 }
 
+/// Makes the rules ready, so that no request has to wait for it.
+pub fn prepare() {
+    LazyLock::force(&RULES);
+}
+
 static RULES: LazyLock<Rules> = LazyLock::new(|| {
     Rules::new(
         [nosql::rules(), traversal::rules(), xss::rules(), command::rules(), sql::rules()]
