@@ -27,6 +27,7 @@ function inspected({ mode, findings }) {
     sum('blocked') > 0 && `${number(sum('blocked'))} blocked`,
     sum('observed') > 0 && `${number(sum('observed'))} observed`,
   ];
+  if (mode === 'off' && !found.some(Boolean)) return null;
   return tile({
     label: 'Request inspection',
     figure: { off: 'Off', observe: 'Observes', block: 'Blocks' }[mode],
