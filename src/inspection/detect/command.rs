@@ -76,6 +76,21 @@ pub(super) fn rules() -> Vec<Rule> {
             r"\{\{[^}]*(?:__class__|__globals__|__subclasses__|config\.|request\.application|popen|lipsum|cycler|self\._)|\{php\}|\$\{t\(java|#\{.*(?:exec|system)\(|freemarker\.template|<%=\s*(?:system|exec|`|\d+\s*\*\s*\d)",
         ),
         rule("root: $shell $0 @", r"^\w+@[\w-]+:[~/\w]*[$#]\s|^\s*root:x?:0:0:|^\s*\$(?:shell|0)\b"),
+        // A value that is a command by itself, on a folder of the system or with a second command behind it.
+        rule(
+            "/etc /var /usr /bin /tmp /dev /proc /root /home",
+            &format!(r"^\s*(?:sudo\s+)?(?:{PROGRAMS})\s+(?:-\w+\s+)*/(?:etc|var|usr|bin|tmp|dev|proc|root)\b"),
+        ),
+        rule(
+            "; | &&",
+            &format!(
+                r"^\s*(?:{PROGRAMS})(?:\s+{ARGUMENT}[^\n;|&]*)?\s*(?:;|\|\|?|&&)\s*(?:{PROGRAMS})(?:\s+{ARGUMENT}|{end})"
+            ),
+        ),
+        rule(
+            "echo powershell",
+            r"^\s*echo\s+['\x22$`]|(?:^|[;|&@]\s*)powershell(?:\.exe)?\s+[a-z]:\\|\becho\s+\$\{?\w+\}?\s*[|>;]",
+        ),
         // What nobody writes but to have it run.
         rule(
             "/etc /e ??? & passwd shadow group hosts issue sudoers /p ?",
