@@ -50,7 +50,7 @@ fn furnished() -> (Site, Vec<View>) {
         ("ada@example.org", "Ada Lovelace", "viewer"),
         (
             "a.very.long.address.of.somebody@department.of.long.names.example.org",
-            "Bartholomew Featherstonehaugh",
+            "Somebody with quite a long name",
             "viewer",
         ),
         ("importer@example.org", "Importer", "system"),
