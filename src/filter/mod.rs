@@ -4,12 +4,14 @@
 mod cursor;
 mod expression;
 mod lexer;
+mod listing;
 mod parser;
 mod sort;
 mod sql;
 
 pub use cursor::{CursorKey, Position};
 pub use expression::{Comparison, Expression, Literal, Operand, Operator, Path};
+pub use listing::{Listed, Listing};
 pub use parser::parse;
 pub use sort::{Order, SortKey, parse_sort};
 pub use sql::{Field, Fields, Kind};

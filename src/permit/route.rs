@@ -36,6 +36,24 @@ pub enum LimitClass {
 
 type Mount = Arc<dyn Fn() -> actix_web::Route + Send + Sync>;
 
+macro_rules! methods {
+    ($($name:ident = $method:ident),* $(,)?) => {
+        /// `Route::get("/users/{id}", "One user", show)`. Whatever answers GET answers HEAD too.
+        impl Route {
+            $(pub fn $name<F, Args>(path: &'static str, summary: &'static str, handler: F) -> Self
+            where
+                F: Handler<Args> + Send + Sync,
+                Args: Guarded + 'static,
+                F::Output: Responder + 'static,
+            {
+                Self::new(Method::$method, path, summary, handler)
+            })*
+        }
+    };
+}
+
+methods!(get = GET, post = POST, put = PUT, patch = PATCH, delete = DELETE);
+
 /// One method on one path under `/api/v1`.
 #[derive(Clone)]
 pub struct Route {
@@ -73,52 +91,6 @@ impl Route {
             while_enrolling: false,
             mount,
         }
-    }
-
-    /// `Route::get("/users/{id}", "One user", show)`. Answers HEAD too.
-    pub fn get<F, Args>(path: &'static str, summary: &'static str, handler: F) -> Self
-    where
-        F: Handler<Args> + Send + Sync,
-        Args: Guarded + 'static,
-        F::Output: Responder + 'static,
-    {
-        Self::new(Method::GET, path, summary, handler)
-    }
-
-    pub fn post<F, Args>(path: &'static str, summary: &'static str, handler: F) -> Self
-    where
-        F: Handler<Args> + Send + Sync,
-        Args: Guarded + 'static,
-        F::Output: Responder + 'static,
-    {
-        Self::new(Method::POST, path, summary, handler)
-    }
-
-    pub fn put<F, Args>(path: &'static str, summary: &'static str, handler: F) -> Self
-    where
-        F: Handler<Args> + Send + Sync,
-        Args: Guarded + 'static,
-        F::Output: Responder + 'static,
-    {
-        Self::new(Method::PUT, path, summary, handler)
-    }
-
-    pub fn patch<F, Args>(path: &'static str, summary: &'static str, handler: F) -> Self
-    where
-        F: Handler<Args> + Send + Sync,
-        Args: Guarded + 'static,
-        F::Output: Responder + 'static,
-    {
-        Self::new(Method::PATCH, path, summary, handler)
-    }
-
-    pub fn delete<F, Args>(path: &'static str, summary: &'static str, handler: F) -> Self
-    where
-        F: Handler<Args> + Send + Sync,
-        Args: Guarded + 'static,
-        F::Output: Responder + 'static,
-    {
-        Self::new(Method::DELETE, path, summary, handler)
     }
 
     /// Says why a public route is open. Routes that take `Public` without it are caught by a test.

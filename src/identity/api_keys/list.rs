@@ -3,7 +3,7 @@
 use super::{keeper::Keeper, model::ApiKey, store};
 use crate::{
     error::{Error, Result},
-    filter::{self, CursorKey, Field, Fields, Kind, Order},
+    filter::{self, CursorKey, Field, Fields, Kind, Listed, Listing, Order},
     storage::{Param, Reader},
     web::{ListQuery, Page},
 };
@@ -52,33 +52,19 @@ pub(super) fn page(reader: &Reader<'_>, keeper: &Keeper, query: &KeyQuery, key: 
         let expression = filter::parse(text)?;
         condition = format!("{condition} AND {}", expression.to_sql(&KeyFields, &mut params)?);
     }
-    let total = query.count.unwrap_or(false).then(|| count(reader, &condition, &params)).transpose()?;
     let question = ["api_keys", query.filter.as_deref().unwrap_or_default(), sort];
-    if let Some(cursor) = &query.cursor {
-        let position = key.open(&question, cursor)?;
-        let behind = order
-            .after(&position, &mut params)
-            .ok_or_else(|| Error::invalid_at("/cursor", "invalid_cursor", "This cursor belongs to another sort."))?;
-        condition = format!("{condition} AND ({behind})");
-    }
-    params.push((limit + 1).into());
-    let sql = format!(
-        "SELECT {}, {} FROM {} WHERE {condition} ORDER BY {} LIMIT ?{}",
-        store::COLUMNS,
-        order.columns(),
-        store::TABLES,
-        order.sql(),
-        params.len()
-    );
-    let mut rows =
-        reader.query_all(&sql, &params, |row| Ok((store::read(row)?, order.position(row, store::COLUMN_COUNT)?)))?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next_cursor = rows.last().filter(|_| more).map(|(_, position)| key.seal(&question, position));
-    Ok(Page { items: rows.into_iter().map(|(key, _)| key).collect(), next_cursor, total })
-}
-
-fn count(reader: &Reader<'_>, condition: &str, params: &[Param<'_>]) -> Result<i64> {
-    let sql = format!("SELECT count(*) FROM {} WHERE {condition}", store::TABLES);
-    Ok(reader.query_one(&sql, params, |row| row.get(0))?.unwrap_or(0))
+    let listing = Listing {
+        tables: store::TABLES,
+        columns: store::COLUMNS,
+        width: store::COLUMN_COUNT,
+        condition,
+        params,
+        order: &order,
+        limit,
+        count: query.count.unwrap_or(false),
+        cursor: query.cursor.as_deref(),
+        question: &question,
+    };
+    let Listed { items, next_cursor, total } = listing.run(reader, key, store::read)?;
+    Ok(Page { items, next_cursor, total })
 }

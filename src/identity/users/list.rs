@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    filter::{self, CursorKey, Field, Fields, Kind, Order},
+    filter::{self, CursorKey, Field, Fields, Kind, Listed, Listing, Order},
     identity::Identity,
     storage::{Param, Reader},
     web::{Deleted, ListQuery, Page},
@@ -61,38 +61,24 @@ pub(super) fn page(
         let expression = filter::parse(text)?;
         condition = format!("{condition} AND {}", expression.to_sql(&UserFields, &mut params)?);
     }
-    let total = query.count.unwrap_or(false).then(|| count(reader, &condition, &params)).transpose()?;
     let deleted = query.deleted.as_deref().unwrap_or_default();
     let question = ["users", query.filter.as_deref().unwrap_or_default(), sort, deleted];
-    if let Some(cursor) = &query.cursor {
-        let position = key.open(&question, cursor)?;
-        let behind = order
-            .after(&position, &mut params)
-            .ok_or_else(|| Error::invalid_at("/cursor", "invalid_cursor", "This cursor belongs to another sort."))?;
-        condition = format!("{condition} AND ({behind})");
-    }
-    params.push((limit + 1).into());
-    let sql = format!(
-        "SELECT {}, {} FROM users WHERE {condition} ORDER BY {} LIMIT ?{}",
-        store::COLUMNS,
-        order.columns(),
-        order.sql(),
-        params.len()
-    );
-    let mut rows =
-        reader.query_all(&sql, &params, |row| Ok((store::read(row)?, order.position(row, store::COLUMN_COUNT)?)))?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next_cursor = rows.last().filter(|_| more).map(|(_, position)| key.seal(&question, position));
-    let mut users: Vec<User> = rows.into_iter().map(|(user, _)| user).collect();
+    let listing = Listing {
+        tables: "users",
+        columns: store::COLUMNS,
+        width: store::COLUMN_COUNT,
+        condition,
+        params,
+        order: &order,
+        limit,
+        count: query.count.unwrap_or(false),
+        cursor: query.cursor.as_deref(),
+        question: &question,
+    };
+    let Listed { items: mut users, next_cursor, total } = listing.run(reader, key, store::read)?;
     store::add_roles(reader, &mut users)?;
     let items = show_all(reader, identity, users, picked.as_deref())?;
     Ok(Page { items, next_cursor, total })
-}
-
-fn count(reader: &Reader<'_>, condition: &str, params: &[Param<'_>]) -> Result<i64> {
-    let sql = format!("SELECT count(*) FROM users WHERE {condition}");
-    Ok(reader.query_one(&sql, params, |row| row.get(0))?.unwrap_or(0))
 }
 
 fn show_all(
