@@ -2,10 +2,12 @@
 
 use crate::{
     audit::Ledger,
+    cache::CacheStats,
     clock::{Clock, Time},
     config::Config,
+    data::entities::Entities,
     error::Result,
-    identity::Identity,
+    identity::{Authenticator, Identity},
     inspection::{Count, Inspection, Mode},
     kill_switch::{KillSwitch, State},
     observability::{Point, Traffic},
@@ -40,6 +42,7 @@ struct Overview {
     database: Sizes,
     kill_switch: State,
     inspection: Inspected,
+    caches: [Cached; 2],
     warnings: Vec<Warning>,
 }
 
@@ -48,6 +51,14 @@ struct Overview {
 struct Inspected {
     mode: Mode,
     findings: Vec<Count>,
+}
+
+/// How often a cache had what was asked for, since the start.
+#[derive(Serialize)]
+struct Cached {
+    name: &'static str,
+    #[serde(flatten)]
+    stats: CacheStats,
 }
 
 /// Something about how this instance is set up that its owner should know.
@@ -142,6 +153,7 @@ async fn overview(
     clock: Data<Clock>,
     started: Data<StartedAt>,
     (kill_switch, inspection): (Data<KillSwitch>, Data<Inspection>),
+    (entities, authenticator): (Data<Entities>, Data<Authenticator>),
 ) -> Result<Json<Overview>> {
     let now = clock.now();
     let counts = ledger.db().read_off(move |reader| count(reader, &identity, now)).await?;
@@ -157,6 +169,10 @@ async fn overview(
         database: Sizes { size_bytes, wal_bytes },
         kill_switch: kill_switch.state(),
         inspection: Inspected { mode: inspection.mode(), findings: inspection.counts() },
+        caches: [
+            Cached { name: "principals", stats: authenticator.stats() },
+            Cached { name: "entities", stats: entities.cache.stats() },
+        ],
         warnings: warnings(&config),
     }))
 }

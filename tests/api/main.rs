@@ -17,6 +17,6 @@ mod login;
 mod roles;
 mod second_factor;
 mod sessions;
-mod story;
+mod stories;
 mod support;
 mod users;

@@ -36,8 +36,18 @@ function inspected({ mode, findings }) {
   });
 }
 
+function cached(caches) {
+  const sum = (key) => caches.reduce((all, cache) => all + cache[key], 0);
+  const asked = sum('hits') + sum('misses');
+  return tile({
+    label: 'Answered from memory',
+    figure: asked ? `${Math.floor((100 * sum('hits')) / asked)} %` : 'Nothing yet',
+    note: `of ${count(asked, 'look-up')}, ${bytes(sum('bytes'))} held`,
+  });
+}
+
 function tiles(data) {
-  const { users, audit, jobs, database, inspection, entity_types: types = [] } = data;
+  const { caches, users, audit, jobs, database, inspection, entity_types: types = [] } = data;
   const entities = types.reduce((sum, type) => sum + (type.count ?? 0), 0);
   return h(
     'div',
@@ -74,6 +84,7 @@ function tiles(data) {
         figure: number(jobs.waiting + jobs.running),
         note: join([`${jobs.running} running`, `${jobs.waiting} waiting`, jobs.failed && `${jobs.failed} failed`]),
       }),
+    caches && cached(caches),
     database &&
       tile({
         label: 'Database',

@@ -2,34 +2,16 @@
 //! are imported, a viewer, an analyst and an admin work on them, the audit log tells who did what, and the gate
 //! is closed and opened again.
 
+use super::site_of;
 use crate::support::{Actor, PASSWORD, Site};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
 
-const CUSTOMERS: &str = include_str!("../data/german_credit.csv");
+const CUSTOMERS: &str = include_str!("../../data/german_credit.csv");
 
-fn blueprint() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/blueprints/customer_risk.toml")
-}
-
-/// The blueprint, applied by the command line before the server starts.
 fn bank() -> Site {
-    let folder = tempfile::tempdir().unwrap();
-    for round in ["first", "second"] {
-        let applied = assert_cmd::Command::cargo_bin("portcullis")
-            .unwrap()
-            .current_dir(folder.path())
-            .arg("--data-dir")
-            .arg(folder.path().join("data"))
-            .arg("apply")
-            .arg(blueprint())
-            .assert()
-            .success();
-        let said = String::from_utf8_lossy(&applied.get_output().stdout).into_owned();
-        assert_eq!(said.contains("make the entity type customers"), round == "first", "{round}: {said}");
-    }
-    Site::on(folder, &[("PORTCULLIS_LIMITS__ENABLED", "false")])
+    let off = [("PORTCULLIS_LIMITS__ENABLED", "false")];
+    site_of("customer_risk.toml", "make the entity type customers", &off)
 }
 
 fn import(actor: &Actor, query: &str, csv: &str) -> crate::support::Answer {
