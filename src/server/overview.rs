@@ -149,11 +149,10 @@ async fn overview(
     _: Allowed<ReadOverview>,
     ledger: Data<Ledger>,
     identity: Data<Identity>,
-    config: Data<Config>,
-    clock: Data<Clock>,
+    (config, clock): (Data<Config>, Data<Clock>),
     started: Data<StartedAt>,
     (kill_switch, inspection): (Data<KillSwitch>, Data<Inspection>),
-    (entities, authenticator): (Data<Entities>, Data<Authenticator>),
+    caches: (Data<Authenticator>, Data<Entities>),
 ) -> Result<Json<Overview>> {
     let now = clock.now();
     let counts = ledger.db().read_off(move |reader| count(reader, &identity, now)).await?;
@@ -170,8 +169,8 @@ async fn overview(
         kill_switch: kill_switch.state(),
         inspection: Inspected { mode: inspection.mode(), findings: inspection.counts() },
         caches: [
-            Cached { name: "principals", stats: authenticator.stats() },
-            Cached { name: "entities", stats: entities.cache.stats() },
+            Cached { name: "principals", stats: caches.0.stats() },
+            Cached { name: "entities", stats: caches.1.cache.stats() },
         ],
         warnings: warnings(&config),
     }))
