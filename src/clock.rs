@@ -1,5 +1,6 @@
 //! Time as milliseconds since 1970 UTC, and the clock that everything asks, so that tests can move it.
 
+use crate::validate::is_date_time;
 use jiff::{Timestamp, fmt::temporal::DateTimePrinter};
 use std::{
     fmt,
@@ -51,11 +52,19 @@ impl fmt::Debug for Time {
     }
 }
 
-impl FromStr for Time {
-    type Err = jiff::Error;
+/// The text was not a time of RFC 3339.
+#[derive(Debug, thiserror::Error)]
+#[error("not a date and time such as 2026-01-31T12:00:00Z")]
+pub struct NotATime;
 
-    fn from_str(text: &str) -> Result<Self, jiff::Error> {
-        text.parse::<Timestamp>().map(|stamp| Self(stamp.as_millisecond()))
+impl FromStr for Time {
+    type Err = NotATime;
+
+    fn from_str(text: &str) -> Result<Self, NotATime> {
+        if !is_date_time(text) {
+            return Err(NotATime);
+        }
+        text.parse::<Timestamp>().map_err(|_| NotATime).map(|stamp| Self(stamp.as_millisecond()))
     }
 }
 

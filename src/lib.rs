@@ -5,6 +5,7 @@
 // Ground: what everything stands on.
 pub mod error;
 pub mod ids;
+pub mod validate;
 pub mod clock;
 pub mod actor;
 pub mod config;

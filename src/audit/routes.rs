@@ -17,6 +17,7 @@ use crate::{
         Allowed, Route,
         rights::{ExportAudit, ReadAudit},
     },
+    validate::FileName,
     web::{At, ListQuery, Page, Params},
 };
 use actix_web::{
@@ -136,10 +137,10 @@ async fn export(
         let (bytes, export) = next.await.map_err(Error::internal)??;
         Ok::<_, Error>(bytes.map(|bytes| (Bytes::from(bytes), export)))
     });
-    let name = format!("attachment; filename=\"audit.{}\"", format.extension());
+    let file: FileName = format!("audit.{}", format.extension()).parse().map_err(Error::internal)?;
     Ok(HttpResponse::Ok()
         .content_type(format.media_type())
-        .insert_header((CONTENT_DISPOSITION, name))
+        .insert_header((CONTENT_DISPOSITION, file.disposition()))
         .insert_header((CACHE_CONTROL, "no-store"))
         .streaming(portions))
 }

@@ -1,6 +1,7 @@
 //! The types that only configuration has: choices, origins, route patterns, tokens, limits by role.
 
 use super::setting::Setting;
+use crate::validate::WebUrl;
 use secrecy::{ExposeSecret, SecretString};
 use std::{collections::BTreeMap, fmt, ops::Deref};
 use toml::Value;
@@ -143,23 +144,7 @@ impl StorageUrl {
 }
 
 fn is_origin(text: &str) -> bool {
-    let Some(authority) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
-        return false;
-    };
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (authority, None),
-    };
-    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let host_is_legal = match address {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => {
-            !host.is_empty()
-                && !host.starts_with(['.', '-'])
-                && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.' || b == b'-')
-        }
-    };
-    host_is_legal && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+    text.parse::<WebUrl>().is_ok_and(|url| url.url().origin().ascii_serialization() == text)
 }
 
 fn is_route(text: &str) -> bool {

@@ -1,6 +1,5 @@
 //! Who somebody is: users, their passwords, sessions, tokens and keys.
 
-mod email;
 mod password;
 mod hasher;
 mod token;
@@ -16,9 +15,9 @@ mod api_keys;
 mod authenticate;
 mod housekeeping;
 
+pub use crate::validate::Email;
 pub use api_keys::{ApiKey, Keeper, KeyChange, NewKey, Rotation};
 pub use authenticate::Authenticator;
-pub use email::Email;
 pub use handle::Identity;
 pub use hasher::{Hasher, Verified};
 pub use lockout::Lockout;

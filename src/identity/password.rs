@@ -1,10 +1,10 @@
 //! Passwords: one form of each (Unicode NFC), at least so long, at most 72 bytes (what bcrypt takes in),
 //! and nothing that is tried first: common ones, keyboard walks, repetitions, the account's own name.
 
-use crate::error::Fault;
+use crate::{error::Fault, validate::is_deceptive};
 use serde::Deserialize;
 use std::{borrow::Cow, collections::HashSet, fmt, sync::LazyLock};
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 use zeroize::Zeroizing;
 
 /// What bcrypt takes in; anything longer would equal its own prefix.
@@ -81,7 +81,7 @@ impl Policy {
             return fault("too_long", format!("A password has at most {MAX_BYTES} bytes; this one has {bytes}."));
         }
         let lower = Zeroizing::new(text.to_lowercase());
-        if is_common(&lower) {
+        if is_common(&lower) || is_common(&plain_form(&lower)) {
             return fault("too_common", "This is among the passwords tried first. Take a few unrelated words.".into());
         }
         let own = without_account(&lower, email, name);
@@ -93,6 +93,13 @@ impl Policy {
         }
         Ok(())
     }
+}
+
+/// As a text that only looks different is read: wide and styled letters plain, accents and what sets letters apart gone.
+fn plain_form(lower: &str) -> Zeroizing<String> {
+    let is_between = |c: char| c.is_whitespace() || c.is_control() || is_deceptive(c) || is_combining_mark(c);
+    let letters = lower.nfkd().filter(|&c| !is_between(c) && !matches!(c, '-' | '_' | '.' | ',' | '/'));
+    Zeroizing::new(letters.flat_map(char::to_lowercase).collect())
 }
 
 static COMMON: LazyLock<HashSet<&'static str>> =
@@ -229,6 +236,14 @@ mod tests {
             "iloveyou1234",
             "administrator",
             "passwordpassword",
+            "pass word 1234",
+            "p-a-s-s-w-o-r-d",
+            "ｐａｓｓｗｏｒｄ１２３４",
+            "𝓹𝓪𝓼𝓼𝔀𝓸𝓻𝓭1234",
+            "pàsswörd1234",
+            "pass\u{200b}word1234",
+            "q w e r t y u i o p",
+            "1 2 3 4 5 6 7 8 9",
         ] {
             assert_eq!(refusal(bad).as_deref(), Some("too_common"), "{bad}");
         }

@@ -1,6 +1,9 @@
 //! Strict JSON (RFC 8259): duplicate keys refused, and whoever asks is told of control characters.
 
-use crate::error::{Code, Error, Faults, Result};
+use crate::{
+    error::{Code, Error, Faults, Result},
+    validate::has_control,
+};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
@@ -85,10 +88,6 @@ fn may_hold_strings(value: &Value) -> bool {
         Value::Object(members) => !members.is_empty(),
         _ => false,
     }
-}
-
-fn has_control(text: &str) -> bool {
-    text.bytes().any(|b| (b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r')) || b == 0x7f)
 }
 
 struct Strict(Value);

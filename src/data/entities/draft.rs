@@ -6,6 +6,7 @@ use crate::{
     error::{Error, Faults, Result},
     ids::Id,
     permit::Action,
+    validate::has_control,
     web::{Body, nullable},
 };
 use serde::{Deserialize, Serialize};
@@ -53,7 +54,7 @@ pub(super) fn check_members(name: Option<&str>, confidence: Option<f64>, faults:
     if name.is_some_and(|name| name.is_empty() || name.chars().count() > NAME) {
         faults.push("/name", "invalid", format!("A name has 1 to {NAME} characters; leave it out for none."));
     }
-    if name.is_some_and(limits::has_control) {
+    if name.is_some_and(has_control) {
         faults.push("/name", "control_character", "The name holds a control character.");
     }
     if confidence.is_some_and(|confidence| !(0.0..=1.0).contains(&confidence)) {

@@ -14,6 +14,7 @@ use crate::{
     error::{Code, Error, Result},
     permit::{Action, Allowed, Permit, Route, rights::ExportEntity},
     storage::{LongRead, Param, Reader, Row},
+    validate::FileName,
     web::{At, Deleted, Params},
 };
 use actix_web::{HttpResponse, http::header, web::Data};
@@ -71,10 +72,13 @@ async fn export(
             let _ = out.sender.blocking_send(Err(io::Error::other("ended early")));
         }
     });
+    // A type may be named as a device of Windows is.
+    let named = |name: String| format!("{name}.{ending}").parse::<FileName>();
+    let file = named(name.clone()).or_else(|_| named(format!("entities_{name}"))).map_err(Error::internal)?;
     let body = stream::unfold(chunks, |mut chunks| async { chunks.recv().await.map(|chunk| (chunk, chunks)) });
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, media))
-        .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.{ending}\"")))
+        .insert_header((header::CONTENT_DISPOSITION, file.disposition()))
         .body(actix_web::body::BodyStream::new(body)))
 }
 

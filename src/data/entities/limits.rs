@@ -1,6 +1,6 @@
 //! What `data` may be, whatever its schema says.
 
-use crate::{data::pointer, error::Faults};
+use crate::{data::pointer, error::Faults, validate::has_control};
 use serde_json::Value;
 
 /// Bytes of compact UTF-8.
@@ -27,11 +27,6 @@ pub(super) fn check(data: &Value, faults: &mut Faults) -> Option<String> {
         faults.push("/data", "too_large", format!("The data has more than {SIZE} bytes as compact JSON."));
     }
     (before == 0 && walk.deepest <= DEPTH && walk.keys <= KEYS && text.len() <= SIZE).then_some(text)
-}
-
-/// Whether a text holds control characters other than tab and line ends.
-pub(super) fn has_control(text: &str) -> bool {
-    text.bytes().any(|b| (b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r')) || b == 0x7f)
 }
 
 struct Walk {

@@ -2,6 +2,7 @@
 
 mod action;
 mod compatibility;
+mod formats;
 mod mask;
 mod model;
 mod patterns;

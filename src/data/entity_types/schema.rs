@@ -1,6 +1,6 @@
 //! JSON Schema 2020-12 of `data`: what is taken as a schema, and how an entity is checked against it.
 
-use super::{mask::Mask, patterns};
+use super::{formats, mask::Mask, patterns};
 use crate::{data::pointer, error::Faults, filter::Kind};
 use jsonschema::{PatternOptions, Validator, error::ValidationErrorKind};
 use serde_json::{Map, Value};
@@ -47,7 +47,7 @@ pub(super) fn compile(schema: &Value, faults: &mut Faults) -> Option<Validator> 
         }
         return None;
     }
-    let built = jsonschema::draft202012::options()
+    let built = formats::options()
         .with_pattern_options(PatternOptions::regex().size_limit(1 << 20).dfa_size_limit(1 << 20))
         .should_validate_formats(true)
         .should_ignore_unknown_formats(false)
