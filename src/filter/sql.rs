@@ -60,7 +60,8 @@ impl Field {
         match &self.source {
             Source::Sql(sql) => sql.clone(),
             Source::Json { column, path } => match kind {
-                Kind::Text | Kind::Time => storage::json_text(column, path),
+                Kind::Text => storage::json_text(column, path),
+                Kind::Time => storage::json_moment(column, path),
                 Kind::Number => storage::json_number(column, path),
                 Kind::Boolean => storage::json_boolean(column, path),
                 Kind::Any => storage::json_value(column, path),
@@ -176,12 +177,16 @@ fn one(
         };
         return Ok(format!("{} IS {}", field.sql_as(Kind::Any), if is_null { "NULL" } else { "NOT NULL" }));
     }
+    let no_text = || wrong(format!("~ looks into texts, and `{}` is none", comparison.field));
+    if operator == Operator::Contains && !matches!(field.kind, Kind::Text | Kind::Any) {
+        return Err(no_text());
+    }
     let (kind, param) = typed(field.kind, value)
         .map_err(|expected| wrong(format!("`{}` is compared with {expected}, not with {value}", comparison.field)))?;
     let sql = field.sql_as(kind);
     if operator == Operator::Contains {
         let (Kind::Text, Param::Owned(text)) = (kind, param) else {
-            return Err(wrong(format!("~ looks into texts, and `{}` is none", comparison.field)));
+            return Err(no_text());
         };
         params.push(Param::Owned(text.to_lowercase()));
         let contains = storage::contains(&sql, &format!("?{}", params.len()));

@@ -14,6 +14,7 @@ impl Fields for Table {
             ["created_at"] => Some(Field::column("created_at", Kind::Time).never_null()),
             ["data", "secret"] => None,
             ["data", "amount"] => Field::json("data", &segments[1..], Kind::Number),
+            ["data", "due"] => Field::json("data", &segments[1..], Kind::Time),
             ["data", "city"] => Field::json("data", &segments[1..], Kind::Text),
             ["data", _, ..] => Field::json("data", &segments[1..], Kind::Any),
             _ => None,
@@ -23,10 +24,20 @@ impl Fields for Table {
 
 /// Rows to ask: (id, name, confidence, data).
 const ROWS: [(&str, Option<&str>, Option<f64>, &str); 5] = [
-    ("1", Some("Acme 100%"), Some(0.9), r#"{"city":"Paris","amount":10,"flag":true,"odd key":{"x":1}}"#),
-    ("2", Some("acme_1000"), Some(0.4), r#"{"city":"Lyon","amount":2.5,"flag":false}"#),
-    ("3", None, None, r#"{"city":null,"amount":-3,"flag":"true"}"#),
-    ("4", Some("MÜLLER"), Some(0.5), r#"{"amount":10}"#),
+    (
+        "1",
+        Some("Acme 100%"),
+        Some(0.9),
+        r#"{"city":"Paris","amount":10,"flag":true,"due":"2026-01-31","odd key":{"x":1}}"#,
+    ),
+    (
+        "2",
+        Some("acme_1000"),
+        Some(0.4),
+        r#"{"city":"Lyon","amount":2.5,"flag":false,"due":"2026-01-31T00:30:00+01:00"}"#,
+    ),
+    ("3", None, None, r#"{"city":null,"amount":-3,"flag":"true","due":"now"}"#),
+    ("4", Some("MÜLLER"), Some(0.5), r#"{"amount":10,"due":"2026-02-01T12:00:00.500Z"}"#),
     ("5", Some("it's \"q\""), Some(1.0), r#"{"city":"O'Hare","flag":1}"#),
 ];
 
@@ -100,6 +111,13 @@ fn filters_say_what_they_mean() {
         (r#"data.city not in ("Paris", "Lyon")"#, "345"),
         ("created_at >= 1970-01-03", "345"),
         (r#"created_at = "1970-01-02T01:00:00+01:00""#, "2"),
+        ("data.due = 2026-01-31", "1"),
+        ("data.due < 2026-01-31", "2"),
+        ("data.due = 2026-01-30T23:30:00Z", "2"),
+        ("data.due >= '2026-01-31' and data.due < '2026-02-01T12:00:00.501Z'", "14"),
+        ("data.due in (2026-01-31, '2026-02-01T13:00:00.5+01:00')", "14"),
+        ("data.due != 2026-01-31", "2345"),
+        ("data.due = null", "5"),
         ("id = '1' or id = '2' and id = '3'", "1"),
         ("not id = '1' and not (id = '2' or id = '3')", "45"),
         ("confidence <= 0.5", "24"),
@@ -157,6 +175,9 @@ fn mistakes_are_named_with_their_place() {
         ("confidence ~ 5", 14, "looks into texts"),
         ("data.flag < true", 13, "true and false"),
         ("created_at > 'soon'", 14, "a time"),
+        ("data.due = 'tomorrow'", 12, "a time"),
+        ("data.due > 2026-02-30", 12, "a time"),
+        ("data.due ~ '2026'", 12, "looks into texts"),
         ("name = 'open", 8, "closing quote"),
         ("name = 'a' 'b'", 12, "the end"),
         ("(name = 'a'", 12, "`)`"),
@@ -277,6 +298,63 @@ fn literal() -> impl Strategy<Value = Literal> {
     ]
 }
 
+fn operand() -> impl Strategy<Value = (Operator, Operand)> {
+    use Operator::{Contains, Equal, Greater, GreaterOrEqual, In, Less, LessOrEqual, Unequal};
+    let alike = prop_oneof![
+        Just(Equal),
+        Just(Unequal),
+        Just(Less),
+        Just(LessOrEqual),
+        Just(Greater),
+        Just(GreaterOrEqual),
+        Just(Contains)
+    ];
+    let user = prop_oneof![Just(vec!["id"]), Just(vec!["roles"]), Just(vec!["data", "te am", "x"])]
+        .prop_map(|segments| Operand::User(segments.into_iter().map(str::to_owned).collect()));
+    prop_oneof![
+        (alike, literal()).prop_map(|(operator, value)| (operator, Operand::Value(value))),
+        proptest::collection::vec(literal(), 1..4).prop_map(|list| (In, Operand::List(list))),
+        user.prop_map(|user| (Equal, user)),
+    ]
+}
+
+/// Whatever a filter can say, as deep as it may be said.
+fn expression() -> impl Strategy<Value = Expression> {
+    let key = "[^\"\\\\]{1,8}";
+    let field = prop_oneof![
+        prop_oneof![Just("name"), Just("confidence"), Just("created_at")].prop_map(|name| vec![name.to_owned()]),
+        proptest::collection::vec(key, 1..4).prop_map(|keys| [vec!["data".to_owned()], keys].concat()),
+    ];
+    let leaf = (field, operand()).prop_map(|(segments, (operator, operand))| {
+        Expression::Compare(Comparison { field: Path { segments, position: 0 }, operator, operand, position: 0 })
+    });
+    leaf.prop_recursive(5, 24, 3, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 2..4).prop_map(Expression::And),
+            proptest::collection::vec(inner.clone(), 2..4).prop_map(Expression::Or),
+            inner.prop_map(|inner| Expression::Not(Box::new(inner))),
+        ]
+    })
+}
+
+fn without_positions(expression: &Expression) -> Expression {
+    let all = |parts: &[Expression]| parts.iter().map(without_positions).collect();
+    match expression {
+        Expression::And(parts) => Expression::And(all(parts)),
+        Expression::Or(parts) => Expression::Or(all(parts)),
+        Expression::Not(inner) => Expression::Not(Box::new(without_positions(inner))),
+        Expression::Compare(comparison) => {
+            let mut same = comparison.clone();
+            (same.position, same.field.position) = (0, 0);
+            Expression::Compare(same)
+        }
+    }
+}
+
+thread_local! {
+    static ASKED: Asked = Asked::new();
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_or_refused(text in ".{0,200}") {
@@ -293,17 +371,70 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_is_read_again(value in literal(), key in "[^\"\\\\]{1,8}", not in any::<bool>()) {
-        let compare = Expression::Compare(Comparison {
-            field: Path { segments: vec!["data".into(), key], position: 1 },
-            operator: Operator::Equal,
-            operand: Operand::Value(value),
-            position: 1,
-        });
-        let inner = Expression::Or(vec![compare.clone(), compare.clone()]);
-        let whole = Expression::And(vec![compare, if not { Expression::Not(Box::new(inner)) } else { inner }]);
+    fn what_is_written_is_read_again(whole in expression()) {
         let text = whole.to_string();
         prop_assume!(text.len() <= 4096);
-        prop_assert_eq!(parse(&text).unwrap().to_string(), text);
+        let read = without_positions(&parse(&text).unwrap());
+        prop_assert_eq!(format!("{read:?}"), format!("{whole:?}"));
+        prop_assert_eq!(read.to_string(), text);
     }
+
+    /// Whatever the values are, they are bound: the text of the query does not change with them, and it runs.
+    #[test]
+    fn every_value_is_a_parameter(whole in expression(), mark in "[A-Z]{12}") {
+        fn marked(expression: &Expression, mark: &str) -> Expression {
+            let all = |parts: &[Expression]| parts.iter().map(|part| marked(part, mark)).collect();
+            match expression {
+                Expression::And(parts) => Expression::And(all(parts)),
+                Expression::Or(parts) => Expression::Or(all(parts)),
+                Expression::Not(inner) => Expression::Not(Box::new(marked(inner, mark))),
+                Expression::Compare(comparison) => {
+                    let mut same = comparison.clone();
+                    let mark = |literal: &mut Literal| {
+                        if let Literal::Text(text) = literal {
+                            *text = format!("{mark}' OR 1=1 --{text}");
+                        }
+                    };
+                    match &mut same.operand {
+                        Operand::Value(value) => mark(value),
+                        Operand::List(list) | Operand::Bound(list) => list.iter_mut().for_each(mark),
+                        Operand::User(_) => {}
+                    }
+                    Expression::Compare(same)
+                }
+            }
+        }
+        let mut params = Vec::new();
+        if let Ok(sql) = marked(&whole, &mark).to_sql(&Table, &mut params) {
+            prop_assert!(!sql.contains(&mark), "{}", sql);
+            for number in 1..=params.len() {
+                let place = format!("?{number}");
+                prop_assert!(sql.contains(&place), "{} without {}", sql, place);
+            }
+            ASKED.with(|asked| asked.ids(&sql, &params));
+        }
+    }
+}
+
+#[test]
+fn long_texts_cost_little() {
+    let long = "x".repeat(100_000);
+    let hostile = [
+        format!("name = '{long}'"),
+        format!("name ~ '{}b'", "a".repeat(100_000)),
+        format!("name in ({})", "'a',".repeat(25_000)),
+        "name = 'a' or ".repeat(7_000),
+        "\\".repeat(100_000),
+        "-".repeat(100_000),
+        "9".repeat(100_000),
+    ];
+    let began = std::time::Instant::now();
+    for text in &hostile {
+        assert!(parse(text).is_err() && parse_sort(text).is_err());
+    }
+    // The longest that are read, too.
+    for text in [format!("name = '{}'", "x".repeat(4000)), "not ".repeat(1000), "9".repeat(4000)] {
+        let _ = parse(&text);
+    }
+    assert!(began.elapsed() < std::time::Duration::from_millis(200), "{:?}", began.elapsed());
 }

@@ -25,6 +25,17 @@ pub fn json_text(column: &str, path: &str) -> String {
     format!("(CASE WHEN json_type({column}, '{path}') = 'text' THEN {column} ->> '{path}' END)")
 }
 
+/// The moment that a date or time says, such as `2026-01-31` (in UTC) or `2026-01-31T12:00:00+01:00`, in milliseconds.
+pub fn json_moment(column: &str, path: &str) -> String {
+    let text = format!("{column} ->> '{path}'");
+    // Words such as `now` would be another moment at each look.
+    let like_a_date = "GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*'";
+    format!(
+        "(CASE WHEN json_type({column}, '{path}') = 'text' AND {text} {like_a_date} \
+         THEN CAST(round(unixepoch({text}, 'subsec') * 1000) AS INTEGER) END)"
+    )
+}
+
 pub fn json_number(column: &str, path: &str) -> String {
     format!("(CASE WHEN json_type({column}, '{path}') IN ('integer', 'real') THEN {column} ->> '{path}' END)")
 }

@@ -14,6 +14,7 @@ mod inspection;
 mod kill_switch;
 mod limits;
 mod login;
+mod queries;
 mod roles;
 mod second_factor;
 mod sessions;

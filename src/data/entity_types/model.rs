@@ -154,7 +154,7 @@ fn check_indexes(definition: &Definition, faults: &mut Faults) {
         });
         if field.is_none() {
             let message = format!(
-                "An index needs a field that the schema declares as a text, number or boolean; `{pointer}` is none."
+                "An index needs a field that the schema declares as a text, date, number or boolean; `{pointer}` is none."
             );
             faults.push(at, "invalid_index", message);
         }

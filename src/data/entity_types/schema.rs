@@ -288,6 +288,7 @@ pub(super) fn kind(schema: &Value, path: &[String]) -> Kind {
         _ => return Kind::Any,
     };
     let mut kinds = types.into_iter().filter(|name| *name != "null").map(|name| match name {
+        "string" if matches!(here.get("format").and_then(Value::as_str), Some("date" | "date-time")) => Kind::Time,
         "string" => Kind::Text,
         "integer" | "number" => Kind::Number,
         "boolean" => Kind::Boolean,
