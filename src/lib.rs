@@ -16,6 +16,7 @@ pub mod storage;
 pub mod filter;
 pub mod cache;
 pub mod jobs;
+pub mod outbound;
 
 pub mod web;
 

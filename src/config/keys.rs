@@ -7,6 +7,7 @@ use super::{
         StorageUrl, Token, WebOrigin,
     },
     layers::Layers,
+    peer::Peer,
     setting::Setting,
 };
 use ipnet::IpNet;
@@ -302,8 +303,8 @@ keys! {
     }
     /// Calls that the server makes.
     outbound: Outbound {
-        /// Private addresses or networks that may be called all the same.
-        allow: Vec<IpNet> = Vec::new();
+        /// Hosts, addresses or networks that may be called although they are not on the public internet.
+        allow: Vec<Peer> = Vec::new();
     }
     /// Log lines, on standard error.
     log: Log {

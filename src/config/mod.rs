@@ -6,6 +6,7 @@ mod keys;
 mod kinds;
 mod layers;
 mod mistake;
+mod peer;
 mod setting;
 mod unavailable;
 
@@ -21,6 +22,7 @@ pub use kinds::{
 };
 pub use layers::Sources;
 pub use mistake::{Mistake, Mistakes, Origin};
+pub use peer::Peer;
 
 use layers::Layers;
 use std::collections::BTreeMap;

@@ -19,7 +19,6 @@ pub(super) const KEYS: &[&str] = &[
     "backup.to",
     "audit.retention_days",
     "audit.anchor_url",
-    "outbound.allow",
     "log.file",
     "metrics.token",
     "mail.smtp_url",

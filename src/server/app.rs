@@ -16,6 +16,7 @@ use crate::{
     inspection::Inspection,
     kill_switch::KillSwitch,
     observability::Traffic,
+    outbound::Outbound,
     permit::Authenticate,
     rate_limit::RateLimiter,
     secrets::Keyring,
@@ -46,6 +47,7 @@ pub struct App {
     pub kill_switch: KillSwitch,
     pub limits: RateLimiter,
     pub traffic: Arc<Traffic>,
+    pub outbound: Outbound,
     _lock: Arc<FolderLock>,
 }
 
@@ -86,6 +88,7 @@ impl App {
         let limits = RateLimiter::new(&config.limits, roles.clone(), clock.clone());
         let traffic = Arc::new(Traffic::new(clock.clone()));
         identity.ask(Arc::new(kill_switch.clone()));
+        let outbound = Outbound::new(&config.outbound);
         Ok(Self {
             config,
             clock,
@@ -101,6 +104,7 @@ impl App {
             kill_switch,
             limits,
             traffic,
+            outbound,
             _lock: lock,
         })
     }

@@ -1,0 +1,162 @@
+//! The one handle that calls out.
+
+use super::{
+    failure::{Failure, Refused, told},
+    guard::{Guard, Names, SystemNames},
+    target::{Named, Target},
+};
+use crate::{config, error::Result};
+use bytes::Bytes;
+use moka::sync::Cache;
+use reqwest::{
+    Client,
+    dns::{Addrs, Name, Resolve, Resolving},
+    header::{HeaderMap, HeaderName, HeaderValue},
+    redirect::Policy,
+};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// What a call may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// To resolve the host and connect.
+    pub connect: Duration,
+    /// In all, the answer included.
+    pub whole: Duration,
+    /// Bytes of an answer that are read.
+    pub answer: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(3), whole: Duration::from_secs(30), answer: 64 << 10 }
+    }
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    /// As much as was read.
+    pub body: Vec<u8>,
+    /// There was more, or it did not come in time.
+    pub cut: bool,
+    pub took: Duration,
+}
+
+/// Calls out. Clones share it.
+#[derive(Clone)]
+pub struct Outbound {
+    guard: Guard,
+    limits: Limits,
+    /// By port, since what may be connected to depends on it and the client's resolver only hears of names.
+    clients: Cache<u16, Client>,
+}
+
+impl Outbound {
+    pub fn new(settings: &config::Outbound) -> Self {
+        Self::with(settings, Arc::new(SystemNames), Limits::default())
+    }
+
+    /// With a resolver and limits of one's own.
+    pub fn with(settings: &config::Outbound, names: Arc<dyn Names>, limits: Limits) -> Self {
+        let guard = Guard { allow: settings.allow.clone().into(), names, patience: limits.connect };
+        let clients = Cache::builder().max_capacity(16).time_to_idle(Duration::from_secs(120)).build();
+        Self { guard, limits, clients }
+    }
+
+    /// Refuses a target that must not be called, as far as can be told now: a host that does not resolve at the
+    /// moment passes, and is judged again whenever it is connected to.
+    pub async fn check(&self, target: &Target) -> Result<(), Refused> {
+        match self.guard.resolve(target.host(), target.port()).await {
+            Err(Failure::Refused(refused)) => Err(refused),
+            _ => Ok(()),
+        }
+    }
+
+    /// Addresses of a host that may be connected to at this port, for protocols other than HTTP. Connect to one of
+    /// these: the name may resolve to something else the next time.
+    pub async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>> {
+        let mut parsed = None;
+        let named = Named::parse(host, &mut parsed).map_err(Failure::from)?;
+        Ok(self.guard.resolve(named, port).await?)
+    }
+
+    /// Posts to a target and reads its answer. A refused one, whatever its status, is an answer too.
+    pub async fn post(
+        &self,
+        target: &Target,
+        headers: &[(&'static str, String)],
+        body: Bytes,
+    ) -> Result<Answer, Failure> {
+        let begun = Instant::now();
+        self.guard.judge(target.host(), target.port())?;
+        let mut all = HeaderMap::new();
+        for (name, value) in headers {
+            let value = HeaderValue::from_str(value).map_err(|_| Failure::Broken)?;
+            all.insert(HeaderName::from_static(name), value);
+        }
+        let client = self.client(target.port())?;
+        let request = client.post(target.url().clone()).headers(all).body(body);
+        let mut response = tokio::time::timeout(self.limits.whole, request.send())
+            .await
+            .map_err(|_| Failure::TimedOut)?
+            .map_err(|error| told(&error))?;
+        let status = response.status().as_u16();
+        let (mut read, mut cut) = (Vec::new(), false);
+        let rest = async {
+            loop {
+                match response.chunk().await {
+                    Ok(Some(chunk)) => {
+                        let room = self.limits.answer - read.len();
+                        read.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                        if chunk.len() > room {
+                            return true;
+                        }
+                    }
+                    Ok(None) => return false,
+                    Err(_) => return true,
+                }
+            }
+        };
+        let left = self.limits.whole.saturating_sub(begun.elapsed());
+        cut |= tokio::time::timeout(left, rest).await.unwrap_or(true);
+        Ok(Answer { status, body: read, cut, took: begun.elapsed() })
+    }
+
+    fn client(&self, port: u16) -> Result<Client, Failure> {
+        let build = || {
+            Client::builder()
+                .user_agent(concat!("Portcullis/", env!("CARGO_PKG_VERSION")))
+                .no_proxy()
+                .redirect(Policy::none())
+                .connect_timeout(self.limits.connect)
+                .timeout(self.limits.whole)
+                .pool_idle_timeout(Duration::from_secs(30))
+                .pool_max_idle_per_host(2)
+                .dns_resolver(Arc::new(Judged { guard: self.guard.clone(), port }))
+                .build()
+        };
+        self.clients.try_get_with(port, build).map_err(|error| told(&error))
+    }
+}
+
+/// Gives the client only addresses that may be called at this port.
+struct Judged {
+    guard: Guard,
+    port: u16,
+}
+
+impl Resolve for Judged {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (guard, port) = (self.guard.clone(), self.port);
+        Box::pin(async move {
+            let addresses = guard.resolve(Named::Name(name.as_str()), port).await?;
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
