@@ -72,16 +72,17 @@ impl Ledger {
         self.writer.write_blocking(self.recorded(actor, change))
     }
 
-    /// A change of many rows for a thread where blocking is fine: each event is written as it is told, so that
-    /// they never stand in memory together.
+    /// A change of many rows, in a transaction of its own, for a thread where blocking is fine: each event is
+    /// written as it is told, so that they never stand in memory together.
     pub fn change_rows_blocking<T: Send + 'static>(
         &self,
         actor: &Actor,
         mut change: impl FnMut(&Tx<'_>, &dyn Fn(Event) -> Result<()>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (actor, clock) = (actor.clone(), self.clock.clone());
-        self.writer
-            .write_blocking(move |tx| change(tx, &|event| chain::append(tx, &actor, clock.now(), &Record::One(event))))
+        self.writer.write_alone_blocking(move |tx| {
+            change(tx, &|event| chain::append(tx, &actor, clock.now(), &Record::One(event)))
+        })
     }
 
     /// Housekeeping that nobody needs to read about later, with the reason why.
@@ -145,7 +146,8 @@ impl Ledger {
         let (actor, clock) = (actor.clone(), self.clock.clone());
         move |tx| {
             let (result, record) = change(tx)?;
-            chain::append(tx, &actor, clock.now(), &record.into())?;
+            let (actor, at, record) = (actor.clone(), clock.now(), record.into());
+            tx.before_commit(move |tx| chain::append(tx, &actor, at, &record));
             Ok(result)
         }
     }

@@ -16,6 +16,7 @@ use std::{
     cell::RefCell,
     fs,
     ops::Deref,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -151,11 +152,13 @@ impl Reader<'_> {
 }
 
 type Hook = Box<dyn FnOnce() + Send>;
+type Ending = Box<dyn FnOnce(&Tx<'_>) -> Result<()> + Send>;
 
 /// A change under way. Everything a [`Reader`] can, and execute.
 pub struct Tx<'c> {
     reader: Reader<'c>,
     hooks: RefCell<Vec<Hook>>,
+    endings: RefCell<Vec<Ending>>,
 }
 
 impl<'c> Deref for Tx<'c> {
@@ -172,6 +175,12 @@ impl Tx<'_> {
         Ok(self.reader.0.prepare_cached(sql)?.execute(rusqlite::params_from_iter(params))?)
     }
 
+    /// Runs `ending` behind every change of the transaction and before its commit, outside of savepoints; never
+    /// when the change is undone. When it fails, so does the whole transaction.
+    pub fn before_commit(&self, ending: impl FnOnce(&Tx<'_>) -> Result<()> + Send + 'static) {
+        self.endings.borrow_mut().push(Box::new(ending));
+    }
+
     /// Runs `hook` after the commit and before anyone is told of it; never when the change is undone.
     pub fn after_commit(&self, hook: impl FnOnce() + Send + 'static) {
         self.hooks.borrow_mut().push(Box::new(hook));
@@ -180,17 +189,26 @@ impl Tx<'_> {
     /// Runs `step` in a savepoint that is released when it answers `true`, else rolled back.
     /// An error means that the whole transaction is lost.
     pub(super) fn savepoint(&self, step: impl FnOnce(&Self) -> bool) -> Result<()> {
-        let kept = self.hooks.borrow().len();
+        let kept = (self.hooks.borrow().len(), self.endings.borrow().len());
         self.execute("SAVEPOINT change", &[])?;
         let good = step(self);
         if self.reader.0.is_autocommit() {
             return Err(Error::unavailable("The transaction was ended by the database."));
         }
         if !good {
-            self.hooks.borrow_mut().truncate(kept);
+            self.hooks.borrow_mut().truncate(kept.0);
+            self.endings.borrow_mut().truncate(kept.1);
             self.execute("ROLLBACK TO change", &[])?;
         }
         self.execute("RELEASE change", &[])?;
+        Ok(())
+    }
+
+    fn run_endings(&self) -> Result<()> {
+        for ending in self.endings.take() {
+            catch_unwind(AssertUnwindSafe(|| ending(self)))
+                .unwrap_or_else(|_| Err(Error::internal("the end of a change panicked")))?;
+        }
         Ok(())
     }
 }
@@ -205,9 +223,9 @@ pub(super) struct WriteConnection {
 impl WriteConnection {
     /// Runs `steps` in one transaction and commits it to disk.
     pub fn transaction(&mut self, steps: impl FnOnce(&Tx<'_>) -> Result<()>) -> Result<()> {
-        let tx = Tx { reader: Reader(&self.connection), hooks: RefCell::default() };
+        let tx = Tx { reader: Reader(&self.connection), hooks: RefCell::default(), endings: RefCell::default() };
         tx.execute("BEGIN IMMEDIATE", &[])?;
-        let outcome = steps(&tx).and_then(|()| tx.execute("COMMIT", &[]).map(drop));
+        let outcome = steps(&tx).and_then(|()| tx.run_endings()).and_then(|()| tx.execute("COMMIT", &[]).map(drop));
         if outcome.is_err() && !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
         }

@@ -38,6 +38,29 @@ fn a_panic_in_a_change_is_an_error_and_the_writer_lives() {
 }
 
 #[test]
+fn what_stands_before_a_commit_runs_behind_the_change_and_undoes_it_when_it_fails() {
+    let (_folder, db, writer) = opened();
+    let write = |id: &'static str, good: bool, ending: &'static str| {
+        writer.write_blocking(move |tx| {
+            tx.before_commit(move |tx| match ending {
+                "panic" => panic!("on purpose"),
+                "fail" => Err(Error::forbidden("no")),
+                _ => tx.execute("UPDATE notes SET body = 'ended' WHERE id = ?1", params![id]).map(drop),
+            });
+            tx.execute("INSERT INTO notes VALUES (?1, 'x')", params![id])?;
+            if good { Ok(()) } else { Err(Error::not_found()) }
+        })
+    };
+    write("a", true, "").unwrap();
+    assert_eq!(write("b", false, "panic").unwrap_err().code(), Code::NotFound);
+    assert_eq!(write("c", true, "fail").unwrap_err().code(), Code::Forbidden);
+    assert_eq!(write("d", true, "panic").unwrap_err().code(), Code::Internal);
+    assert_eq!(count(&db), 1);
+    let ended = db.read(|reader| reader.query_one("SELECT body FROM notes", &[], |row| row.get::<String>(0)));
+    assert_eq!(ended.unwrap().as_deref(), Some("ended"));
+}
+
+#[test]
 fn hooks_run_after_the_commit_and_not_for_what_was_undone() {
     use std::sync::{
         Arc,

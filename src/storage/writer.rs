@@ -48,8 +48,10 @@ impl Writer {
             .name("writer".into())
             .spawn(move || {
                 let mut connection = connection;
-                while let Ok(first) = changes.recv() {
-                    let done = commit_batch(&mut connection, first, &changes);
+                let mut held = None;
+                while let Some(first) = held.take().or_else(|| changes.recv().ok()) {
+                    let done;
+                    (done, held) = commit_batch(&mut connection, first, &changes);
                     if let Some(shared) = counters.upgrade() {
                         shared.waiting.fetch_sub(done as u64, Ordering::Relaxed);
                         shared.commits.fetch_add(1, Ordering::Relaxed);
@@ -68,7 +70,7 @@ impl Writer {
         &self,
         change: impl FnMut(&Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let answer = self.submit(change)?;
+        let answer = self.submit(change, false)?;
         answer.await.map_err(|_| Error::unavailable("The server is shutting down."))?
     }
 
@@ -77,7 +79,16 @@ impl Writer {
         &self,
         change: impl FnMut(&Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let answer = self.submit(change)?;
+        let answer = self.submit(change, false)?;
+        answer.blocking_recv().map_err(|_| Error::unavailable("The server is shutting down."))?
+    }
+
+    /// [`Writer::write_blocking`] in a transaction of its own, for changes of many rows.
+    pub fn write_alone_blocking<T: Send + 'static>(
+        &self,
+        change: impl FnMut(&Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let answer = self.submit(change, true)?;
         answer.blocking_recv().map_err(|_| Error::unavailable("The server is shutting down."))?
     }
 
@@ -91,9 +102,10 @@ impl Writer {
     fn submit<T: Send + 'static>(
         &self,
         change: impl FnMut(&Tx<'_>) -> Result<T> + Send + 'static,
+        alone: bool,
     ) -> Result<oneshot::Receiver<Result<T>>> {
         let (reply, answer) = oneshot::channel();
-        self.send(Box::new(Waiting { change, result: None, reply: Some(reply) }))?;
+        self.send(Box::new(Waiting { change, alone, result: None, reply: Some(reply) }))?;
         Ok(answer)
     }
 
@@ -125,10 +137,15 @@ trait Pending: Send {
     /// Runs the change; `false` asks for its savepoint to be rolled back.
     fn run(&mut self, tx: &Tx<'_>) -> bool;
     fn answer(&mut self, failed: Option<Error>);
+    /// Whether it takes a transaction of its own.
+    fn alone(&self) -> bool {
+        false
+    }
 }
 
 struct Waiting<T, F> {
     change: F,
+    alone: bool,
     result: Option<Result<T>>,
     reply: Option<oneshot::Sender<Result<T>>>,
 }
@@ -152,6 +169,10 @@ impl<T: Send, F: FnMut(&Tx<'_>) -> Result<T> + Send> Pending for Waiting<T, F> {
             let _ = reply.send(result);
         }
     }
+
+    fn alone(&self) -> bool {
+        self.alone
+    }
 }
 
 struct Posted<F> {
@@ -173,22 +194,27 @@ impl<F: FnMut(&Tx<'_>) -> Result<()> + Send> Pending for Posted<F> {
     }
 }
 
-/// Runs `first` and whatever waits behind it in one transaction; how many changes that were.
+/// Runs `first` and whatever waits behind it in one transaction; how many changes that were, and the one after
+/// them that takes a transaction of its own.
 fn commit_batch(
     connection: &mut WriteConnection,
     first: Box<dyn Pending>,
     changes: &Receiver<Box<dyn Pending>>,
-) -> usize {
+) -> (usize, Option<Box<dyn Pending>>) {
     let started = Instant::now();
+    let alone = first.alone();
     let mut batch = Vec::with_capacity(64);
     let mut next = Some(first);
+    let mut held = None;
     let outcome = connection.transaction(|tx| {
         while let Some(mut change) = next.take() {
             let outcome = tx.savepoint(|tx| change.run(tx));
             batch.push(change);
             outcome?;
-            if batch.len() < BATCH && started.elapsed() < BATCH_TIME {
-                next = changes.try_recv().ok();
+            if !alone && batch.len() < BATCH && started.elapsed() < BATCH_TIME {
+                let waiting = changes.try_recv().ok();
+                (held, next) =
+                    if waiting.as_ref().is_some_and(|next| next.alone()) { (waiting, None) } else { (None, waiting) };
             }
         }
         Ok(())
@@ -200,7 +226,7 @@ fn commit_batch(
         Err(error) if count == 1 => batch[0].answer(Some(error)),
         Err(_) => batch.iter_mut().for_each(|change| run_alone(connection, change.as_mut())),
     }
-    count
+    (count, held)
 }
 
 fn run_alone(connection: &mut WriteConnection, change: &mut dyn Pending) {
