@@ -1,6 +1,7 @@
 //! The language of `?filter=` and `?sort=`, and of row rules: parsed, typed, and turned into SQL with
 //! parameters. What a name means, and whether the caller may use it, is up to [`Fields`].
 
+mod aggregate;
 mod cursor;
 mod expression;
 mod lexer;
@@ -9,6 +10,7 @@ mod parser;
 mod sort;
 mod sql;
 
+pub use aggregate::Aggregate;
 pub use cursor::{CursorKey, Position};
 pub use expression::{Comparison, Expression, Literal, Operand, Operator, Path};
 pub use listing::{Listed, Listing};

@@ -56,7 +56,7 @@ impl Field {
     }
 
     /// The value to compare or order by, as `kind`.
-    fn sql_as(&self, kind: Kind) -> String {
+    pub(super) fn sql_as(&self, kind: Kind) -> String {
         match &self.source {
             Source::Sql(sql) => sql.clone(),
             Source::Json { column, path } => match kind {
@@ -71,6 +71,14 @@ impl Field {
 
     pub fn sql(&self) -> String {
         self.sql_as(self.kind)
+    }
+
+    /// The value to group by: of an undeclared member its JSON, so that `1`, `"1"` and `true` stay apart.
+    pub(super) fn group(&self) -> String {
+        match (&self.source, self.kind) {
+            (Source::Json { column, path }, Kind::Any) => storage::json_member(column, path),
+            _ => self.sql(),
+        }
     }
 }
 

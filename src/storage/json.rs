@@ -21,6 +21,16 @@ pub fn json_value(column: &str, path: &str) -> String {
     format!("({column} ->> '{path}')")
 }
 
+/// The member as JSON text; NULL also where it is null.
+pub fn json_member(column: &str, path: &str) -> String {
+    format!("nullif({column} -> '{path}', 'null')")
+}
+
+/// The day, in UTC, of a moment in milliseconds, as text such as `2026-01-31`.
+pub fn day(millis: &str) -> String {
+    format!("strftime('%Y-%m-%d', {millis} / 1000, 'unixepoch')")
+}
+
 pub fn json_text(column: &str, path: &str) -> String {
     format!("(CASE WHEN json_type({column}, '{path}') = 'text' THEN {column} ->> '{path}' END)")
 }

@@ -11,7 +11,7 @@ mod value;
 mod writer;
 
 pub use folder::{DataFolder, FolderLock};
-pub use json::{contains, json_boolean, json_moment, json_number, json_path, json_text, json_value};
+pub use json::{contains, day, json_boolean, json_member, json_moment, json_number, json_path, json_text, json_value};
 pub use schema::{MigrationStatus, migration_status};
 pub use sqlite::{Reader, Row, Tx};
 pub use value::{Column, FromColumn, Param};

@@ -135,3 +135,39 @@ fn a_server_that_is_gone_does_not_look_like_an_empty_list() {
     assert!(browser.offers("Retry"));
     assert!(browser.offers("Acme"), "the rows that were there stay");
 }
+
+#[test]
+fn groups_and_filters_live_in_the_address() {
+    let site = with_customers(&[]);
+    for (name, city, credit) in [("Acme", "Delft", 500), ("Bolt", "Delft", 100), ("Cord", "Utrecht", 900)] {
+        let data = json!({"city": city, "credit": credit, "tier": "gold"});
+        site.post("/entities/customers", &json!({"name": name, "data": data}));
+    }
+    let browser = site.console();
+    browser.visit(LIST);
+    browser.shows("3 entities");
+    browser.press("Group by…");
+    browser.choose("Group by", "City");
+    browser.arrives_at("/console/entities/customers?group=data.city");
+    browser.shows("Count by city");
+    browser.choose("Measure", "Sum of credit");
+    browser.arrives_at("/console/entities/customers?group=data.city&measure=sum%28data.credit%29");
+    browser.shows("Sum of credit by city");
+    browser.shows("600");
+    browser.picture("entity-groups");
+    browser.visit(&format!("{LIST}?group=data.city&measure=avg%28data.credit%29"));
+    browser.shows("Average of credit by city");
+    browser.press("Delft");
+    browser.shows("2 entities");
+    browser.shows("data.city = \"Delft\"");
+    browser.press("Clear the filter");
+    browser.shows("3 entities");
+    browser.press("Filter");
+    browser.fill("Filter", "data.credit > nothing");
+    browser.press("Apply");
+    browser.shows("at character 15");
+    browser.back();
+    browser.shows("3 entities");
+    browser.press("Close");
+    browser.arrives_at(LIST);
+}

@@ -1,5 +1,6 @@
 //! Entities: the records of a type. Who may touch which is in every query.
 
+mod aggregate;
 mod cache;
 mod draft;
 mod events;

@@ -1,6 +1,7 @@
 //! Entities over HTTP.
 
 use super::{
+    aggregate,
     cache::View,
     draft::{EntityPatch, NewEntity},
     export, import,
@@ -31,6 +32,7 @@ use std::sync::Arc;
 
 pub fn routes() -> Vec<Route> {
     let mut all = one_and_many();
+    all.extend(aggregate::routes());
     all.extend(import::routes());
     all.extend(export::routes());
     all

@@ -127,7 +127,8 @@ impl Fields for EntityFields<'_> {
         let (first, path) = segments.split_first()?;
         if first == "data" && !path.is_empty() {
             let kind = self.entity_type.kind(path);
-            return self.mask.shows(path).then(|| Field::json("data", path, kind)).flatten();
+            let there = self.mask.shows(path) && self.entity_type.allows(path);
+            return there.then(|| Field::json("data", path, kind)).flatten();
         }
         if !path.is_empty() {
             return None;

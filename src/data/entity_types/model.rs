@@ -110,6 +110,11 @@ impl EntityType {
         schema::cell(&self.definition.schema, name)
     }
 
+    /// Whether the schema leaves room for a path in `data`.
+    pub fn allows(&self, path: &[String]) -> bool {
+        schema::allows(&self.definition.schema, path)
+    }
+
     /// What the schema says about the type of a path in `data`.
     pub fn kind(&self, path: &[String]) -> Kind {
         schema::kind(&self.definition.schema, path)

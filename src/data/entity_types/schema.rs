@@ -298,6 +298,22 @@ pub(super) fn kind(schema: &Value, path: &[String]) -> Kind {
     if kinds.all(|other| other == first) { first } else { Kind::Any }
 }
 
+/// Whether data may have a member at the path: not where the schema closes the object that it would stand in.
+pub(super) fn allows(schema: &Value, path: &[String]) -> bool {
+    let mut here = schema;
+    for segment in path {
+        let object = follow(schema, here);
+        match object.get("properties").and_then(|properties| properties.get(segment)) {
+            Some(next) => here = next,
+            None => {
+                let closed = object.get("additionalProperties") == Some(&Value::Bool(false));
+                return !closed || object.get("patternProperties").is_some();
+            }
+        }
+    }
+    true
+}
+
 /// The schema behind a chain of references; compiled schemas have no circles.
 fn follow<'s>(root: &'s Value, mut here: &'s Value) -> &'s Value {
     while let Some(target) = here.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix('#')) {

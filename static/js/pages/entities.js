@@ -1,7 +1,7 @@
 import { address, literal } from '../api.js';
-import { button, emptyState, h, icon, number, sentence, time } from '../main.js';
+import { button, emptyState, h, icon, labelled, number, sentence, time } from '../main.js';
 import { listView, listWithDrawer, menuButton } from '../parts/table.js';
-import { pageHead, setQuery, to, withQuery } from '../router.js';
+import { here, pageHead, setQuery, to, withQuery } from '../router.js';
 import { can } from '../session.js';
 
 const DEFAULT_COLUMNS = 4;
@@ -77,6 +77,90 @@ function columnPicker(known) {
   });
 }
 
+/** What the address asks of the list: the same for its rows and its groups. */
+function askedOf(query) {
+  const word = query.get('search');
+  const parts = [query.get('filter'), word && `name ~ ${literal(word)}`].filter(Boolean);
+  const filter = parts.length > 1 ? parts.map((part) => `(${part})`).join(' and ') : parts[0];
+  return { filter, deleted: query.get('deleted') };
+}
+
+function filterMenu() {
+  const menu = menuButton('Filter', {
+    content: () => {
+      const input = h('input', {
+        class: 'input code',
+        name: 'filter',
+        value: new URLSearchParams(location.search).get('filter') ?? '',
+        autocomplete: 'off',
+        spellcheck: 'false',
+      });
+      const submit = (event) => {
+        event.preventDefault();
+        setQuery({ filter: input.value.trim(), cursor: null });
+        menu.close();
+      };
+      return h(
+        'form',
+        { class: 'menu-form', onsubmit: submit },
+        labelled('Filter', input, { hint: 'Such as data.city = "Paris" and confidence >= 0.5' }),
+        button('Apply', { type: 'submit', tone: 'primary small' }),
+      );
+    },
+  });
+  return menu;
+}
+
+function groupMenu(type, known, numeric) {
+  return menuButton('Group by…', {
+    onchange: ({ currentTarget }) => {
+      const [group, measure] = [...currentTarget.querySelectorAll('select')].map(({ value }) => value);
+      setQuery({ group, measure: group && measure });
+    },
+    content: () => {
+      const place = h('div', { class: 'menu-form' });
+      import('../parts/groups.js').then(({ groupForm }) => {
+        place.replaceChildren(...groupForm({ known: known(), numeric: numeric() }));
+        place.querySelector('select').focus();
+      });
+      return place;
+    },
+  });
+}
+
+/** The filter and the groups of the address, above the list. */
+function asking(type) {
+  const filter = h('div', { hidden: true });
+  const groups = h('div', {});
+  let asked = '';
+  let running = null;
+  function update({ query }) {
+    const text = query.get('filter');
+    filter.hidden = !text;
+    if (text)
+      filter.replaceChildren(
+        h(
+          'p',
+          { class: 'asked row' },
+          'Filter',
+          h('code', {}, text),
+          h('a', { class: 'button small', href: withQuery({ filter: null, cursor: null }) }, 'Clear the filter'),
+        ),
+      );
+    const [group, measure] = [query.get('group'), query.get('measure') ?? undefined];
+    const params = askedOf(query);
+    const key = JSON.stringify([group, measure, params]);
+    if (key === asked) return;
+    asked = key;
+    running?.abort();
+    if (!group) return groups.replaceChildren();
+    running = new AbortController();
+    const { signal } = running;
+    import('../parts/groups.js').then(({ showGroups }) => showGroups(groups, type, { group, measure, params, signal }));
+  }
+  return { node: h('div', { class: 'stack' }, filter, groups), update };
+}
+
 function transferMenu(type) {
   const resource = `entities.${type}`;
   const exportLink = (format, text) =>
@@ -112,6 +196,7 @@ function actionsFor(type) {
 
 function entityList(root, type) {
   let known = [];
+  let numeric = [];
   const list = listView({
     path: `/entities/${type}`,
     noun: 'entity',
@@ -119,12 +204,11 @@ function entityList(root, type) {
     sort: '-updated_at',
     columns: (items) => {
       known = propertiesOf(items);
+      numeric = known.filter((key) => items.some(({ data }) => typeof data?.[key] === 'number'));
       return columnsOf(items);
     },
-    params: (query) => {
-      const word = query.get('search');
-      return { filter: word && `name ~ ${literal(word)}`, deleted: query.get('deleted') };
-    },
+    params: askedOf,
+    hidden: ['filter'],
     rowHref: (entity) => withQuery({ open: entity.id }),
     search: { placeholder: 'Search by name' },
     filters: [
@@ -138,7 +222,15 @@ function entityList(root, type) {
         ],
       },
     ],
-    tools: [columnPicker(() => known)],
+    tools: [
+      filterMenu(),
+      groupMenu(
+        type,
+        () => known,
+        () => numeric,
+      ),
+      columnPicker(() => known),
+    ],
     missing: {
       icon: 'search',
       title: 'There is no such type',
@@ -154,17 +246,27 @@ function entityList(root, type) {
         h('a', { class: 'button', href: to(`entities/${type}/import`) }, icon('upload'), 'Import a file'),
     },
   });
+  const above = asking(type);
   root.append(
     pageHead({
       title: sentence(type),
       back: { href: to('entity-types'), label: 'Entity types' },
       actions: actionsFor(type),
     }),
+    above.node,
     list.node,
   );
-  return listWithDrawer(list, async (id, hooks) =>
+  const page = listWithDrawer(list, async (id, hooks) =>
     (await import('../drawers/entity.js')).entityDrawer(type, id, hooks),
   );
+  above.update(here());
+  return {
+    ...page,
+    update: (place) => {
+      above.update(place);
+      return page.update(place);
+    },
+  };
 }
 
 export default function entities({ root, segments: [type, action] }) {
