@@ -1,6 +1,7 @@
 //! One error for the whole program: a stable code, a safe sentence, where it was, and a cause
 //! that only the log sees. HTTP appears once, in `web::problem`.
 
+use crate::refusal::{Check, Reason};
 use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -130,6 +131,7 @@ struct Inner {
     retry_after: Option<Duration>,
     extra: Option<serde_json::Map<String, serde_json::Value>>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    reason: Option<Reason>,
 }
 
 impl Error {
@@ -141,6 +143,7 @@ impl Error {
             retry_after: None,
             extra: None,
             source: None,
+            reason: None,
         }))
     }
 
@@ -197,6 +200,12 @@ impl Error {
         self
     }
 
+    /// Says which check refused and why, for administrators alone.
+    pub fn because(mut self, check: Check, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.0.reason = Some(Reason { check, detail: detail.into() });
+        self
+    }
+
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.0.retry_after = Some(wait);
         self
@@ -226,6 +235,10 @@ impl Error {
 
     pub fn extra(&self) -> Option<&serde_json::Map<String, serde_json::Value>> {
         self.0.extra.as_ref()
+    }
+
+    pub fn reason(&self) -> Option<&Reason> {
+        self.0.reason.as_ref()
     }
 
     pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {

@@ -3,6 +3,7 @@
 //! The modules stand in bands, lowest first. A file may use what stands before it, never what comes later.
 
 // Ground: what everything stands on.
+pub mod refusal;
 pub mod error;
 pub mod ids;
 pub mod validate;
@@ -34,6 +35,7 @@ pub mod inspection;
 pub mod data;
 pub mod kill_switch;
 pub mod rate_limit;
+pub mod decisions;
 pub mod observability;
 
 // Outside: how people and programs reach it.

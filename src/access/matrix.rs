@@ -1,7 +1,7 @@
 //! Who may do what: roles by resources and actions, fields by clearance, from the same roles that are enforced.
 
 use super::snapshot::Snapshot;
-use crate::permit::{Action, CATALOGUE, Clearance, Grants, Reach, Rule};
+use crate::permit::{Action, CATALOGUE, Clearance, Grants};
 use serde::Serialize;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -89,35 +89,64 @@ pub(super) fn matrix(snapshot: &Snapshot, types: &[TypeFields]) -> Matrix {
     }
 }
 
+/// What somebody's grants come to.
+#[derive(Debug, Serialize)]
+pub struct Scope {
+    resources: Vec<HeldResource>,
+    fields: Vec<FieldSeen>,
+}
+
+#[derive(Debug, Serialize)]
+struct HeldResource {
+    name: String,
+    actions: BTreeMap<Action, String>,
+}
+
+#[derive(Debug, Serialize)]
+struct FieldSeen {
+    r#type: String,
+    path: String,
+    sensitivity: Clearance,
+    readable: bool,
+}
+
+/// The resources within reach, with how far each action goes, and the marked fields of the types that can be read.
+pub fn scope_of(grants: &Grants, types: &[TypeFields]) -> Scope {
+    let resources =
+        catalogue(types).into_iter().map(|entry| HeldResource { actions: entry.held(grants), name: entry.resource });
+    let readable = types.iter().filter(|kind| grants.reach("entities", Some(&kind.name), Action::Read).is_some());
+    let fields = readable.flat_map(|kind| {
+        kind.fields.iter().map(|(path, sensitivity)| FieldSeen {
+            r#type: kind.name.clone(),
+            path: path.clone(),
+            sensitivity: *sensitivity,
+            readable: grants.clearance() >= *sensitivity,
+        })
+    });
+    Scope { resources: resources.filter(|held| !held.actions.is_empty()).collect(), fields: fields.collect() }
+}
+
+impl Entry {
+    /// How far each action goes for somebody who holds `grants`; without those that go nowhere.
+    fn held(&self, grants: &Grants) -> BTreeMap<Action, String> {
+        let resource = self.resource.split('.').next().unwrap_or_default();
+        let reach = |&action: &Action| {
+            let reach = match &self.entity_type {
+                Some(name) if self.owner_only => grants.reach_owner_only(name, action)?,
+                name => grants.reach(resource, name.as_deref(), action)?,
+            };
+            Some((action, reach.to_string()))
+        };
+        self.actions.iter().filter_map(reach).collect()
+    }
+}
+
 fn row(entry: Entry, held: &[(Arc<str>, Grants)]) -> Row {
-    let resource = entry.resource.split('.').next().unwrap_or_default();
     let grants = held.iter().filter_map(|(role, grants)| {
-        let reaches: BTreeMap<_, _> = entry
-            .actions
-            .iter()
-            .filter_map(|&action| {
-                let reach = match &entry.entity_type {
-                    Some(name) if entry.owner_only => grants.reach_owner_only(name, action)?,
-                    name => grants.reach(resource, name.as_deref(), action)?,
-                };
-                Some((action, describe(&reach)))
-            })
-            .collect();
+        let reaches = entry.held(grants);
         (!reaches.is_empty()).then(|| (role.clone(), reaches))
     });
     Row { grants: grants.collect(), name: entry.resource, actions: entry.actions }
-}
-
-fn describe(reach: &Reach) -> String {
-    let Reach::Limited(rules) = reach else { return "any".to_owned() };
-    let texts: Vec<_> = rules
-        .iter()
-        .map(|rule| match rule {
-            Rule::Own => "own".to_owned(),
-            Rule::Where(rule) => format!("where({})", rule.0),
-        })
-        .collect();
-    texts.join(" or ")
 }
 
 fn fields(kind: &TypeFields, held: &[(Arc<str>, Grants)]) -> Vec<Field> {

@@ -9,7 +9,7 @@ mod snapshot;
 mod store;
 
 pub use action::{NewRole, RoleChange, change, create, delete};
-pub use matrix::{FieldCatalogue, TypeFields};
+pub use matrix::{FieldCatalogue, Scope, TypeFields, scope_of};
 pub use role::{ADMIN, ANONYMOUS, RateLimit, Role, SYSTEM};
 pub use routes::routes;
 pub use snapshot::{Roles, Snapshot};

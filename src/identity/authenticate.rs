@@ -12,6 +12,7 @@ use crate::{
     error::{Code, Error, Result},
     ids::Id,
     permit::{Authenticate, Credential, Extent, Grants, KeyRef, Permission, Principal, SessionKind, SessionRef},
+    refusal::Check,
     storage::Tx,
 };
 use std::{
@@ -128,16 +129,16 @@ impl Authenticator {
 
     fn verify_key(&self, secret: &str, now: Time) -> Result<Arc<Known>> {
         if !api_keys::looks_like_one(secret) {
-            return Err(bad_key());
+            return Err(bad_key("What was sent is not written like a key of this server."));
         }
         let fingerprint = self.identity.fingerprint("api_key", secret);
-        let load = || self.identity.db().read(|reader| api_keys::load(reader, &fingerprint))?.ok_or_else(bad_key);
+        let load = || self.identity.db().read(|reader| api_keys::load(reader, &fingerprint))?.ok_or_else(unknown_key);
         let owner = load()?.owner_id;
         // The stamp comes before every read, so that a change in between outdates what is kept.
         let stamp = self.known.generations().stamp(&owner);
         let key = load()?;
         let owner = self.identity.db().read(|reader| users::find(reader, owner))?;
-        let owner = owner.filter(users::User::is_active).ok_or_else(bad_key)?;
+        let owner = owner.filter(users::User::is_active).ok_or_else(inactive_owner)?;
         let until = [key.expires_at, key.ends_at].into_iter().flatten().min().unwrap_or(Time(i64::MAX));
         let (held, enrol_only) = self.held_by(&owner);
         // A rule on a field that the owner may not see any more would tell what it holds.
@@ -170,23 +171,23 @@ impl Authenticator {
                 let claims = self.identity.tokens.verify(secret)?;
                 let stamp = principals.stamp(&claims.sub);
                 let session = self.load(By::Id(claims.sid))?.filter(|session| session.user_id == claims.sub);
-                let session = session.ok_or_else(ended)?;
+                let session = session.ok_or_else(no_session)?;
                 let until = session.expires_at.min(claims.ends_at());
                 (stamp, session, until, String::new())
             }
             SessionKind::Cookie => {
                 let fingerprint = self.identity.fingerprint("session", secret);
-                let owner = self.load(By::Secret(&fingerprint))?.ok_or_else(ended)?.user_id;
+                let owner = self.load(By::Secret(&fingerprint))?.ok_or_else(no_session)?.user_id;
                 let stamp = principals.stamp(&owner);
-                let session = self.load(By::Secret(&fingerprint))?.ok_or_else(ended)?;
+                let session = self.load(By::Secret(&fingerprint))?.ok_or_else(no_session)?;
                 (stamp, session.clone(), session.expires_at, self.identity.csrf_token(secret))
             }
         };
         if loaded.kind != kind || loaded.ended_at.is_some() {
-            return Err(ended());
+            return Err(ended("The session was ended: by signing out, by an administrator, or by a new password."));
         }
         let user = self.identity.db().read(|reader| users::find(reader, loaded.user_id))?;
-        let user = user.filter(users::User::may_sign_in).ok_or_else(ended)?;
+        let user = user.filter(users::User::may_sign_in).ok_or_else(not_admitted)?;
         let (grants, enrol_only) = self.held_by(&user);
         let session = SessionRef { id: loaded.id, kind, csrf_token: csrf.into(), expires_at: until };
         let known = Arc::new(Known {
@@ -214,6 +215,18 @@ impl Authenticator {
     }
 }
 
+impl Identity {
+    /// An account, deleted or not, as the principal that it would be now; inactive ones hold nothing.
+    pub fn principal_of(&self, id: Id) -> Result<Option<(users::User, Principal)>> {
+        let Some(user) = self.db().read(|reader| users::find(reader, id))? else { return Ok(None) };
+        let enrol_only = self.must_enrol(&user);
+        let roles: &[String] = if user.is_active() { &user.roles } else { &[] };
+        let grants = self.roles.snapshot().grants(roles);
+        let principal = principal(users::User { roles: roles.to_vec(), ..user.clone() }, grants, enrol_only);
+        Ok(Some((user, principal)))
+    }
+}
+
 /// An account, of which nothing says yet how it calls.
 fn principal(user: users::User, grants: Grants, enrol_only: bool) -> Principal {
     Principal {
@@ -229,22 +242,41 @@ fn principal(user: users::User, grants: Grants, enrol_only: bool) -> Principal {
     }
 }
 
-fn bad_key() -> Error {
-    Error::new(Code::Unauthenticated, "This API key is not valid, or not any more.")
+fn bad_key(why: &'static str) -> Error {
+    Error::new(Code::Unauthenticated, "This API key is not valid, or not any more.").because(Check::Authentication, why)
 }
 
-fn ended() -> Error {
-    Error::new(Code::Unauthenticated, "This session has ended. Sign in again.")
+fn unknown_key() -> Error {
+    bad_key("There is no such API key: it was never made here, or it was revoked.")
+}
+
+fn inactive_owner() -> Error {
+    bad_key("The account that the API key acts for is not active.")
+}
+
+fn ended(why: &'static str) -> Error {
+    Error::new(Code::Unauthenticated, "This session has ended. Sign in again.").because(Check::Authentication, why)
+}
+
+fn no_session() -> Error {
+    ended("There is no such session: it was revoked or has been cleared away, or the cookie is not of this server.")
+}
+
+fn not_admitted() -> Error {
+    ended("The account of the session may not sign in: it is disabled, waits for approval, or is deleted.")
 }
 
 fn expired(kind: Kind) -> Error {
     match kind {
-        Kind::Key => bad_key(),
+        Kind::Key => bad_key("The API key has expired, or this secret of it was replaced and its overlap is over."),
         Kind::Session(SessionKind::Token) => {
             Error::new(Code::TokenExpired, "The access token has expired. Refresh it or sign in again.")
+                .because(Check::Authentication, "The access token, or its session, has expired.")
         }
-        Kind::Session(SessionKind::Cookie) => {
-            Error::new(Code::Unauthenticated, "This session has expired. Sign in again.")
-        }
+        Kind::Session(SessionKind::Cookie) => Error::new(
+            Code::Unauthenticated,
+            "This session has expired. Sign in again.",
+        )
+        .because(Check::Authentication, "The session was left unused for too long, or has reached its longest time."),
     }
 }

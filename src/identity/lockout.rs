@@ -10,6 +10,7 @@ use crate::{
     clock::Time,
     error::{Code, Error, Result},
     params,
+    refusal::Check,
     storage::{Reader, Tx},
 };
 use std::{collections::HashMap, net::IpAddr, time::Duration};
@@ -159,6 +160,16 @@ impl Lockout {
                 Code::LoginDelayed,
                 "Too many failed sign-ins from your network. Wait, then try again.",
             )
+            .because(
+                Check::LoginDelay,
+                format!(
+                    "{} of {} failed attempts on this account from this network: {} for {} s.",
+                    row.failures,
+                    self.failures,
+                    if row.failures >= self.failures { "locked" } else { "waiting" },
+                    wait.as_secs()
+                ),
+            )
             .retry_after(wait));
         }
         let over = row.failures >= self.failures || now.since(row.last_at) > FORGOTTEN_AFTER;
@@ -179,7 +190,10 @@ impl Lockout {
             );
             let failed: Option<i64> = reader.query_one(&sql, params![key, since, self.work_after], |row| row.get(0))?;
             if failed.unwrap_or(0) >= i64::from(self.work_after) {
-                return Err(needs_work());
+                let whom = if column == "account" { "on this account" } else { "from this network" };
+                let why =
+                    format!("At least {} attempts {whom} failed, and no answered challenge came.", self.work_after);
+                return Err(needs_work().because(Check::Challenge, why));
             }
         }
         Ok(())
@@ -209,6 +223,7 @@ fn needs_work() -> Error {
         Code::ChallengeRequired,
         "There were failed sign-ins. Answer the challenge and send it with the next try.",
     )
+    .because(Check::Challenge, "The challenge was answered before; each is good once.")
 }
 
 fn spend(tx: &Tx<'_>, work: &Work) -> Result<()> {

@@ -5,6 +5,7 @@ use crate::{
     clock::{Clock, Time},
     error::{Code, Error, Result},
     ids::Id,
+    refusal::Check,
     secrets::{Keyring, Purpose},
 };
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -110,7 +111,8 @@ fn validation() -> Validation {
 
 fn check_times(claims: &Claims, now: i64) -> Result<()> {
     if claims.exp.saturating_add(LEEWAY_S) <= now {
-        return Err(Error::new(Code::TokenExpired, "The access token has expired. Refresh it or sign in again."));
+        return Err(Error::new(Code::TokenExpired, "The access token has expired. Refresh it or sign in again.")
+            .because(Check::Authentication, "The access token has expired."));
     }
     let starts = claims.nbf.unwrap_or(claims.iat).max(claims.iat);
     if starts.saturating_sub(LEEWAY_S) > now {
@@ -120,7 +122,10 @@ fn check_times(claims: &Claims, now: i64) -> Result<()> {
 }
 
 fn refused(why: impl std::fmt::Display) -> Error {
-    Error::new(Code::Unauthenticated, "The access token is not valid. Sign in again.").caused_by(why.to_string())
+    let why = why.to_string();
+    Error::new(Code::Unauthenticated, "The access token is not valid. Sign in again.")
+        .because(Check::Authentication, format!("The access token is not valid: {why}."))
+        .caused_by(why)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::{
     error::{Code, Error, Result},
     jobs::{self, MayRun},
     permit::{Action, Caller, Reach, Route},
+    refusal::Check,
 };
 use actix_web::http::Method;
 use std::{
@@ -231,6 +232,8 @@ fn refusal(state: &State, now: Time) -> Error {
     let reason = state.reason.as_deref().unwrap_or_default();
     let what = if state.scope == Some(Scope::Writes) { "Changes are" } else { "Everything is" };
     let error = Error::new(Code::KillSwitchActive, format!("{what} stopped by the kill switch: {reason}"));
+    let scope = state.scope.map_or("all", Scope::as_str);
+    let error = error.because(Check::KillSwitch, format!("It is on with the scope {scope}: {reason}"));
     match state.expires_at {
         Some(end) => error.retry_after(end.since(now)),
         None => error,

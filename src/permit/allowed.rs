@@ -11,6 +11,7 @@ use crate::{
     actor::Actor,
     error::{Code, Error},
     ids::Id,
+    refusal::Check,
 };
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
 use std::{
@@ -57,6 +58,13 @@ impl Permit {
     /// For commands run by somebody with a shell on the machine.
     pub fn command_line() -> Self {
         Self::inside(Actor::cli())
+    }
+
+    /// To ask what somebody else may do, never to do it.
+    pub fn on_behalf_of(principal: Arc<Principal>, reason: &'static str) -> Self {
+        let caller =
+            Caller { principal: Some(principal), anonymous: Arc::default(), ip: None, request_id: "inside".into() };
+        Self { caller, reach: Reach::Limited(Vec::new()), inside: Some(Actor::system(reason)) }
     }
 
     fn inside(actor: Actor) -> Self {
@@ -153,10 +161,12 @@ fn caller(request: &HttpRequest) -> Result<Caller, Error> {
 
 pub(crate) fn unauthenticated() -> Error {
     Error::new(Code::Unauthenticated, "Sign in, or send a token, to do this.")
+        .because(Check::Authentication, "No credential was sent.")
 }
 
 fn no_session() -> Error {
     Error::forbidden("An API key cannot do this. Sign in.")
+        .because(Check::Permission, "The route takes somebody who signed in; an API key called.")
 }
 
 /// The answer to somebody who may not: 401 while unknown, 403 when known.
@@ -165,6 +175,7 @@ pub(crate) fn refusal(caller: &Caller, resource: &str, action: Action) -> Error 
         return unauthenticated();
     }
     Error::forbidden(format!("This takes the permission {resource}:{}, which you do not hold.", action.as_str()))
+        .because(Check::Permission, "The caller does not hold the permission.")
 }
 
 impl<R: Right> FromRequest for Allowed<R> {

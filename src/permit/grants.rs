@@ -5,7 +5,7 @@ use super::{
     clearance::Clearance,
     permission::{Action, Extent, Permission, RowRule, Subject},
 };
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 /// One way in which rows are within reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,21 @@ impl Rule {
             Self::Own => RowRule::own(),
             Self::Where(rule) => rule.clone(),
         }
+    }
+}
+
+/// As the access matrix writes it: `any`, `own`, `where(…)`, several with `or` between them.
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Limited(rules) = self else { return f.write_str("any") };
+        for (index, rule) in rules.iter().enumerate() {
+            f.write_str(if index == 0 { "" } else { " or " })?;
+            match rule {
+                Rule::Own => f.write_str("own")?,
+                Rule::Where(rule) => write!(f, "where({})", rule.0)?,
+            }
+        }
+        Ok(())
     }
 }
 

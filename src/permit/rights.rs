@@ -50,4 +50,7 @@ rights! {
     WriteKillSwitch = "kill_switch" Write;
     ReadJobs = "jobs" Read;
     ReadOverview = "overview" Read;
+    ReadDecisions = "decisions" Read;
+    ReadObservations = "observations" Read;
+    WriteObservations = "observations" Write;
 }

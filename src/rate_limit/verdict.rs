@@ -1,6 +1,9 @@
 //! The answer of a limit, and how it is told (draft-ietf-httpapi-ratelimit-headers).
 
-use crate::error::{Code, Error};
+use crate::{
+    error::{Code, Error},
+    refusal::Check,
+};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use std::time::Duration;
 
@@ -20,6 +23,11 @@ impl Verdict {
         self.policy
     }
 
+    /// How many of the limit are left, and the limit.
+    pub fn left(&self) -> (u32, u32) {
+        (self.remaining, self.limit)
+    }
+
     /// The answer, when the limit is reached.
     pub fn refusal(&self) -> Option<Error> {
         let wait = self.wait?;
@@ -28,7 +36,14 @@ impl Verdict {
             self.limit,
             wait.as_millis().div_ceil(1000).max(1)
         );
-        Some(Error::new(Code::RateLimited, detail).retry_after(wait))
+        let (check, whose) = match self.policy {
+            "public" => (Check::LimitByAddress, "requests from one address without a known caller"),
+            "login" => (Check::LimitByAddress, "requests from one address at the doors that check a password"),
+            "key" => (Check::LimitByCaller, "requests of this API key"),
+            _ => (Check::LimitByCaller, "requests of this account"),
+        };
+        let why = format!("The limit `{}` is used up: {} a minute for {whose}.", self.policy, self.limit);
+        Some(Error::new(Code::RateLimited, detail).because(check, why).retry_after(wait))
     }
 
     /// `RateLimit-Policy` and `RateLimit`, for every limited response.

@@ -10,6 +10,7 @@ use crate::{
         entities::{Entities, EntityCache},
         entity_types::EntityTypes,
     },
+    decisions::Decisions,
     error::{Error, Result},
     filter::CursorKey,
     identity::{Authenticator, Closed, Identity},
@@ -46,6 +47,7 @@ pub struct App {
     pub inspection: Inspection,
     pub kill_switch: KillSwitch,
     pub limits: RateLimiter,
+    pub decisions: Decisions,
     pub traffic: Arc<Traffic>,
     pub outbound: Outbound,
     _lock: Arc<FolderLock>,
@@ -86,6 +88,7 @@ impl App {
         };
         let kill_switch = KillSwitch::open(ledger.clone(), folder.path(), &config.kill_switch.allow)?;
         let limits = RateLimiter::new(&config.limits, roles.clone(), clock.clone());
+        let decisions = Decisions::new(roles.clone(), clock.clone());
         let traffic = Arc::new(Traffic::new(clock.clone()));
         identity.ask(Arc::new(kill_switch.clone()));
         let outbound = Outbound::new(&config.outbound);
@@ -103,6 +106,7 @@ impl App {
             inspection,
             kill_switch,
             limits,
+            decisions,
             traffic,
             outbound,
             _lock: lock,

@@ -4,9 +4,11 @@
 use super::{address, headers, report};
 use crate::{
     config::Config,
+    decisions::{Asked, Decisions, Refused},
     error::{Code, Error},
     ids::Id,
     rate_limit::Verdict,
+    refusal::Check,
     web::{RequestInfo, render},
 };
 use actix_web::{
@@ -40,12 +42,19 @@ struct Inner {
     nouns: Vec<&'static str>,
     headers: headers::Standing,
     log: report::Reporter,
+    decisions: Decisions,
 }
 
 impl Edge {
-    pub fn new(config: Arc<Config>, aliases: Aliases, nouns: Vec<&'static str>, log: report::Reporter) -> Self {
+    pub fn new(
+        config: Arc<Config>,
+        aliases: Aliases,
+        nouns: Vec<&'static str>,
+        log: report::Reporter,
+        decisions: Decisions,
+    ) -> Self {
         let headers = headers::Standing::new(&config);
-        Self(Arc::new(Inner { config, aliases, nouns, headers, log }))
+        Self(Arc::new(Inner { config, aliases, nouns, headers, log, decisions }))
     }
 }
 
@@ -173,6 +182,9 @@ impl Inner {
             };
             let (problem, id) = render(error, original.path(), &info.id);
             decision = id;
+            if let Some(id) = id {
+                self.keep(id, error, problem.status().as_u16(), response, info, original.path());
+            }
             report::failure(error, info, original.path(), decision);
             let kept = std::mem::replace(response.response_mut(), problem);
             for (name, value) in kept.headers() {
@@ -193,6 +205,37 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// Keeps why a request was refused, with what the gate knew of it.
+    fn keep(
+        &self,
+        id: Id,
+        error: &Error,
+        status: u16,
+        response: &ServiceResponse<BoxBody>,
+        info: &RequestInfo,
+        path: &str,
+    ) {
+        let request = response.request();
+        let (asked, verdict) = {
+            let mut left = request.extensions_mut();
+            (left.remove::<Asked>(), left.get::<Verdict>().copied())
+        };
+        self.decisions.record(Refused {
+            id,
+            error,
+            status,
+            method: request.method(),
+            path,
+            request_id: &info.id,
+            ip: info.ip,
+            asked,
+            verdict,
+            observed: Vec::new(),
+        });
+    }
+}
+
 fn is_request_id(id: &str) -> bool {
     (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
@@ -200,7 +243,9 @@ fn is_request_id(id: &str) -> bool {
 /// Errors of the framework itself, such as a body that broke off.
 fn from_actix(error: &actix_web::Error) -> Error {
     if let Some(cause) = error.as_error::<actix_cors::CorsError>() {
-        return Error::forbidden("Pages of this origin may not call this API.").caused_by(cause.to_string());
+        return Error::forbidden("Pages of this origin may not call this API.")
+            .because(Check::Origin, "The page that called is of an origin which cors.origins does not name.")
+            .caused_by(cause.to_string());
     }
     let code = match error.as_response_error().status_code().as_u16() {
         400 => Code::MalformedJson,

@@ -7,11 +7,13 @@ use crate::{
     audit::{Event, Ledger, Outcome},
     config::Config,
     data::entity_types::EntityTypes,
+    decisions::Asked,
     error::{Code, Error, Result},
     inspection::{Inspection, Mode},
     kill_switch::KillSwitch,
     permit::{Authenticate, Caller, Credential, LimitClass, Need, Principal, Route, unauthenticated},
     rate_limit::{RateLimiter, Verdict},
+    refusal::Check,
     web::RequestInfo,
 };
 use actix_web::{
@@ -78,12 +80,17 @@ impl Gate {
 }
 
 impl Inner {
-    fn admit(&self, request: &HttpRequest, route: &Route, info: &RequestInfo) -> Result<Caller> {
-        let open = matches!(route.need, Need::Public(_));
-        let principal = self.identify(request, route.limit, info.ip, open)?;
+    /// Who is calling, in the limits of their address.
+    fn meet(&self, request: &HttpRequest, route: &Route, info: &RequestInfo) -> Result<Caller> {
+        let principal = self.identify(request, route.limit, info.ip, is_open(route))?;
         let anonymous = self.authenticate.anonymous();
-        let caller = Caller { principal, anonymous, ip: info.ip, request_id: info.id.clone() };
-        if caller.principal.is_none() && !open && !anonymous_may(&caller, route, request) {
+        Ok(Caller { principal, anonymous, ip: info.ip, request_id: info.id.clone() })
+    }
+
+    /// Refuses whom the route is closed to, whatever they may do.
+    fn admit(&self, request: &HttpRequest, route: &Route, caller: &Caller) -> Result<()> {
+        let open = is_open(route);
+        if caller.principal.is_none() && !open && !anonymous_may(caller, route, request) {
             return Err(unauthenticated());
         }
         // Open routes act on what their body brings, never on the cookie.
@@ -93,7 +100,7 @@ impl Inner {
         }
         self.kill_switch.refuses(route, request.method()).map_or(Ok(()), Err)?;
         if let Some(principal) = &caller.principal {
-            self.kill_switch.refuses_caller(route, &caller).map_or(Ok(()), Err)?;
+            self.kill_switch.refuses_caller(route, caller).map_or(Ok(()), Err)?;
             self.limit(request, self.limits.check_caller(principal), || caller.actor())?;
             if principal.enrol_only && !open && !route.while_enrolling {
                 let error = enrol_first();
@@ -101,7 +108,7 @@ impl Inner {
                 return Err(error);
             }
         }
-        Ok(caller)
+        Ok(())
     }
 
     /// Who is calling. Without a known caller the request counts by address, at doors that check a password
@@ -165,6 +172,7 @@ impl Inner {
 
 fn enrol_first() -> Error {
     Error::forbidden("Your role takes a second factor. Set it up with POST /auth/mfa/totp and /auth/mfa/confirm first.")
+        .because(Check::SecondFactor, "A role of the caller takes a second factor, and none is set up.")
         .with("mfa_required", true)
 }
 
@@ -175,14 +183,18 @@ fn present<'r>(request: &'r HttpRequest, config: &Config) -> Result<Option<Crede
             let (scheme, token) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
         });
-        return bearer.map(|token| Some(Credential::Bearer(token))).ok_or_else(unauthenticated);
+        return bearer.map(|token| Some(Credential::Bearer(token))).ok_or_else(malformed);
     }
     let mut keys = request.headers().get_all("x-api-key");
     if let Some(key) = keys.next() {
         let key = key.to_str().ok().filter(|_| keys.next().is_none());
-        return key.map(|key| Some(Credential::Key(key.trim()))).ok_or_else(unauthenticated);
+        return key.map(|key| Some(Credential::Key(key.trim()))).ok_or_else(malformed);
     }
     Ok(csrf::session_cookie(request, config).map(Credential::Cookie))
+}
+
+fn malformed() -> Error {
+    unauthenticated().because(Check::Authentication, "The credential is not written as it should be, or stands twice.")
 }
 
 fn anonymous_may(caller: &Caller, route: &Route, request: &HttpRequest) -> bool {
@@ -253,21 +265,38 @@ where
             let Some(info) = request.extensions().get::<RequestInfo>().cloned() else {
                 return Ok(refuse(request, Error::internal("a route was reached past the edge")));
             };
-            let caller = match gate.0.admit(request.request(), route, &info) {
+            let caller = match gate.0.meet(request.request(), route, &info) {
                 Ok(caller) => caller,
-                Err(error) => return Ok(refuse(request, error)),
+                Err(error) => {
+                    leave(request.request(), route, None);
+                    return Ok(refuse(request, error));
+                }
             };
-            if let Err(error) = gate.0.inspect(request.request(), route, &caller) {
+            let admitted = gate.0.admit(request.request(), route, &caller);
+            if let Err(error) = admitted.and_then(|()| gate.0.inspect(request.request(), route, &caller)) {
+                leave(request.request(), route, Some(caller));
                 return Ok(refuse(request, error));
             }
             request.extensions_mut().insert(caller.clone());
             let response = run(&*service, request, route, gate.0.timeout).await?;
             if let Some(error) = response.response().error().and_then(|error| error.as_error::<Error>()) {
                 gate.0.note(error, &caller.actor(), route);
+                leave(response.request(), route, Some(caller));
             }
             Ok(response)
         })
     }
+}
+
+fn is_open(route: &Route) -> bool {
+    matches!(route.need, Need::Public(_))
+}
+
+/// Leaves what is known of a refused request for the edge, which keeps the decision.
+fn leave(request: &HttpRequest, route: &Route, caller: Option<Caller>) {
+    let path = request.match_info();
+    let asked = Asked::new(route, path.get("type"), path.get("id").is_some(), caller);
+    request.extensions_mut().insert(asked);
 }
 
 fn refuse(request: ServiceRequest, error: Error) -> ServiceResponse<BoxBody> {

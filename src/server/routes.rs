@@ -4,6 +4,7 @@ use super::gate::{Door, Gate};
 use crate::{
     access, audit,
     data::{entities, entity_types},
+    decisions,
     error::{Code, Error, Result},
     identity, kill_switch,
     permit::Route,
@@ -24,6 +25,7 @@ pub fn routes() -> Vec<Route> {
         entities::routes(),
         kill_switch::routes(),
         super::overview::routes(),
+        decisions::routes(),
     ]
     .into_iter()
     .flatten()

@@ -187,7 +187,7 @@ fn edge(app: &App) -> Edge {
     let log = Reporter { traffic: app.traffic.clone(), slow };
     let types = app.entity_types.clone();
     let aliases = Arc::new(move |alias: &str| types.by_alias(alias).map(|found| (&*found.name).into()));
-    Edge::new(app.config.clone(), aliases, routes::nouns(), log)
+    Edge::new(app.config.clone(), aliases, routes::nouns(), log, app.decisions.clone())
 }
 
 /// Closed unless origins are configured.
@@ -223,6 +223,7 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(Data::new(app.kill_switch.clone()))
         .app_data(Data::new(app.inspection.clone()))
         .app_data(Data::new(app.authenticator.clone()))
+        .app_data(Data::new(app.decisions.clone()))
         .app_data(Data::new(app.clock.clone()))
         .app_data(Data::new(StartedAt(app.clock.now())))
         .app_data(Data::from(app.traffic.clone()))

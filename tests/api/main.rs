@@ -3,6 +3,7 @@
 mod api_keys;
 mod audit;
 mod challenge;
+mod decisions;
 mod edge;
 mod entities;
 mod entity_types;

@@ -12,6 +12,7 @@ mod model;
 mod pick;
 mod routes;
 mod scope;
+mod standing;
 mod store;
 mod write;
 
@@ -21,4 +22,5 @@ pub use export::Export;
 pub use import::{Format, Import, Mode, Report, RowError};
 pub use model::Entity;
 pub use routes::routes;
+pub use standing::Standing;
 pub use write::Entities;

@@ -41,6 +41,11 @@ impl Scope {
         }
     }
 
+    /// How far the action reaches, in words.
+    pub fn told(&self, action: Action) -> String {
+        self.reach(action).map_or_else(|| "nothing".to_owned(), |reach| reach.to_string())
+    }
+
     pub fn reaches_all(&self, action: Action) -> bool {
         self.reach(action) == Some(Reach::Any)
     }

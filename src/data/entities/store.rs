@@ -9,6 +9,7 @@ use crate::{
     ids::Id,
     params,
     permit::Action,
+    refusal::Check,
     storage::{Param, Reader, Tx},
     web::Deleted,
 };
@@ -46,7 +47,14 @@ pub(super) fn find_for(reader: &Reader<'_>, scope: &Scope, id: Id, action: Actio
     })?;
     match found {
         Some((entity, _, true)) => Ok(entity),
-        Some((_, true, false)) => Err(Error::forbidden("You may read this, but not change it.")),
+        Some((_, true, false)) => Err(Error::forbidden("You may read this, but not change it.").because(
+            Check::Ownership,
+            format!(
+                "The entity can be read, but the permission to {} does not reach it: {}.",
+                action.as_str(),
+                scope.told(action)
+            ),
+        )),
         _ => Err(Error::not_found()),
     }
 }
@@ -57,6 +65,15 @@ pub(super) fn within_reach(tx: &Tx<'_>, scope: &Scope, id: Id, action: Action) -
     let condition = scope.condition(action, &mut params);
     let sql = format!("SELECT 1 FROM entities WHERE id = ?1 AND {condition}");
     Ok(tx.query_one(&sql, &params, |_| Ok(()))?.is_some())
+}
+
+/// Whether the action reaches an entity of the scope's type.
+pub(super) fn is_within(reader: &Reader<'_>, scope: &Scope, id: Id, action: Action, deleted: Deleted) -> Result<bool> {
+    let mut params = vec![Param::Id(id)];
+    let condition = scope.condition(action, &mut params);
+    let of_type = of_type(&scope.entity_type.name, deleted);
+    let sql = format!("SELECT 1 FROM entities WHERE id = ?1 AND {of_type} AND {condition}");
+    Ok(reader.query_one(&sql, &params, |_| Ok(()))?.is_some())
 }
 
 pub(super) fn insert(tx: &Tx<'_>, new: &Entity) -> Result<()> {

@@ -15,6 +15,7 @@ use crate::{
     ids::Id,
     inspection::Inspection,
     permit::{Action, Permit},
+    refusal::Check,
     storage::Tx,
     web::{Deleted, Precondition},
 };
@@ -189,5 +190,12 @@ fn ensure_within_reach(tx: &Tx<'_>, scope: &Scope, id: Id, action: Action) -> Re
     if scope.reaches_all(action) || store::within_reach(tx, scope, id, action)? {
         return Ok(());
     }
-    Err(Error::forbidden("Your permission does not reach an entity with these values."))
+    Err(Error::forbidden("Your permission does not reach an entity with these values.").because(
+        Check::Ownership,
+        format!(
+            "As it would be written, the permission to {} does not reach it: {}.",
+            action.as_str(),
+            scope.told(action)
+        ),
+    ))
 }

@@ -41,6 +41,11 @@ impl EntityTypes {
         self.get(name).ok_or_else(Error::not_found)
     }
 
+    /// Whether entities of the type are their owners' alone.
+    pub fn is_owner_only(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|kind| kind.owner_only)
+    }
+
     pub fn by_alias(&self, alias: &str) -> Option<Arc<EntityType>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).by_alias.get(alias).cloned()
     }

@@ -15,6 +15,7 @@ use crate::{
     },
     ids::Id,
     permit::{Action, Caller, Principal, SessionKind},
+    refusal::Check,
     secrets::random_token,
     storage::Tx,
 };
@@ -143,7 +144,15 @@ impl Identity {
             Some(account) => Event::new("login.failed", "user", account.user.id),
             None => Event::bare("login.failed"),
         };
-        self.count_failure(event, attempt, requester).await
+        let why = match account {
+            None => "There is no account with this address.",
+            Some(account) if !account.user.may_sign_in() => {
+                "The account is disabled, waits for approval, or is a service's."
+            }
+            Some(account) if account.password.is_none() => "The account has no password yet.",
+            Some(_) => "The password is wrong.",
+        };
+        self.count_failure(event, attempt, requester).await.because(Check::Credentials, why)
     }
 
     async fn count_failure(&self, event: Event, attempt: Attempt, requester: &Requester) -> Error {

@@ -7,7 +7,7 @@ use crate::{
     identity::Identity,
     ids::Id,
     permit::{
-        Allowed, Clearance, Permission, Route,
+        Allowed, Route,
         rights::{CreateUsers, DeleteUsers, ReadUsers, UpdateUsers},
     },
     web::{At, Deleted, ListQuery, Params, Precondition, Valid, etag},
@@ -31,7 +31,6 @@ pub fn routes() -> Vec<Route> {
         Route::post("/users/{id}/unlock", "Lift the waiting and locks after failed sign-ins", unlock),
         Route::post("/users/{id}/sessions/revoke", "End every session of a user", revoke_sessions),
         Route::post("/users/{id}/password-link", "A one-time link to choose a password", password_link),
-        Route::get("/users/{id}/access", "What a user may see and do", access),
     ]
 }
 
@@ -141,19 +140,4 @@ async fn password_link(permit: Allowed<UpdateUsers>, id: At<Id>, identity: Data<
     let (token, expires_at) = identity.password_link(&permit, id.0).await?;
     let url = identity.set_password_url(&token);
     Ok(HttpResponse::Created().json(json!({ "set_password_url": url, "expires_at": expires_at })))
-}
-
-#[derive(Serialize)]
-struct Access {
-    roles: Vec<String>,
-    permissions: Vec<Permission>,
-    clearance: Clearance,
-}
-
-async fn access(_: Allowed<ReadUsers>, id: At<Id>, identity: Data<Identity>) -> Result<HttpResponse> {
-    let user = find(&identity, id.0)?;
-    let roles = if user.is_active() { user.roles } else { Vec::new() };
-    let grants = identity.roles.snapshot().grants(&roles);
-    let (permissions, clearance) = (grants.permissions().to_vec(), grants.clearance());
-    Ok(HttpResponse::Ok().json(Access { roles, permissions, clearance }))
 }

@@ -1,0 +1,34 @@
+//! How a caller stands to one entity, without touching it.
+
+use super::{scope::Scope, store, write::Entities};
+use crate::{
+    error::{Error, Result},
+    ids::Id,
+    permit::{Action, Permit},
+    web::Deleted,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The action may touch it.
+    Within,
+    /// It can be read, and not more.
+    Readable,
+    /// It does not exist for them.
+    Hidden,
+}
+
+impl Entities {
+    /// How the permit's caller stands to an entity, and how far the action reaches for them.
+    pub fn standing(&self, permit: &Permit, entity_type: &str, id: Id, action: Action) -> Result<(Standing, String)> {
+        let scope = Scope::new(permit, self.types.require(entity_type)?);
+        let standing = self.ledger.db().read(|reader| {
+            if store::is_within(reader, &scope, id, action, Deleted::Without)? {
+                return Ok(Standing::Within);
+            }
+            let readable = store::is_within(reader, &scope, id, Action::Read, Deleted::Without)?;
+            Ok::<_, Error>(if readable { Standing::Readable } else { Standing::Hidden })
+        })?;
+        Ok((standing, scope.told(action)))
+    }
+}
