@@ -10,6 +10,7 @@ mod entity_types;
 mod escalation;
 mod every_route;
 mod hidden;
+mod history;
 mod import;
 mod inspection;
 mod kill_switch;

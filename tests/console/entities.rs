@@ -91,6 +91,27 @@ fn deletion_names_the_object_and_can_be_undone() {
 }
 
 #[test]
+fn an_earlier_version_is_seen_and_comes_back() {
+    let site = with_customers(&["Acme".into()]);
+    let id = site.get("/entities/customers")["items"][0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/entities/customers/{id}");
+    site.send(Method::PATCH, &path, &json!({"data": {"city": "Utrecht"}}));
+    let browser = site.console();
+    browser.visit(LIST);
+    browser.press("Acme");
+    browser.press("History");
+    browser.shows("Version 2");
+    browser.holds("document.querySelector('dialog del').innerText.includes('Delft')");
+    browser.holds("document.querySelector('dialog ins').innerText.includes('Utrecht')");
+    browser.press("Restore version 1");
+    browser.shows("Restore version 1 of Acme?");
+    browser.press("Restore this version");
+    browser.shows("Version 1 is back.");
+    assert_eq!(browser.value("City"), "Delft");
+    assert_eq!(site.get(&path)["version"], 3);
+}
+
+#[test]
 fn search_filter_and_pages_live_in_the_address_and_back_undoes_one_step() {
     let names: Vec<String> = (1..=45).map(|number| format!("Customer {number:02}")).collect();
     let site = with_customers(&names);

@@ -1,6 +1,7 @@
 //! Every page and every drawer, on a desk and on a phone, light and dark: no complaint, nothing cut, nothing that a reader of screens would miss.
 
 use crate::{browser::Browser, site::Site};
+use reqwest::Method;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -45,6 +46,9 @@ fn furnished() -> (Site, Vec<View>) {
         let body = json!({"name": format!("Bridge Works {number}"), "confidence": 0.8, "data": data});
         entity = site.post("/entities/customers", &body);
     }
+    let path = format!("/entities/customers/{}", entity["id"].as_str().expect("an id"));
+    site.send(Method::PATCH, &path, &json!({"data": {"city": "Utrecht", "tags": ["new", "large"]}}));
+    site.post(&format!("{path}/history/1/restore"), &json!({}));
     let id = site.user("grace@example.org", "Grace Hopper", "analyst");
     for (email, name, role) in [
         ("ada@example.org", "Ada Lovelace", "viewer"),
@@ -96,6 +100,12 @@ fn views(user: &str, entity: &str, key: &str) -> Vec<View> {
         view("entities-columns", "entities/customers", &["Columns"], "Credit"),
         view("entity-new", "entities/customers?open=new", &[], "Credit in euros"),
         view("entity", &format!("entities/customers?open={entity}"), &[], "Version"),
+        view(
+            "entity-history",
+            &format!("entities/customers?open={entity}"),
+            &["History"],
+            "Put back to an earlier version",
+        ),
         view("entity-delete", &format!("entities/customers?open={entity}"), &["Delete"], "Cancel"),
         view("import", "entities/customers/import", &[], "CSV with a header line"),
         view("users", "users", &[], "Grace Hopper"),

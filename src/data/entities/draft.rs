@@ -1,6 +1,6 @@
 //! What callers send for an entity, and the entity it becomes.
 
-use super::{limits, model::Entity, scope::Scope, write::Entities};
+use super::{limits, model::Entity, scope::Scope, show, write::Entities};
 use crate::{
     clock::Time,
     error::{Error, Faults, Result},
@@ -173,6 +173,17 @@ impl EntityPatch {
         next.owner_id = self.owner_id.unwrap_or(old.owner_id);
         changed(scope, old, next, &data, faults, now)
     }
+}
+
+/// `old` with the name, confidence and data that it had `then`, as far as the caller can see them.
+pub(super) fn reinstate(scope: &Scope, old: &Entity, then: &Entity, now: Time) -> Result<Entity> {
+    let mut faults = Faults::default();
+    let mut data = show::data(scope, &then.data)?;
+    check_clearance(scope, &data, &mut faults);
+    let before: Value = serde_json::from_str(&old.data).map_err(Error::internal)?;
+    scope.mask().restore(&before, &mut data);
+    let next = Entity { name: then.name.clone(), confidence: then.confidence, ..old.clone() };
+    changed(scope, old, next, &data, faults, now)
 }
 
 fn changed(scope: &Scope, old: &Entity, next: Entity, data: &Value, mut faults: Faults, now: Time) -> Result<Entity> {

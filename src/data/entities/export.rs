@@ -5,7 +5,7 @@ use super::{
     import::{Format, cell_text},
     model::MEMBERS,
     scope::Scope,
-    store,
+    show, store,
     write::Entities,
 };
 use crate::{
@@ -153,13 +153,9 @@ impl Plan {
             "SELECT id, name, confidence, owner_id, data FROM entities WHERE {} ORDER BY created_at, id",
             self.condition
         );
-        reader.query_each(&sql, &self.params, |row| {
-            let mut data: Value = serde_json::from_str(row.text(4)?).map_err(Error::internal)?;
-            self.scope.mask().apply(&mut data);
-            match data {
-                Value::Object(data) => each(row, data),
-                _ => Err(Error::internal("data is not an object")),
-            }
+        reader.query_each(&sql, &self.params, |row| match show::data(&self.scope, row.text(4)?)? {
+            Value::Object(data) => each(row, data),
+            _ => Err(Error::internal("data is not an object")),
         })
     }
 

@@ -4,6 +4,7 @@ use super::{
     model::{COLUMNS, Shown, WIDTH},
     pick::Picks,
     scope::Scope,
+    show::write_shown,
     store,
     write::Entities,
 };
@@ -14,7 +15,6 @@ use crate::{
     storage::{Param, Reader},
     web::{Deleted, ListQuery},
 };
-use serde_json::Value;
 
 const DEFAULT_SORT: &str = "-created_at";
 
@@ -128,24 +128,4 @@ impl Listing {
         out.push(b'}');
         Ok(out)
     }
-}
-
-/// Writes an entity as the caller may see it.
-pub(super) fn write_shown(scope: &Scope, picks: Option<&Picks>, shown: Shown<'_>, out: &mut Vec<u8>) -> Result<()> {
-    let masked;
-    let mut shown = shown;
-    if !scope.mask().is_full() {
-        let mut data: Value = serde_json::from_str(shown.data).map_err(Error::internal)?;
-        scope.mask().apply(&mut data);
-        masked = data.to_string();
-        shown.data = &masked;
-    }
-    let Some(picks) = picks else {
-        shown.write(out);
-        return Ok(());
-    };
-    let mut whole = Vec::new();
-    shown.write(&mut whole);
-    let whole: Value = serde_json::from_slice(&whole).map_err(Error::internal)?;
-    serde_json::to_writer(out, &picks.apply(whole)).map_err(Error::internal)
 }

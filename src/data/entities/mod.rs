@@ -5,6 +5,7 @@ mod cache;
 mod draft;
 mod events;
 mod export;
+mod history;
 mod import;
 mod limits;
 mod list;
@@ -13,6 +14,7 @@ mod pick;
 mod routes;
 mod scope;
 mod standing;
+mod show;
 mod store;
 mod write;
 

@@ -4,11 +4,12 @@ use super::{
     aggregate,
     cache::View,
     draft::{EntityPatch, NewEntity},
-    export, import,
-    list::{Listing, write_shown},
+    export, history, import,
+    list::Listing,
     model::Entity,
     pick::Picks,
     scope::Scope,
+    show::write_shown,
     store,
     write::Entities,
 };
@@ -35,6 +36,7 @@ pub fn routes() -> Vec<Route> {
     all.extend(aggregate::routes());
     all.extend(import::routes());
     all.extend(export::routes());
+    all.extend(history::routes());
     all
 }
 
@@ -50,7 +52,7 @@ fn one_and_many() -> Vec<Route> {
     ]
 }
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 async fn list(
     permit: Allowed<ReadEntity>,
@@ -219,12 +221,12 @@ async fn restore(
     respond(HttpResponse::Ok(), &entities, &scope, &entity)
 }
 
-fn target(entities: &Entities, permit: &Permit, (entity_type, id): (String, Id)) -> Result<(Scope, Id)> {
+pub(super) fn target(entities: &Entities, permit: &Permit, (entity_type, id): (String, Id)) -> Result<(Scope, Id)> {
     Ok((entities.scope(permit, &entity_type)?, id))
 }
 
 /// The entity as the caller may see it; whoever may not read it learns only its id and version.
-fn respond(
+pub(super) fn respond(
     mut answer: actix_web::HttpResponseBuilder,
     entities: &Entities,
     scope: &Scope,

@@ -98,7 +98,15 @@ pub(super) fn insert(tx: &Tx<'_>, new: &Entity) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn update(tx: &Tx<'_>, new: &Entity) -> Result<()> {
+/// Writes `new` over what is there, which is kept as a version that `ended_by` ended.
+pub(super) fn update(tx: &Tx<'_>, new: &Entity, ended_by: &str) -> Result<()> {
+    tx.execute(
+        "INSERT INTO entity_versions (id, version, name, confidence, data, owner_id, updated_at, updated_by, deleted_at,
+                                      deleted_by, ended_by)
+         SELECT id, version, name, confidence, data, owner_id, updated_at, updated_by, deleted_at, deleted_by, ?2
+         FROM entities WHERE id = ?1",
+        params![new.id, ended_by],
+    )?;
     tx.execute(
         "UPDATE entities SET name = ?2, confidence = ?3, data = ?4, owner_id = ?5, version = ?6, updated_at = ?7,
                 updated_by = ?8, deleted_at = ?9, deleted_by = ?10 WHERE id = ?1",

@@ -69,7 +69,7 @@ impl Entities {
     ) -> Result<Entity> {
         patch.inspect(self, &scope)?;
         let clock = self.ledger.clock().clone();
-        let step = move |scope: &Scope, old: &Entity| patch.apply(scope, old, clock.now());
+        let step = move |_: &Tx<'_>, scope: &Scope, old: &Entity| patch.apply(scope, old, clock.now());
         self.change(scope, id, Change::UPDATE, condition, step).await
     }
 
@@ -82,13 +82,13 @@ impl Entities {
     ) -> Result<Entity> {
         self.inspect(&scope, new.name.as_deref(), new.data.as_ref())?;
         let clock = self.ledger.clock().clone();
-        let step = move |scope: &Scope, old: &Entity| new.replace(scope, old, clock.now());
+        let step = move |_: &Tx<'_>, scope: &Scope, old: &Entity| new.replace(scope, old, clock.now());
         self.change(scope, id, Change::UPDATE, condition, step).await
     }
 
     pub(super) async fn delete(&self, scope: Scope, id: Id, condition: Precondition) -> Result<Entity> {
         let clock = self.ledger.clock().clone();
-        let step = move |scope: &Scope, old: &Entity| {
+        let step = move |_: &Tx<'_>, scope: &Scope, old: &Entity| {
             let (now, by) = (clock.now(), scope.user());
             let version = old.version + 1;
             Ok(Entity {
@@ -106,7 +106,7 @@ impl Entities {
     /// Takes a deletion back, where the schema of today allows it. What is not deleted stays as it is.
     pub(super) async fn restore(&self, scope: Scope, id: Id, condition: Precondition) -> Result<Entity> {
         let clock = self.ledger.clock().clone();
-        let step = move |scope: &Scope, old: &Entity| {
+        let step = move |_: &Tx<'_>, scope: &Scope, old: &Entity| {
             if old.deleted_at.is_none() {
                 return Ok(old.clone());
             }
@@ -118,13 +118,13 @@ impl Entities {
         self.change(scope, id, Change::RESTORE, condition, step).await
     }
 
-    async fn change(
+    pub(super) async fn change(
         &self,
         scope: Scope,
         id: Id,
         kind: Change,
         condition: Precondition,
-        step: impl Fn(&Scope, &Entity) -> Result<Entity> + Send + 'static,
+        step: impl Fn(&Tx<'_>, &Scope, &Entity) -> Result<Entity> + Send + 'static,
     ) -> Result<Entity> {
         let (cache, actor) = (self.cache.clone(), scope.permit.actor());
         self.ledger
@@ -132,7 +132,7 @@ impl Entities {
                 EntityTypes::ensure_current(tx, &scope.entity_type)?;
                 let old = store::find_for(tx, &scope, id, kind.action, kind.deleted)?;
                 condition.check_version(old.version)?;
-                let new = step(&scope, &old)?;
+                let new = step(tx, &scope, &old)?;
                 if new == old {
                     return Ok((new, Record::Unchanged));
                 }
@@ -156,6 +156,12 @@ impl Change {
     pub const UPDATE: Self = Self { action: Action::Update, deleted: Deleted::Without, event: "entity.updated" };
     const DELETE: Self = Self { action: Action::Delete, deleted: Deleted::Without, event: "entity.deleted" };
     const RESTORE: Self = Self { action: Action::Delete, deleted: Deleted::Include, event: "entity.restored" };
+    pub const REVERT: Self = Self { event: "entity.reverted", ..Self::UPDATE };
+
+    /// As the history of an entity calls it.
+    fn name(self) -> &'static str {
+        self.event.trim_start_matches("entity.")
+    }
 }
 
 /// Inserts an entity that was checked against the type as `scope` has it.
@@ -171,7 +177,7 @@ pub(super) fn update(tx: &Tx<'_>, scope: &Scope, kind: Change, old: &Entity, new
     if new.owner_id != old.owner_id {
         ensure_owner(tx, scope, new.owner_id)?;
     }
-    store::update(tx, new)?;
+    store::update(tx, new, kind.name())?;
     ensure_within_reach(tx, scope, new.id, kind.action)?;
     Ok(Event::new(kind.event, "entity", new.id).changed(&old.state()?, &new.state()?))
 }

@@ -4,6 +4,7 @@ import { get, patch, post, remove, request, segment } from '../api.js';
 import { confirm, recordDrawer } from '../parts/dialog.js';
 import { button, copyable, facts, h, notice, sentence, time } from '../main.js';
 import { field, form } from '../parts/form.js';
+import { historySection } from '../parts/history.js';
 import { dataOf, mergePatch, restField, schemaFields } from '../parts/schema-form.js';
 import { toast } from '../parts/toast.js';
 import { shown } from '../pages/entities.js';
@@ -146,7 +147,9 @@ function actionsFor(context, drawer) {
 
 async function existingEntity(drawer, context) {
   const { type, id } = context;
-  const { body: entity, etag } = await request('GET', `/entities/${type}/${segment(id)}`);
+  const { body: entity, etag } = await request('GET', `/entities/${type}/${segment(id)}`, {
+    query: { deleted: 'include' },
+  });
   const full = { ...context, entity, etag };
   drawer.setTitle(nameOf(entity));
   const editable = can(`entities.${type}`, 'update') && !entity.deleted_at;
@@ -167,6 +170,7 @@ async function existingEntity(drawer, context) {
         ['Id', copyable(entity.id, 'Copy the id')],
       ]),
     ),
+    historySection(full, drawer),
   );
 }
 
