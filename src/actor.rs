@@ -22,11 +22,13 @@ pub struct Actor {
     pub label: Arc<str>,
     pub ip: Option<IpAddr>,
     pub request_id: Option<Arc<str>>,
+    /// The break-glass under which it was done.
+    pub elevation: Option<Id>,
 }
 
 impl Actor {
     pub fn new(kind: ActorKind, id: Option<Id>, label: impl Into<Arc<str>>) -> Self {
-        Self { kind, id, label: label.into(), ip: None, request_id: None }
+        Self { kind, id, label: label.into(), ip: None, request_id: None, elevation: None }
     }
 
     /// The program itself, with the reason why it acts.
@@ -41,6 +43,12 @@ impl Actor {
 
     pub fn anonymous() -> Self {
         Self::new(ActorKind::Anonymous, None, "anonymous")
+    }
+
+    /// Marks what is done as belonging to an elevation.
+    pub fn under(mut self, elevation: Id) -> Self {
+        self.elevation = Some(elevation);
+        self
     }
 
     pub fn from_request(mut self, ip: Option<IpAddr>, request_id: Option<Arc<str>>) -> Self {

@@ -91,7 +91,7 @@ fn parse(texts: &[String]) -> Vec<Permission> {
 
 /// Refuses to hand out a permission or a clearance that the caller lacks.
 fn ensure_held(roles: &Roles, permit: &Permit, permissions: &[Permission], clearance: Option<Clearance>) -> Result<()> {
-    let grants = permit.caller().grants();
+    let grants = permit.caller().own_grants();
     if let Some(missing) = permissions.iter().find(|permission| !roles.may_grant(grants, permission)) {
         return Err(Error::forbidden(format!("You cannot grant {missing}, since you do not hold it.")));
     }

@@ -4,17 +4,25 @@
 use super::matrix::TypeFields;
 use crate::{
     filter,
-    permit::{Clearance, Extent, Grants, Permission, Subject},
+    permit::{Action, Clearance, Extent, Grants, Permission, Subject},
 };
 
 pub(super) fn may_grant(types: &[TypeFields], held: &Grants, permission: &Permission) -> bool {
     if let Some((scopes, owner)) = held.of_key() {
         return may_grant(types, scopes, permission) && may_grant(types, owner, permission);
     }
+    if opens_everything(permission) && !held.can_grant(&Permission::EVERYTHING) {
+        return false;
+    }
     if held.permissions().contains(permission) {
         return true;
     }
     held.can_grant(permission) && keeps_owners_apart(types, held, permission) && rule_is_seen(types, held, permission)
+}
+
+/// Whoever may break the glass may do everything for an hour, so handing that out takes holding everything.
+fn opens_everything(permission: &Permission) -> bool {
+    permission.subject == Subject::Named("elevations") && permission.action == Some(Action::Create)
 }
 
 /// Whether the holder reaches all that the permission reaches in somebody else's hands: the rows that are that
@@ -105,6 +113,10 @@ mod tests {
         }
         let admin = Grants::new(vec![Permission::EVERYTHING], Some(Clearance::Restricted));
         assert!(may_grant(&types, &admin, &permission("entities.diaries:read")));
+        let on_call = Grants::new(vec![permission("elevations:create"), permission("elevations:read")], None);
+        let glass = permission("elevations:create");
+        assert!(!may_grant(&types, &on_call, &glass) && may_grant(&types, &admin, &glass));
+        assert!(may_grant(&types, &on_call, &permission("elevations:read")));
         let lends = |held: &Grants, text: &str| may_lend(&types, held, &permission(text));
         assert!(lends(&admin, "entities.*:read") && lends(&admin, "entities.diaries:read:own"));
         assert!(lends(&held, "entities.orders:read:own"));

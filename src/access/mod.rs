@@ -12,4 +12,4 @@ pub use action::{NewRole, RoleChange, change, create, delete};
 pub use matrix::{FieldCatalogue, Scope, TypeFields, scope_of};
 pub use role::{ADMIN, ANONYMOUS, RateLimit, Role, SYSTEM};
 pub use routes::routes;
-pub use snapshot::{Roles, Snapshot};
+pub use snapshot::{Roles, RolesFollower, Snapshot};

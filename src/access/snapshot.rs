@@ -25,6 +25,12 @@ struct Shared {
     current: RwLock<Arc<Snapshot>>,
     generations: Generations,
     types: OnceLock<Arc<dyn FieldCatalogue>>,
+    follower: OnceLock<Arc<dyn RolesFollower>>,
+}
+
+/// Has to act in the same change when roles change.
+pub trait RolesFollower: Send + Sync {
+    fn roles_change(&self, tx: &Tx<'_>, next: &Snapshot) -> Result<()>;
 }
 
 /// The roles at one moment.
@@ -41,6 +47,7 @@ impl Roles {
             current: RwLock::new(Arc::new(snapshot)),
             generations: principals,
             types: OnceLock::new(),
+            follower: OnceLock::new(),
         })))
     }
 
@@ -58,6 +65,11 @@ impl Roles {
         let _ = self.0.types.set(types);
     }
 
+    /// Has `follower` take part in every change of roles.
+    pub fn followed_by(&self, follower: Arc<dyn RolesFollower>) {
+        let _ = self.0.follower.set(follower);
+    }
+
     /// Whether whoever holds `held` may hand out `permission`.
     pub fn may_grant(&self, held: &Grants, permission: &Permission) -> bool {
         let types = self.0.types.get().map(|types| types.types()).unwrap_or_default();
@@ -73,6 +85,9 @@ impl Roles {
     /// Takes over what the change under way leaves behind, once it is committed.
     pub(super) fn refresh(&self, tx: &Tx<'_>) -> Result<()> {
         let next = Arc::new(Snapshot::new(store::all(tx)?));
+        if let Some(follower) = self.0.follower.get() {
+            follower.roles_change(tx, &next)?;
+        }
         let shared = self.0.clone();
         tx.after_commit(move || {
             *shared.current.write().unwrap_or_else(PoisonError::into_inner) = next;

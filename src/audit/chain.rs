@@ -44,8 +44,9 @@ fn insert(tx: &Tx<'_>, actor: &Actor, at: Time, event: &Event, seq: i64, prev: &
     let text = event.to_json(seq, at, actor);
     let hash = link(prev, &text);
     tx.execute(
-        "INSERT INTO audit_events (seq, at, actor_id, action, target_type, target_id, outcome, request_id, event, prev_hash, hash)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT INTO audit_events (seq, at, actor_id, action, target_type, target_id, outcome, request_id, elevation_id, event,
+                                   prev_hash, hash)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         params![
             seq,
             event.at.unwrap_or(at),
@@ -55,6 +56,7 @@ fn insert(tx: &Tx<'_>, actor: &Actor, at: Time, event: &Event, seq: i64, prev: &
             event.target_id.as_deref(),
             event.outcome.as_str(),
             actor.request_id.as_deref(),
+            actor.elevation,
             &text,
             prev,
             &hash,

@@ -122,6 +122,8 @@ impl Serialize for Hashed<'_> {
             outcome: Outcome,
             ip: Option<std::net::IpAddr>,
             request_id: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            elevation_id: Option<crate::ids::Id>,
             changes: Changes<'a>,
         }
         let Self { seq, at, actor, event } = self;
@@ -134,6 +136,7 @@ impl Serialize for Hashed<'_> {
             outcome: event.outcome,
             ip: actor.ip,
             request_id: actor.request_id.as_deref(),
+            elevation_id: actor.elevation,
             changes: Changes { before: event.before.as_deref(), after: event.after.as_deref() },
         }
         .serialize(serializer)

@@ -113,7 +113,7 @@ fn write_line(event: &Stored, bytes: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-const HEADING: [&str; 15] = [
+const HEADING: [&str; 16] = [
     "seq",
     "at",
     "actor_type",
@@ -125,6 +125,7 @@ const HEADING: [&str; 15] = [
     "outcome",
     "ip",
     "request_id",
+    "elevation_id",
     "before",
     "after",
     "prev_hash",
@@ -162,6 +163,7 @@ fn cells(event: &Stored) -> Vec<String> {
             "/outcome",
             "/ip",
             "/request_id",
+            "/elevation_id",
         ]
         .map(text),
     );
@@ -224,6 +226,6 @@ mod tests {
         assert_eq!(rows.headers().unwrap(), &csv::StringRecord::from(HEADING.to_vec()));
         let rows: Vec<_> = rows.records().map(Result::unwrap).collect();
         assert_eq!(rows.len(), 450);
-        assert_eq!((&rows[7][0], &rows[7][4], &rows[7][12]), ("8", "'=cmd|'/c calc'!A1", r#"{"text":"a,\"b\"\nc"}"#));
+        assert_eq!((&rows[7][0], &rows[7][4], &rows[7][13]), ("8", "'=cmd|'/c calc'!A1", r#"{"text":"a,\"b\"\nc"}"#));
     }
 }

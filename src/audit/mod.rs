@@ -85,6 +85,12 @@ impl Ledger {
         })
     }
 
+    /// Writes an event that follows from the change under way, before the change's own.
+    pub fn also(&self, tx: &Tx<'_>, actor: &Actor, event: Event) {
+        let (actor, at, record) = (actor.clone(), self.clock.now(), Record::One(event));
+        tx.before_commit(move |tx| chain::append(tx, &actor, at, &record));
+    }
+
     /// Housekeeping that nobody needs to read about later, with the reason why.
     pub async fn unrecorded<T: Send + 'static>(
         &self,

@@ -53,7 +53,7 @@ impl Notes {
     pub fn take(&self, now: Time, actor: &Actor, event: &Event) -> Taken {
         let kind = self.hasher.hash_one((
             actor.kind,
-            actor.id,
+            (actor.id, actor.elevation),
             actor.id.is_none().then(|| actor.ip.map(network)),
             &event.action,
             event.outcome,

@@ -52,6 +52,7 @@ macro_rules! narrowed {
             from: Option<Time>,
             to: Option<Time>,
             request_id: Option<String>,
+            elevation_id: Option<Id>,
         }
 
         impl $name {
@@ -65,6 +66,7 @@ macro_rules! narrowed {
                     from: self.from,
                     to: self.to,
                     request_id: self.request_id.clone(),
+                    elevation_id: self.elevation_id,
                 }
             }
         }

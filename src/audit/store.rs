@@ -75,6 +75,7 @@ pub struct Filter {
     pub from: Option<Time>,
     pub to: Option<Time>,
     pub request_id: Option<String>,
+    pub elevation_id: Option<Id>,
 }
 
 impl Filter {
@@ -89,8 +90,13 @@ impl Filter {
             ("target_id", text(&self.target_id)),
             ("outcome", self.outcome.map(|outcome| Param::Text(outcome.as_str()))),
             ("request_id", text(&self.request_id)),
+            ("elevation_id", self.elevation_id.map(Param::Id)),
         ];
-        let pick = [("request_id", self.request_id.is_some()), ("target_id", self.target_id.is_some())];
+        let pick = [
+            ("elevation_id", self.elevation_id.is_some()),
+            ("request_id", self.request_id.is_some()),
+            ("target_id", self.target_id.is_some()),
+        ];
         let pick = pick.iter().find(|(_, asked)| *asked).map(|(column, _)| *column);
         let chooses = |column: &str| !by_time && pick.is_none_or(|pick| pick == column);
         for (column, value) in values.into_iter().filter_map(|(column, value)| Some((column, value?))) {

@@ -75,7 +75,8 @@ pub fn verify(db: &Db, checkpoint: Option<&Checkpoint>) -> Result<Verdict> {
         let before = walk.seq;
         db.read(|r| {
             r.query_each(
-                "SELECT seq, event, prev_hash, hash, at, actor_id, action, target_type, target_id, outcome, request_id
+                "SELECT seq, event, prev_hash, hash, at, actor_id, action, target_type, target_id, outcome, request_id,
+                        elevation_id
                  FROM audit_events WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3",
                 params![before, head_seq, PORTION],
                 |row| {
@@ -168,6 +169,7 @@ struct Said<'a> {
     outcome: Cow<'a, str>,
     #[serde(borrow)]
     request_id: Option<Cow<'a, str>>,
+    elevation_id: Option<Id>,
 }
 
 #[derive(Deserialize)]
@@ -192,7 +194,8 @@ impl Said<'_> {
             && text(7)?.as_deref() == self.target.r#type.as_deref()
             && text(8)?.as_deref() == self.target.id.as_deref()
             && row.text(9)? == self.outcome
-            && text(10)?.as_deref() == self.request_id.as_deref())
+            && text(10)?.as_deref() == self.request_id.as_deref()
+            && text(11)? == self.elevation_id.map(|id| id.to_string()))
     }
 }
 

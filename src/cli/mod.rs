@@ -6,6 +6,7 @@ mod audit;
 mod blueprint;
 mod config;
 mod connect;
+mod elevation;
 mod export;
 mod import;
 mod kill_switch;
@@ -124,6 +125,9 @@ live! {
     Apply(blueprint::Apply),
     /// Write the roles and entity types there are as a blueprint to standard output.
     ExportBlueprint(blueprint::ExportBlueprint),
+    /// Who broke the glass; close it where nobody else can.
+    #[command(subcommand)]
+    Elevation(elevation::Elevation),
     /// Close everything, or all changes, at once.
     #[command(subcommand)]
     KillSwitch(kill_switch::KillSwitch),

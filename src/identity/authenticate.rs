@@ -2,7 +2,7 @@
 //! the user, their sessions and keys, or any role.
 
 use super::{
-    Identity, api_keys,
+    Identity, api_keys, elevations,
     sessions::{self, By, Loaded},
     users,
 };
@@ -11,7 +11,10 @@ use crate::{
     clock::Time,
     error::{Code, Error, Result},
     ids::Id,
-    permit::{Authenticate, Credential, Extent, Grants, KeyRef, Permission, Principal, SessionKind, SessionRef},
+    permit::{
+        Authenticate, Clearance, Credential, Elevated, Extent, Grants, KeyRef, Permission, Principal, SessionKind,
+        SessionRef,
+    },
     refusal::Check,
     storage::Tx,
 };
@@ -48,6 +51,8 @@ struct Known {
     /// Of the session, or of the key.
     id: Id,
     until: Time,
+    /// Until when the principal is the elevated one.
+    elevated_until: Time,
     last_used: AtomicI64,
     last_written: AtomicI64,
 }
@@ -66,7 +71,8 @@ impl Authenticate for Authenticator {
             Credential::Cookie(secret) => (secret, Kind::Session(SessionKind::Cookie)),
         };
         let now = self.identity.clock().now();
-        let known = match self.known.get(secret).filter(|known| known.kind == kind) {
+        let good = |known: &Arc<Known>| known.kind == kind && now < known.elevated_until;
+        let known = match self.known.get(secret).filter(good) {
             Some(known) => known,
             None => match kind {
                 Kind::Session(kind) => self.verify_session(secret, kind, now)?,
@@ -155,6 +161,7 @@ impl Authenticator {
             kind: Kind::Key,
             id: key.id,
             until,
+            elevated_until: Time(i64::MAX),
             last_used: AtomicI64::new(last_used),
             last_written: AtomicI64::new(last_used),
         });
@@ -189,18 +196,36 @@ impl Authenticator {
         let user = self.identity.db().read(|reader| users::find(reader, loaded.user_id))?;
         let user = user.filter(users::User::may_sign_in).ok_or_else(not_admitted)?;
         let (grants, enrol_only) = self.held_by(&user);
+        let principal = principal(user, grants, enrol_only);
+        let principal = self.elevated(principal, loaded.id, now)?;
+        let elevated_until = principal.elevated.as_ref().map_or(Time(i64::MAX), |elevated| elevated.expires_at);
         let session = SessionRef { id: loaded.id, kind, csrf_token: csrf.into(), expires_at: until };
         let known = Arc::new(Known {
-            principal: Arc::new(Principal { session: Some(session), ..principal(user, grants, enrol_only) }),
+            principal: Arc::new(Principal { session: Some(session), ..principal }),
             kind: Kind::Session(kind),
             id: loaded.id,
             until,
+            elevated_until,
             last_used: AtomicI64::new(loaded.last_used_at.millis()),
             last_written: AtomicI64::new(loaded.last_used_at.millis()),
         });
         self.admit(&known, now)?;
         self.known.insert(secret.into(), known.clone(), stamp);
         Ok(known)
+    }
+
+    /// The principal as its session's elevation makes it, while one runs that its holder may still have.
+    fn elevated(&self, principal: Principal, session: Id, now: Time) -> Result<Principal> {
+        let Some(running) = self.identity.db().read(|reader| elevations::running(reader, session))? else {
+            return Ok(principal);
+        };
+        if !running.holds_at(now) || !elevations::may_elevate(&principal.grants) {
+            self.identity.settle_elevations_soon();
+            return Ok(principal);
+        }
+        let everything = Grants::new(vec![Permission::EVERYTHING], Some(Clearance::Restricted));
+        let elevated = Elevated { id: running.id, expires_at: running.expires_at, own: principal.grants };
+        Ok(Principal { grants: Arc::new(everything), elevated: Some(elevated), ..principal })
     }
 
     /// What an account may do now: nothing while a second factor is missing that it must have.
@@ -238,6 +263,7 @@ fn principal(user: users::User, grants: Grants, enrol_only: bool) -> Principal {
         data: Arc::new(serde_json::Value::Object(user.data)),
         session: None,
         key: None,
+        elevated: None,
         enrol_only,
     }
 }

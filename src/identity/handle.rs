@@ -1,19 +1,21 @@
 //! The handle for everything about identity.
 
-use super::{Email, Hasher, Lockout, Policy, Tokens, offline::OfflineTries, sessions::Closed, users};
+use super::{
+    Email, Hasher, Lockout, Policy, Tokens, elevations::WithRoles, offline::OfflineTries, sessions::Closed, users,
+};
 use crate::{
     access::Roles,
     audit::Ledger,
     clock::Clock,
     config::{Config, Signup},
-    error::Result,
+    error::{Error, Result},
     ids::Id,
     secrets::Keyring,
     storage::{Db, Tx},
 };
 use std::{
     ops::Deref,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
 
@@ -76,7 +78,7 @@ impl Identity {
         for role in settings.require_mfa_roles.iter().filter(|role| roles.snapshot().get(role).is_none()) {
             tracing::warn!(role, "auth.require_mfa_roles names a role that does not exist");
         }
-        Ok(Self(Arc::new(Parts {
+        let identity = Self(Arc::new(Parts {
             hasher: Hasher::start(auth.bcrypt_cost)?,
             tokens: Tokens::new(keyring.clone(), ledger.clock().clone(), minutes(auth.access_token_minutes)),
             lockout: Lockout::new(ledger.clone(), auth.lockout_failures, minutes(auth.lockout_minutes))
@@ -88,7 +90,13 @@ impl Identity {
             ledger,
             roles,
             keyring,
-        })))
+        }));
+        identity.roles.followed_by(Arc::new(WithRoles(Arc::downgrade(&identity.0))));
+        Ok(identity)
+    }
+
+    pub(super) fn of(parts: &Weak<Parts>) -> Result<Self> {
+        parts.upgrade().map(Self).ok_or_else(|| Error::internal("what belongs to identity is gone"))
     }
 
     /// Has log-ins ask `gate` whether everybody else is kept out.
@@ -142,10 +150,12 @@ impl Identity {
         self.fingerprint("csrf", cookie)
     }
 
-    /// Ends what is cached of a user, once the change under way is committed.
-    pub(super) fn forget_principal(&self, tx: &Tx<'_>, user: Id) {
+    /// Ends what is cached of a user, and elevations that what was changed ends, once the change under way is committed.
+    pub(super) fn forget_principal(&self, tx: &Tx<'_>, user: Id) -> Result<()> {
+        self.settle_elevations_of(tx, user, &self.roles.snapshot())?;
         let principals = self.roles.principals().clone();
         tx.after_commit(move || principals.bump(&user));
+        Ok(())
     }
 
     pub(super) fn view(&self, user: users::User) -> Result<users::UserView> {

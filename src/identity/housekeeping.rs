@@ -5,6 +5,9 @@ use crate::{error::Result, jobs::Engine};
 use std::time::Duration;
 
 const KIND: &str = "identity.clean";
+/// Elevations are over at their time in any case; this writes it down.
+const ELEVATIONS: &str = "elevations.settle";
+const ELEVATIONS_EVERY: Duration = Duration::from_secs(60);
 const EVERY: Duration = Duration::from_secs(3600);
 /// Ended sessions stay so long, so that a refresh token that comes again is still known.
 const SESSIONS_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -15,6 +18,9 @@ impl Identity {
         let identity = self.clone();
         engine.register_blocking(KIND, move |_: serde_json::Value, _| identity.clean());
         engine.schedule(KIND, EVERY);
+        let identity = self.clone();
+        engine.register_blocking(ELEVATIONS, move |_: serde_json::Value, _| identity.settle_elevations());
+        engine.schedule(ELEVATIONS, ELEVATIONS_EVERY);
     }
 
     fn clean(&self) -> Result<()> {

@@ -159,7 +159,7 @@ impl Identity {
                 users::set_password(tx, id, &hashed)?;
                 sessions::end_all(tx, id, None, now)?;
                 super::lockout::unlock(tx, &identity.account_key(&user.email))?;
-                identity.forget_principal(tx, id);
+                identity.forget_principal(tx, id)?;
                 Ok(((), Event::new("user.password_reset", "user", id)))
             })
             .await

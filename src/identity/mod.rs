@@ -11,6 +11,7 @@ mod offline;
 mod second_factor;
 mod sessions;
 mod users;
+mod elevations;
 mod api_keys;
 mod authenticate;
 mod housekeeping;
@@ -18,7 +19,9 @@ mod housekeeping;
 pub use crate::validate::Email;
 pub use api_keys::{ApiKey, Keeper, KeyChange, NewKey, Rotation};
 pub use authenticate::Authenticator;
+pub use elevations::{Elevation, Review, Waiting};
 pub use handle::Identity;
+use handle::Parts;
 pub use hasher::{Hasher, Verified};
 pub use lockout::Lockout;
 pub use password::{Password, Policy};
@@ -33,6 +36,7 @@ pub fn routes() -> Vec<Route> {
     let mut routes = links::routes();
     routes.extend(sessions::routes());
     routes.extend(second_factor::routes());
+    routes.extend(elevations::routes());
     routes.extend(users::routes());
     routes.extend(api_keys::routes());
     routes

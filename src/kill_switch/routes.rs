@@ -78,11 +78,11 @@ async fn flip(
     opened.await.map_err(Error::internal)?.map(Json)
 }
 
-/// A key that may flip the switch is enough; an open browser is not.
+/// A key that may flip the switch is enough, and so is an elevation, which took a proof; an open browser is not.
 async fn confirm(caller: &Caller, password: Option<Password>, active: bool, identity: &Identity) -> Result<()> {
     let again = |detail: &'static str| Error::new(Code::ReauthenticationRequired, detail);
     let principal = caller.principal.as_ref().ok_or_else(|| again("Sign in with an account to use the switch."))?;
-    if principal.key.is_some() {
+    if principal.key.is_some() || principal.elevated.is_some() {
         return Ok(());
     }
     let password = password.ok_or_else(|| again("Send your password once more, as `password`."))?;

@@ -29,6 +29,8 @@ pub enum Need {
     SignedIn,
     /// Anybody who signed in; keys do not.
     Session,
+    /// A permission, of somebody who signed in; keys do not.
+    SessionWith { resource: &'static str, action: Action },
     /// Somebody who signed in, for what is their own; a key, and for others' somebody, with the permission.
     Own { resource: &'static str, action: Action },
     /// A permission. For `entities` the type comes from the path.
@@ -141,6 +143,15 @@ pub struct InSession {
     pub session: SessionRef,
 }
 
+/// The caller signed in and holds the right `R`. A key did not sign in, whatever its scopes.
+#[derive(Debug)]
+pub struct AllowedInSession<R> {
+    pub permit: Permit,
+    pub principal: Arc<Principal>,
+    pub session: SessionRef,
+    right: PhantomData<R>,
+}
+
 /// The caller signed in and may do this with what is their own, or holds the right `R`. A key holds the right.
 #[derive(Debug)]
 pub struct OwnOr<R> {
@@ -218,6 +229,20 @@ impl FromRequest for InSession {
     }
 }
 
+impl<R: Right> FromRequest for AllowedInSession<R> {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let InSession { principal, session, .. } = match InSession::from_request(request, payload).into_inner() {
+            Ok(signed_in) => signed_in,
+            Err(error) => return ready(Err(error)),
+        };
+        let allowed = Allowed::<R>::from_request(request, payload).into_inner();
+        ready(allowed.map(|allowed| Self { permit: allowed.permit, principal, session, right: PhantomData }))
+    }
+}
+
 impl<R: Right> FromRequest for OwnOr<R> {
     type Error = Error;
     type Future = Ready<Result<Self, Error>>;
@@ -252,6 +277,10 @@ impl Gatekeeper for SignedIn {
 
 impl Gatekeeper for InSession {
     const NEED: Need = Need::Session;
+}
+
+impl<R: Right> Gatekeeper for AllowedInSession<R> {
+    const NEED: Need = Need::SessionWith { resource: R::RESOURCE, action: R::ACTION };
 }
 
 impl<R: Right> Gatekeeper for OwnOr<R> {

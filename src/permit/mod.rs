@@ -8,10 +8,10 @@ mod principal;
 pub mod rights;
 mod route;
 
-pub use allowed::{Allowed, InSession, Need, OwnOr, Permit, Public, SignedIn};
+pub use allowed::{Allowed, AllowedInSession, InSession, Need, OwnOr, Permit, Public, SignedIn};
 pub(crate) use allowed::{refusal, unauthenticated};
 pub use clearance::Clearance;
 pub use grants::{Grants, Reach, Rule};
 pub use permission::{Action, CATALOGUE, Extent, Permission, Resource, RowRule, Subject, is_name};
-pub use principal::{Authenticate, Caller, Credential, KeyRef, Principal, SessionKind, SessionRef};
+pub use principal::{Authenticate, Caller, Credential, Elevated, KeyRef, Principal, SessionKind, SessionRef};
 pub use route::{Guarded, LimitClass, Route};

@@ -61,6 +61,7 @@ pub const CATALOGUE: &[Resource] = &[
     resource("api_keys", CRUD, "Keys for scripts"),
     resource("audit", &[Read, Export], "The audit log"),
     resource("kill_switch", &[Read, Write], "The kill switch"),
+    resource("elevations", &[Read, Create, Update], "Break-glass: see it, do it, end and review what others did"),
     resource("jobs", &[Read, Write], "Background work"),
     resource("webhooks", CRUD, "Outgoing notifications"),
     resource("backups", &[Read, Create, Delete], "Backups"),

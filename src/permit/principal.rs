@@ -37,6 +37,15 @@ pub struct KeyRef {
     pub per_minute: Option<u32>,
 }
 
+/// Break-glass under way: for a while the session holds everything.
+#[derive(Clone, Debug)]
+pub struct Elevated {
+    pub id: Id,
+    pub expires_at: Time,
+    /// What the person holds without it.
+    pub own: Arc<Grants>,
+}
+
 /// A user, or a key acting for one, with everything that decides what they may do.
 #[derive(Clone, Debug)]
 pub struct Principal {
@@ -50,6 +59,7 @@ pub struct Principal {
     pub data: Arc<serde_json::Value>,
     pub session: Option<SessionRef>,
     pub key: Option<KeyRef>,
+    pub elevated: Option<Elevated>,
     /// A role asks for a second factor that is not there yet: nothing but setting it up is allowed.
     pub enrol_only: bool,
 }
@@ -57,10 +67,16 @@ pub struct Principal {
 impl Principal {
     /// Who the audit log says it was.
     fn actor(&self) -> Actor {
-        match &self.key {
+        let actor = match &self.key {
             Some(key) => Actor::new(ActorKind::ApiKey, Some(key.id), key.name.clone()),
             None => Actor::new(ActorKind::User, Some(self.user_id), self.email.clone()),
-        }
+        };
+        Actor { elevation: self.elevated.as_ref().map(|elevated| elevated.id), ..actor }
+    }
+
+    /// What the person holds for good: what they may hand out, whatever an elevation lets them do meanwhile.
+    pub fn own_grants(&self) -> &Arc<Grants> {
+        self.elevated.as_ref().map_or(&self.grants, |elevated| &elevated.own)
     }
 }
 
@@ -97,6 +113,11 @@ pub struct Caller {
 impl Caller {
     pub fn grants(&self) -> &Arc<Grants> {
         self.principal.as_ref().map_or(&self.anonymous, |principal| &principal.grants)
+    }
+
+    /// What decides how much the caller may hand out: nobody grants for good what they hold for an hour.
+    pub fn own_grants(&self) -> &Arc<Grants> {
+        self.principal.as_ref().map_or(&self.anonymous, |principal| principal.own_grants())
     }
 
     pub fn clearance(&self) -> Clearance {

@@ -48,6 +48,9 @@ rights! {
     ExportAudit = "audit" Export;
     ReadKillSwitch = "kill_switch" Read;
     WriteKillSwitch = "kill_switch" Write;
+    ReadElevations = "elevations" Read;
+    CreateElevations = "elevations" Create;
+    UpdateElevations = "elevations" Update;
     ReadJobs = "jobs" Read;
     ReadOverview = "overview" Read;
     ReadDecisions = "decisions" Read;

@@ -138,7 +138,9 @@ impl Inner {
         let entity_type = path.get("type");
         let own = entity_type.and_then(|name| self.types.require(name).ok()?.inspection);
         let may = match route.need {
-            Need::Permission { resource, action } => caller.grants().reach(resource, entity_type, action).is_some(),
+            Need::Permission { resource, action } | Need::SessionWith { resource, action } => {
+                caller.grants().reach(resource, entity_type, action).is_some()
+            }
             _ => true,
         };
         if !may || own.unwrap_or(self.inspection.mode()) == Mode::Off {

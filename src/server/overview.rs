@@ -7,7 +7,7 @@ use crate::{
     config::Config,
     data::entities::Entities,
     error::Result,
-    identity::{Authenticator, Identity},
+    identity::{Authenticator, Identity, Waiting},
     inspection::{Count, Inspection, Mode},
     kill_switch::{KillSwitch, State},
     observability::{Point, Traffic},
@@ -114,6 +114,7 @@ struct Counts {
     entity_types: Vec<TypeCount>,
     audit: AuditCounts,
     jobs: JobCounts,
+    elevations: Waiting,
 }
 
 #[derive(Serialize)]
@@ -218,6 +219,7 @@ fn count(reader: &Reader<'_>, identity: &Identity, now: Time) -> Result<Counts> 
             denied_24h: one(&denied, crate::params![yesterday])?,
             failed_logins_24h: one(&failed, crate::params![yesterday])?,
         },
+        elevations: identity.elevations_waiting(reader)?,
         jobs: JobCounts {
             waiting: one(state, crate::params!["waiting"])?,
             running: one(state, crate::params!["running"])?,

@@ -4,9 +4,10 @@ use crate::{
     error::{Code, Error},
     ids::Id,
     observability::Traffic,
+    permit::Caller,
     web::RequestInfo,
 };
-use actix_web::{body::BoxBody, dev::ServiceResponse, http::Method};
+use actix_web::{HttpMessage, HttpRequest, body::BoxBody, dev::ServiceResponse, http::Method};
 use std::{sync::Arc, time::Duration};
 
 #[derive(Clone)]
@@ -16,23 +17,32 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Every change and every refusal is worth a line; a read that went well only at `debug`.
+    /// Every change, every refusal and all that is done under an elevation is worth a line; any other read that
+    /// went well only at `debug`.
     pub fn request(&self, response: &ServiceResponse<BoxBody>, info: &RequestInfo, path: &str, decision: Option<Id>) {
         let (status, took) = (response.status().as_u16(), info.started.elapsed());
         self.traffic.count(status, took);
         let request = response.request();
         let method = request.method();
         let ms = took.as_micros() as f64 / 1000.0;
+        let elevation = elevation(request).map(tracing::field::display);
         let ip = info.ip.map(tracing::field::display);
         let decision = decision.map(tracing::field::display);
         if took >= self.slow {
-            tracing::warn!(target: "portcullis::request", request_id = %info.id, %method, path, status, ms, ip, "slow request");
-        } else if status >= 400 || !(method == Method::GET || method == Method::HEAD) {
-            tracing::info!(target: "portcullis::request", request_id = %info.id, %method, path, status, ms, ip, decision_id = decision, "request");
+            tracing::warn!(target: "portcullis::request", request_id = %info.id, %method, path, status, ms, ip, elevation_id = elevation, "slow request");
+        } else if status >= 400 || elevation.is_some() || !(method == Method::GET || method == Method::HEAD) {
+            tracing::info!(target: "portcullis::request", request_id = %info.id, %method, path, status, ms, ip, decision_id = decision, elevation_id = elevation, "request");
         } else {
-            tracing::debug!(target: "portcullis::request", request_id = %info.id, %method, path, status, ms, ip, "request");
+            tracing::debug!(target: "portcullis::request", request_id = %info.id, %method, path, status, ms, ip, elevation_id = elevation, "request");
         }
     }
+}
+
+/// The break-glass under which the request was made.
+fn elevation(request: &HttpRequest) -> Option<Id> {
+    let extensions = request.extensions();
+    let principal = extensions.get::<Caller>()?.principal.as_ref()?;
+    principal.elevated.as_ref().map(|elevated| elevated.id)
 }
 
 /// What went wrong, with the cause that the answer does not tell.

@@ -5,6 +5,7 @@ mod audit;
 mod challenge;
 mod decisions;
 mod edge;
+mod elevations;
 mod entities;
 mod entity_types;
 mod escalation;

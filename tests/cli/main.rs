@@ -6,5 +6,6 @@ mod accounts;
 mod api_keys;
 mod beside;
 mod blueprint;
+mod elevations;
 mod entities;
 mod start;

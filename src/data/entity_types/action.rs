@@ -276,7 +276,8 @@ pub async fn create(
 /// Nobody opens what they may not see themselves: the mark of a field above their clearance stays, and so does an
 /// owner's privacy. Nor do they try values with schemas, since the answer says which entities fit.
 fn ensure_stays_hidden(permit: &Permit, before: &Definition, after: &Definition) -> Result<()> {
-    let clearance = permit.clearance();
+    let own = permit.caller().own_grants();
+    let clearance = own.clearance();
     let level = |kind: &Definition, pointer: &str| kind.fields.get(pointer).copied().unwrap_or_default().sensitivity;
     let above = |pointer: &&String| level(before, pointer) > clearance;
     let mut hidden = before.fields.keys().filter(above);
@@ -294,7 +295,7 @@ fn ensure_stays_hidden(permit: &Permit, before: &Definition, after: &Definition)
             "This type has fields above your clearance; only somebody who may see them can change its schema.",
         ));
     }
-    let every = permit.caller().grants().reach_owner_only(&before.name, Action::Read) == Some(Reach::Any);
+    let every = own.reach_owner_only(&before.name, Action::Read) == Some(Reach::Any);
     if before.owner_only && !after.owner_only && !every {
         return Err(Error::forbidden("Only somebody who may read every entity of this type can open it to others."));
     }

@@ -90,7 +90,7 @@ impl Identity {
                 after.rate_limit = change.rate_limit.unwrap_or(before.rate_limit);
                 after.version += 1;
                 store::update(tx, &after)?;
-                identity.forget_principal(tx, after.owner_id);
+                identity.forget_principal(tx, after.owner_id)?;
                 let event = Event::new("api_key.updated", "api_key", id).changed(&before, &after);
                 Ok((after, event))
             })
@@ -118,7 +118,7 @@ impl Identity {
                 store::end_secrets(tx, id, end)?;
                 store::insert_secret(tx, id, &fingerprint, now)?;
                 store::update(tx, &after)?;
-                identity.forget_principal(tx, after.owner_id);
+                identity.forget_principal(tx, after.owner_id)?;
                 let event = Event::new("api_key.rotated", "api_key", id).changed(&before, &after);
                 Ok((after, event))
             })
@@ -135,7 +135,7 @@ impl Identity {
                 let key = keeper.admit(store::find(tx, id)?, Action::Delete)?;
                 precondition.check(&etag(key.version, 0))?;
                 store::delete(tx, id)?;
-                identity.forget_principal(tx, key.owner_id);
+                identity.forget_principal(tx, key.owner_id)?;
                 Ok(((), Event::new("api_key.revoked", "api_key", id).before(&key)))
             })
             .await

@@ -70,7 +70,7 @@ impl Keeper {
         scopes: &[Permission],
         clearance: Clearance,
     ) -> Result<()> {
-        let (held, own) = (self.caller.grants(), self.user_id() == Some(owner));
+        let (held, own) = (self.caller.own_grants(), self.user_id() == Some(owner));
         if own && held.of_key().is_none() {
             return Ok(());
         }

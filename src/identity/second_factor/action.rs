@@ -150,7 +150,7 @@ impl Identity {
                 store::confirm(tx, user, step, now)?;
                 identity.put_codes(tx, user, &codes)?;
                 users::touch(tx, user, now)?;
-                identity.forget_principal(tx, user);
+                identity.forget_principal(tx, user)?;
                 Ok(((), Event::new("user.mfa_enabled", "user", user)))
             })
             .await?;
@@ -237,7 +237,7 @@ impl Identity {
             return Ok(Record::Unchanged);
         }
         users::touch(tx, user, self.clock().now())?;
-        self.forget_principal(tx, user);
+        self.forget_principal(tx, user)?;
         Ok(Event::new(action, "user", user).into())
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     identity::{
         Email, Identity, Password, Verified,
         challenge::Answer,
+        elevations,
         lockout::{Attempt, Work},
         second_factor::Given,
         users,
@@ -155,7 +156,12 @@ impl Identity {
         self.count_failure(event, attempt, requester).await.because(Check::Credentials, why)
     }
 
-    async fn count_failure(&self, event: Event, attempt: Attempt, requester: &Requester) -> Error {
+    pub(in crate::identity) async fn count_failure(
+        &self,
+        event: Event,
+        attempt: Attempt,
+        requester: &Requester,
+    ) -> Error {
         self.ledger.note(&requester.stranger(), event.outcome(Outcome::Failed));
         match self.lockout.failed(attempt).await {
             Ok(()) => wrong_credentials(),
@@ -301,7 +307,7 @@ impl Identity {
                 return Ok((None, Record::Unchanged));
             }
             store::end(tx, session.user_id, session.id, now)?;
-            self.forget_principal(tx, session.user_id);
+            self.forget_principal(tx, session.user_id)?;
             let event = Event::new("session.refresh_reused", "session", session.id).outcome(Outcome::Denied);
             return Ok((None, event.into()));
         }
@@ -322,7 +328,7 @@ impl Identity {
                 if !store::end(tx, user, session, identity.clock().now())? {
                     return Err(Error::not_found());
                 }
-                identity.forget_principal(tx, user);
+                identity.forget_principal(tx, user)?;
                 Ok(((), Event::new("session.ended", "session", session)))
             })
             .await
@@ -333,7 +339,7 @@ impl Identity {
         self.ledger
             .change(actor, move |tx| {
                 let ended = store::end_all(tx, user, None, identity.clock().now())?;
-                identity.forget_principal(tx, user);
+                identity.forget_principal(tx, user)?;
                 Ok(((), Event::new("user.sessions_ended", "user", user).after(&json!({ "sessions": ended }))))
             })
             .await
@@ -360,7 +366,8 @@ impl Identity {
                 let user = checked.settle(tx)?;
                 users::set_password(tx, user.id, &hashed)?;
                 store::end_all(tx, user.id, keep, identity.clock().now())?;
-                identity.forget_principal(tx, user.id);
+                identity.end_elevations_of(tx, user.id, elevations::Cause::PasswordChanged)?;
+                identity.forget_principal(tx, user.id)?;
                 Ok(((), Event::new("user.password_changed", "user", user.id)))
             })
             .await

@@ -8,9 +8,11 @@ use super::{
 use crate::{
     clock::Time,
     error::{Error, Faults, Result},
-    identity::{Identity, Password, challenge::Answer, second_factor, second_factor::Given, users},
+    identity::{Identity, Password, Waiting, challenge::Answer, second_factor, second_factor::Given, users},
     ids::Id,
-    permit::{Caller, Clearance, InSession, LimitClass, Permission, Principal, Public, Route, SessionKind, SignedIn},
+    permit::{
+        Action, Caller, Clearance, InSession, LimitClass, Permission, Principal, Public, Route, SessionKind, SignedIn,
+    },
     web::{At, Body, Page, Valid, nullable},
 };
 use actix_web::{HttpRequest, HttpResponse, http::header, web::Data};
@@ -146,9 +148,21 @@ struct Me {
     recovery_codes_left: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     csrf_token: Option<String>,
+    /// Break-glass under way in this session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    elevation: Option<Elevation>,
+    /// What runs and what waits for a review, for those who may see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    elevations: Option<Waiting>,
     /// The key that asks, where it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     api_key: Option<Key>,
+}
+
+#[derive(Serialize)]
+struct Elevation {
+    id: Id,
+    expires_at: Time,
 }
 
 #[derive(Serialize)]
@@ -160,6 +174,7 @@ struct Key {
 
 fn show_me(principal: &Principal, identity: &Identity) -> Result<HttpResponse> {
     let user = identity.db().read(|reader| users::find(reader, principal.user_id))?.ok_or_else(Error::not_found)?;
+    let sees = principal.session.is_some() && principal.grants.reach("elevations", None, Action::Read).is_some();
     let session = principal.session.as_ref().filter(|session| session.kind == SessionKind::Cookie);
     let left = user.mfa_enabled.then(|| identity.db().read(|reader| second_factor::codes_left(reader, user.id)));
     Ok(HttpResponse::Ok().json(Me {
@@ -169,6 +184,11 @@ fn show_me(principal: &Principal, identity: &Identity) -> Result<HttpResponse> {
         mfa_required: principal.enrol_only,
         recovery_codes_left: left.transpose()?,
         csrf_token: session.map(|session| session.csrf_token.to_string()),
+        elevation: principal
+            .elevated
+            .as_ref()
+            .map(|elevated| Elevation { id: elevated.id, expires_at: elevated.expires_at }),
+        elevations: sees.then(|| identity.db().read(|reader| identity.elevations_waiting(reader))).transpose()?,
         api_key: principal.key.as_ref().map(|key| Key {
             id: key.id,
             name: key.name.clone(),

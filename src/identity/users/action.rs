@@ -124,7 +124,7 @@ impl Identity {
                 if after.kind == Kind::Service {
                     links::remove_all(tx, id)?;
                 }
-                identity.forget_principal(tx, id);
+                identity.forget_principal(tx, id)?;
                 let event = Event::new("user.updated", "user", id).changed(&before, &after);
                 Ok((after, event))
             })
@@ -173,7 +173,7 @@ impl Identity {
                 after.updated_at = identity.clock().now();
                 let email = before.email.parse().map_err(Error::internal)?;
                 store::update(tx, &after, &email)?;
-                identity.forget_principal(tx, id);
+                identity.forget_principal(tx, id)?;
                 Ok(((), Event::new("user.updated", "user", id).changed(&before, &after)))
             })
             .await
@@ -198,7 +198,7 @@ impl Identity {
                 ensure_admin_stays(tx, &before)?;
                 sessions::end_all(tx, id, None, now)?;
                 links::remove_all(tx, id)?;
-                identity.forget_principal(tx, id);
+                identity.forget_principal(tx, id)?;
                 Ok(((), Event::new("user.deleted", "user", id).before(&before)))
             })
             .await
@@ -253,7 +253,7 @@ impl Identity {
                 sessions::end_all(tx, id, None, identity.clock().now())?;
                 links::remove_all(tx, id)?;
                 lockout::unlock(tx, &identity.account_key(&user.email))?;
-                identity.forget_principal(tx, id);
+                identity.forget_principal(tx, id)?;
                 Ok(((), Event::new("user.password_set", "user", id)))
             })
             .await
@@ -270,7 +270,7 @@ impl Identity {
             .change(&permit.actor(), move |tx| {
                 live(tx, id)?;
                 let ended = sessions::end_all(tx, id, None, identity.clock().now())?;
-                identity.forget_principal(tx, id);
+                identity.forget_principal(tx, id)?;
                 let event = Event::new("user.sessions_revoked", "user", id);
                 Ok((ended, event.after(&serde_json::json!({ "sessions": ended }))))
             })

@@ -55,7 +55,7 @@ impl Identity {
         was: Option<Person<'_>>,
         wanted: Person<'_>,
     ) -> Result<()> {
-        let held = permit.caller().grants();
+        let held = permit.caller().own_grants();
         let own = permit.caller().principal.as_deref().map(|who| &*who.data);
         let snapshot = self.roles.snapshot();
         let permissions = roles.iter().filter_map(|name| snapshot.get(name)).flat_map(|role| &role.permissions);
@@ -85,7 +85,7 @@ impl Identity {
 
     /// The first role that allows something which the caller may not do.
     fn beyond(&self, permit: &Permit, roles: &[String]) -> Option<String> {
-        let held = permit.caller().grants();
+        let held = permit.caller().own_grants();
         let snapshot = self.roles.snapshot();
         let beyond = |name: &&String| {
             snapshot.get(name).is_some_and(|role| {

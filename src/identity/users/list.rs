@@ -116,17 +116,12 @@ impl Identity {
     /// Everybody who is not deleted, by address; for the command line.
     pub fn users(&self) -> Result<Vec<UserView>> {
         self.db().read_long(|reader| {
-            let sql = format!("SELECT {} FROM users WHERE deleted_at IS NULL ORDER BY email_key", store::COLUMNS);
-            let mut users = reader.query_all(&sql, &[], store::read)?;
             let locked = self.lockout.locked(reader)?;
-            for portion in users.chunks_mut(200) {
-                store::add_roles(reader, portion)?;
-            }
             let view = |user: User| {
                 let until = locked.get(&self.account_key(&user.email)).copied();
                 UserView::new(user, until)
             };
-            Ok(users.into_iter().map(view).collect())
+            Ok(store::all(reader)?.into_iter().map(view).collect())
         })
     }
 }

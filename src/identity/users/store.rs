@@ -72,6 +72,16 @@ pub(super) fn add_roles(reader: &Reader<'_>, users: &mut [User]) -> Result<()> {
     Ok(())
 }
 
+/// Everybody who is not deleted, by address.
+pub(in crate::identity) fn all(reader: &Reader<'_>) -> Result<Vec<User>> {
+    let sql = format!("SELECT {COLUMNS} FROM users WHERE deleted_at IS NULL ORDER BY email_key");
+    let mut users = reader.query_all(&sql, &[], read)?;
+    for portion in users.chunks_mut(200) {
+        add_roles(reader, portion)?;
+    }
+    Ok(users)
+}
+
 /// Whether somebody can administer this instance.
 pub(in crate::identity) fn has_admin(reader: &Reader<'_>) -> Result<bool> {
     let found = reader.query_one(
