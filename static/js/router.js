@@ -147,6 +147,7 @@ const NAVIGATION = [
     title: 'Safety',
     pages: [
       ['audit', 'Audit log', 'list', 'audit'],
+      ['elevations', 'Elevations', 'shield', 'elevations'],
       ['kill-switch', 'Kill switch', 'power', 'kill_switch'],
     ],
   },
@@ -293,6 +294,13 @@ function showBanner(banner, state) {
   banner.replaceChildren(icon('power'), words, review);
 }
 
+/** Whoever has nothing to do with elevations loads nothing for them. */
+async function followElevations(banner) {
+  const { elevation, elevations } = session.user;
+  if (!elevation && !elevations?.active && !elevations?.unreviewed && banner.hidden) return;
+  (await import('./parts/break-glass.js')).showElevations(banner);
+}
+
 function markPage({ detail }) {
   const page = detail.page === 'entities' ? 'entity-types' : detail.page;
   for (const link of document.querySelectorAll('[data-page]')) {
@@ -311,13 +319,14 @@ function paletteKey(event) {
 
 export function openFrame(app) {
   const banner = h('div', { class: 'banner', role: 'status', hidden: true });
+  const glass = h('section', { class: 'banner caution', 'aria-label': 'Break-glass', hidden: true });
   const main = h('main', { class: 'main', id: 'main', tabindex: '-1' });
   const frame = h('div', { class: 'shell' });
   frame.append(
     h('a', { class: 'skip', href: '#main' }, 'Skip to the content'),
     sidebar(session.user),
     topbar(frame),
-    banner,
+    h('div', { class: 'banners' }, banner, glass),
     main,
   );
   app.replaceChildren(frame);
@@ -327,6 +336,8 @@ export function openFrame(app) {
   document.addEventListener('page', markPage);
   document.addEventListener('keydown', paletteKey);
   window.addEventListener('focus', () => refreshKillSwitch());
+  document.addEventListener('elevations-known', () => followElevations(glass));
+  followElevations(glass);
   refreshKillSwitch();
   start(main);
 }

@@ -5,6 +5,7 @@ mod api_keys;
 mod audit;
 mod browser;
 mod budget;
+mod elevations;
 mod entities;
 mod entity_types;
 mod import;

@@ -125,6 +125,7 @@ fn views(user: &str, entity: &str, key: &str) -> Vec<View> {
         view("audit-filters", "audit", &["More filters"], "Apply"),
         view("event", "audit?open=3", &[], "Place in the chain"),
         view("verify", "audit", &["Verify chain"], "The chain is whole."),
+        view("elevations-empty", "elevations", &[], "Nobody broke the glass"),
         view("kill-switch", "kill-switch", &[], "Traffic flows."),
         view("account", "account", &[], "Appearance"),
         view("second-factor", "account", &["Set up"], "Scan this"),
@@ -153,6 +154,12 @@ fn faults(browser: &Browser) -> String {
         let _ = writeln!(faults, "{}", violation.as_str().unwrap_or_default());
     }
     faults
+}
+
+/// [`faults`] of the view that is open, whatever was loaded before.
+pub fn faults_of_view(browser: &Browser) -> String {
+    browser.script(AXE, Vec::new());
+    faults(browser)
 }
 
 /// A page that is not there may say so in the browser's console too.

@@ -55,6 +55,10 @@ export function eventDrawer(seq, { closed }) {
                 filterLink({ request_id: event.request_id }, 'Same request'),
               ),
           ],
+          [
+            'Break-glass',
+            event.elevation_id && filterLink({ elevation_id: event.elevation_id }, 'Everything under this elevation'),
+          ],
         ]),
         h(
           'div',

@@ -1,11 +1,11 @@
 import { patch, post } from '../api.js';
-import { badge, button, count, facts, h, sentence } from '../main.js';
+import { badge, button, count, facts, h, sentence, time } from '../main.js';
 import { openDialog } from '../parts/dialog.js';
 import { field, fieldError, form } from '../parts/form.js';
 import { enrol, recoveryCodes } from '../parts/second-factor.js';
 import { toast } from '../parts/toast.js';
 import { pageHead, to } from '../router.js';
-import { refreshUser, session } from '../session.js';
+import { can, refreshUser, session } from '../session.js';
 
 const card = (title, ...body) =>
   h(
@@ -159,6 +159,46 @@ function secondFactor() {
   return card('Second factor', node);
 }
 
+/** Every permission for a while, for those who may ask for it. */
+function glass() {
+  const { elevation } = session.user;
+  if (!elevation && !can('elevations', 'create')) return null;
+  const parts = () => import('../parts/break-glass.js');
+  if (elevation) {
+    return card(
+      'Break-glass',
+      facts([
+        ['State', badge('You hold every permission', 'danger')],
+        ['Ends', time(elevation.expires_at, { full: true })],
+      ]),
+      h(
+        'div',
+        { class: 'row row-end' },
+        button('End it now', {
+          onclick: async () => (await parts()).endElevation(elevation.id, 'your', () => location.reload()),
+        }),
+      ),
+    );
+  }
+  return card(
+    'Break-glass',
+    h(
+      'p',
+      {},
+      'When something is wrong and your rights are not enough: every permission for up to an hour, with a reason, all of it marked and reviewed by somebody else.',
+    ),
+    h(
+      'div',
+      { class: 'row row-end' },
+      button('Break the glass', {
+        glyph: 'shield',
+        tone: 'danger-quiet',
+        onclick: async () => (await parts()).breakGlass(),
+      }),
+    ),
+  );
+}
+
 function appearance() {
   const choose = ({ target }) => {
     if (target.value) localStorage.setItem('theme', target.value);
@@ -185,7 +225,7 @@ function appearance() {
 export default function account({ root }) {
   root.append(
     pageHead({ title: 'Your account' }),
-    h('div', { class: 'stack narrow' }, profile(), passwordForm(), secondFactor(), appearance()),
+    h('div', { class: 'stack narrow' }, profile(), passwordForm(), secondFactor(), glass() ?? '', appearance()),
   );
   return {};
 }

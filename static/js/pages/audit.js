@@ -19,6 +19,7 @@ const TYPES = [
   ['entity', 'Entities'],
   ['entity_type', 'Entity types'],
   ['kill_switch', 'Kill switch'],
+  ['elevation', 'Elevations'],
   ['route', 'Refused requests'],
 ];
 const DAYS = [
@@ -32,6 +33,7 @@ const TEXT_FILTERS = [
   ['action', 'Action'],
   ['target_id', 'Object'],
   ['request_id', 'Request'],
+  ['elevation_id', 'Elevation'],
 ];
 const LABELS = { denied: ['Denied', 'caution'], failed: ['Failed', 'caution'] };
 
@@ -72,6 +74,10 @@ const WHOLE = {
   'user.recovery_codes_issued': ['got new recovery codes', 'get new recovery codes'],
   'login.code_failed': ['signed in', 'sign in with the right password and a wrong code'],
   'user.signed_up': ['signed up', 'sign up'],
+  'elevation.started': ['broke the glass', 'break the glass'],
+  'elevation.ended': ['ended an elevation', 'end an elevation'],
+  'elevation.expired': ['closed an elevation at its time', 'close an elevation'],
+  'elevation.reviewed': ['reviewed an elevation', 'review an elevation'],
   'kill_switch.activated': ['switched the kill switch on', 'switch the kill switch on'],
   'kill_switch.deactivated': ['switched the kill switch off', 'switch the kill switch off'],
 };
@@ -120,7 +126,7 @@ function since(days) {
 }
 
 function params(query) {
-  const plain = ['actor_id', 'action', 'target_type', 'target_id', 'outcome', 'request_id'].map((name) => [
+  const plain = ['actor_id', 'action', 'target_type', 'target_id', 'outcome', 'request_id', 'elevation_id'].map((name) => [
     name,
     query.get(name),
   ]);

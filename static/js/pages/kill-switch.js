@@ -3,7 +3,7 @@ import { badge, facts, h, notice, problemNotice, time } from '../main.js';
 import { field, fieldError, form } from '../parts/form.js';
 import { toast } from '../parts/toast.js';
 import { auditLink, pageHead } from '../router.js';
-import { can, refreshKillSwitch } from '../session.js';
+import { can, refreshKillSwitch, session } from '../session.js';
 
 const SCOPES = [
   ['all', 'Everything: all traffic'],
@@ -24,7 +24,9 @@ const scopeText = (scope) =>
   ({ all: 'All traffic', writes: 'Changes', signups: 'Sign-ups', api_keys: 'API keys' })[scope] ??
   scope?.replace('type:', 'Access to ');
 
+/** Under an elevation the proof was given already. */
 const password = () =>
+  !session.user.elevation &&
   field({
     name: 'password',
     label: 'Your password',
@@ -37,7 +39,7 @@ const reason = (hint) => field({ name: 'reason', label: 'Reason', required: true
 
 function checked({ reason: why, password: secret }) {
   if (!why.trim()) throw fieldError('/reason', 'Say why; it is written to the audit log.');
-  if (!secret) throw fieldError('/password', 'Enter your password.');
+  if (!secret && !session.user.elevation) throw fieldError('/password', 'Enter your password.');
 }
 
 function activation(done) {
@@ -51,7 +53,7 @@ function activation(done) {
       reason('Everyone who is refused reads it.'),
       field({ name: 'expires', label: 'Ends by itself', type: 'select', options: EXPIRIES }),
       password(),
-    ],
+    ].filter(Boolean),
     send: async (values) => {
       checked(values);
       const { scope, expires } = values;
@@ -60,7 +62,7 @@ function activation(done) {
         active: true,
         scope,
         reason: values.reason.trim(),
-        password: values.password,
+        ...(values.password && { password: values.password }),
         ...expiry,
       });
       toast('The kill switch is on.');
@@ -78,10 +80,10 @@ function activation(done) {
 function deactivation(done) {
   return form({
     submit: 'Switch off and let traffic in',
-    fields: [reason('It is written to the audit log.'), password()],
+    fields: [reason('It is written to the audit log.'), password()].filter(Boolean),
     send: async (values) => {
       checked(values);
-      await put('/kill-switch', { active: false, reason: values.reason.trim(), password: values.password });
+      await put('/kill-switch', { active: false, reason: values.reason.trim(), ...(values.password && { password: values.password }) });
       toast('The kill switch is off. Traffic flows again.');
       done();
     },

@@ -36,6 +36,15 @@ function inspected({ mode, findings }) {
   });
 }
 
+function broken({ active, unreviewed }) {
+  return tile({
+    label: 'Elevations to review',
+    figure: number(unreviewed),
+    href: can('elevations', 'read') ? to('elevations', { state: unreviewed ? 'unreviewed' : 'active' }) : null,
+    note: active ? `${number(active)} running now` : 'none runs now',
+  });
+}
+
 function cached(caches) {
   const sum = (key) => caches.reduce((all, cache) => all + cache[key], 0);
   const asked = sum('hits') + sum('misses');
@@ -47,7 +56,7 @@ function cached(caches) {
 }
 
 function tiles(data) {
-  const { caches, users, audit, jobs, database, inspection, entity_types: types = [] } = data;
+  const { caches, users, audit, jobs, database, elevations, inspection, entity_types: types = [] } = data;
   const entities = types.reduce((sum, type) => sum + (type.count ?? 0), 0);
   return h(
     'div',
@@ -78,6 +87,7 @@ function tiles(data) {
       }),
     audit && tile({ label: 'Audit events', figure: number(audit.events), href: to('audit'), note: 'hash-chained' }),
     inspection && inspected(inspection),
+    (elevations?.active > 0 || elevations?.unreviewed > 0) && broken(elevations),
     jobs &&
       tile({
         label: 'Background jobs',
