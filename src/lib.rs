@@ -18,6 +18,7 @@ pub mod filter;
 pub mod cache;
 pub mod jobs;
 pub mod outbound;
+pub mod mail;
 
 pub mod web;
 

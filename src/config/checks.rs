@@ -22,6 +22,7 @@ pub(super) fn check(config: &Config, layers: &mut Layers, probe_folder: bool) {
     check_available(layers);
     check_server(config, layers);
     check_limits(config, layers);
+    check_mail(config, layers);
     if probe_folder && let Err(cause) = probe(&config.data_dir) {
         refuse(layers, "data_dir", format!("must be a folder that can be written to: {cause}"));
     }
@@ -91,6 +92,18 @@ fn check_limits(config: &Config, layers: &mut Layers) {
     }
     if config.auth.session_idle_minutes > config.auth.session_max_hours * 60 {
         refuse(layers, "auth.session_idle_minutes", "must not be longer than auth.session_max_hours");
+    }
+}
+
+fn check_mail(config: &Config, layers: &mut Layers) {
+    if config.mail.smtp_url.is_none() {
+        return;
+    }
+    if config.mail.from.is_none() {
+        refuse(layers, "mail.from", "must be set where mail.smtp_url is: whom mail comes from");
+    }
+    if config.environment == Environment::Production && config.server.public_url.is_none() {
+        refuse(layers, "server.public_url", "must be set in production where mail is sent: its links lead there");
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     layers::Layers,
     peer::Peer,
     setting::Setting,
+    smtp::{Sender, SmtpUrl},
 };
 use ipnet::IpNet;
 use jiff::civil::Date;
@@ -324,10 +325,10 @@ keys! {
     }
     /// Outgoing mail.
     mail: Mail {
-        /// Server and credentials, `smtps://user:password@host`.
-        smtp_url: Option<SecretString> = None;
-        /// Sender.
-        from: Option<String> = None;
+        /// Server and credentials, such as `smtps://user:password@mail.example.org`. `smtp://` takes STARTTLS, but on this machine.
+        smtp_url: Option<SmtpUrl> = None;
+        /// Whom mail comes from.
+        from: Option<Sender> = None;
     }
     /// Error reports.
     sentry: Sentry {

@@ -8,6 +8,7 @@ mod layers;
 mod mistake;
 mod peer;
 mod setting;
+mod smtp;
 mod unavailable;
 
 pub use checks::{KEYRING_FILE, is_available, readable_by_others};
@@ -23,6 +24,7 @@ pub use kinds::{
 pub use layers::Sources;
 pub use mistake::{Mistake, Mistakes, Origin};
 pub use peer::Peer;
+pub use smtp::{Sender, SmtpTls, SmtpUrl};
 
 use layers::Layers;
 use std::collections::BTreeMap;

@@ -21,8 +21,6 @@ pub(super) const KEYS: &[&str] = &[
     "audit.anchor_url",
     "log.file",
     "metrics.token",
-    "mail.smtp_url",
-    "mail.from",
     "sentry.dsn",
     "security_txt.contact",
 ];

@@ -10,6 +10,7 @@ use crate::{
     config::{Config, Signup},
     error::{Error, Result},
     ids::Id,
+    mail::Mailer,
     secrets::Keyring,
     storage::{Db, Tx},
 };
@@ -34,6 +35,7 @@ pub struct Parts {
     pub(super) settings: Settings,
     pub(super) gate: OnceLock<Arc<dyn Closed>>,
     pub(super) keyring: Keyring,
+    pub(super) mailer: Mailer,
     address: OnceLock<String>,
 }
 
@@ -63,7 +65,7 @@ fn minutes(count: u32) -> Duration {
 }
 
 impl Identity {
-    pub fn new(ledger: Ledger, roles: Roles, keyring: Keyring, config: &Config) -> Result<Self> {
+    pub fn new(ledger: Ledger, roles: Roles, keyring: Keyring, mailer: Mailer, config: &Config) -> Result<Self> {
         let auth = &config.auth;
         let settings = Settings {
             signup: auth.signup,
@@ -90,6 +92,7 @@ impl Identity {
             ledger,
             roles,
             keyring,
+            mailer,
         }));
         identity.roles.followed_by(Arc::new(WithRoles(Arc::downgrade(&identity.0))));
         Ok(identity)
@@ -109,13 +112,17 @@ impl Identity {
         let _ = self.address.set(address);
     }
 
-    fn address(&self) -> &str {
+    pub(super) fn address(&self) -> &str {
         let found = self.settings.public_url.as_ref().or_else(|| self.address.get());
         found.unwrap_or(&self.settings.listen)
     }
 
     pub fn set_password_url(&self, token: &str) -> String {
         format!("{}/console/set-password#token={token}", self.address())
+    }
+
+    pub(super) fn sessions_url(&self) -> String {
+        format!("{}/console/sessions", self.address())
     }
 
     pub fn setup_url(&self, token: &str) -> String {

@@ -1,6 +1,6 @@
 //! The job that removes what has expired: sessions, links, failed log-ins, secrets of keys that were replaced.
 
-use super::{Identity, api_keys, links, lockout, sessions};
+use super::{Identity, api_keys, links, lockout, recovery, sessions};
 use crate::{error::Result, jobs::Engine};
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ impl Identity {
         self.ledger.unrecorded_blocking(reason, move |tx| {
             sessions::clean_tokens(tx, kept_since)?;
             links::clean(tx, now)?;
+            recovery::clean(tx, now)?;
             lockout::clean_spent(tx, now)?;
             api_keys::clean(tx, now)?;
             lockout::clean(tx, steady).map(drop)
@@ -42,8 +43,8 @@ impl Identity {
 mod tests {
     use super::*;
     use crate::{
-        access::Roles, audit::Ledger, cache::Generations, clock::Clock, config::Config, params, secrets::Keyring,
-        storage,
+        access::Roles, audit::Ledger, cache::Generations, clock::Clock, config::Config, mail::Mailer, outbound::Outbound,
+        params, secrets::Keyring, storage,
     };
 
     #[test]
@@ -54,7 +55,9 @@ mod tests {
         let (db, writer) = storage::open(folder.path(), &storage::Options::default()).unwrap();
         let ledger = Ledger::new(db.clone(), writer, clock.clone());
         let roles = Roles::load(&db, Generations::default()).unwrap();
-        let identity = Identity::new(ledger.clone(), roles, keyring, &Config::default()).unwrap();
+        let config = Config::default();
+        let mailer = Mailer::new(&config.mail, Outbound::new(&config.outbound), keyring.clone(), clock.clone());
+        let identity = Identity::new(ledger.clone(), roles, keyring, mailer, &config).unwrap();
         let (now, old) = (clock.now(), clock.now().minus(SESSIONS_KEPT * 2));
         let fill = move |tx: &storage::Tx<'_>| {
             tx.execute(
@@ -76,6 +79,10 @@ mod tests {
                     params![name, at],
                 )?;
                 tx.execute(
+                    "INSERT INTO password_requests (account, requests, since) VALUES (?1, 1, ?2)",
+                    params![name, at],
+                )?;
+                tx.execute(
                     "INSERT INTO spent_challenges (salt, expires_at) VALUES (?1, ?2)",
                     params![name, at.plus(EVERY)],
                 )?;
@@ -84,7 +91,7 @@ mod tests {
         };
         ledger.unrecorded_blocking("test", fill).unwrap();
         identity.clean().unwrap();
-        for table in ["sessions", "one_time_links", "login_attempts", "spent_challenges"] {
+        for table in ["sessions", "one_time_links", "login_attempts", "password_requests", "spent_challenges"] {
             let sql = format!("SELECT count(*) FROM {table}");
             let left = db.read(|reader| reader.query_one(&sql, &[], |row| row.get::<i64>(0))).unwrap();
             assert_eq!(left, Some(1), "{table}");

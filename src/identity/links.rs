@@ -23,7 +23,8 @@ use actix_web::{
 use serde::Deserialize;
 use std::time::Duration;
 
-const LIFETIME: Duration = Duration::from_secs(24 * 3600);
+/// Of a link that an administrator hands out, or that is mailed for them.
+pub(super) const LIFETIME: Duration = Duration::from_secs(24 * 3600);
 const PRINTED: &str = "the set-up link is printed anew at each start";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +49,8 @@ pub(super) struct Link {
     fingerprint: String,
 }
 
-pub(super) fn insert(tx: &Tx<'_>, link: &Link, purpose: Purpose, user: Option<Id>, now: Time) -> Result<Time> {
-    let expires_at = now.plus(LIFETIME);
+pub(super) fn insert(tx: &Tx<'_>, link: &Link, purpose: Purpose, user: Option<Id>, now: Time, lifetime: Duration) -> Result<Time> {
+    let expires_at = now.plus(lifetime);
     tx.execute(
         "INSERT INTO one_time_links (fingerprint, purpose, user_id, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)",
         params![&link.fingerprint, purpose.as_str(), user, now, expires_at],
@@ -67,7 +68,7 @@ pub(super) fn clean(tx: &Tx<'_>, now: Time) -> Result<usize> {
 }
 
 /// Whether the link is good, and whom it is for.
-fn find(reader: &Reader<'_>, purpose: Purpose, fingerprint: &str, now: Time) -> Result<Option<Id>> {
+pub(super) fn find(reader: &Reader<'_>, purpose: Purpose, fingerprint: &str, now: Time) -> Result<Option<Id>> {
     let found = reader.query_one(
         "SELECT user_id FROM one_time_links WHERE fingerprint = ?1 AND purpose = ?2 AND expires_at > ?3",
         params![fingerprint, purpose.as_str(), now],
@@ -104,7 +105,7 @@ impl Identity {
             if users::has_admin(tx)? {
                 return Ok(false);
             }
-            insert(tx, &link, Purpose::Setup, None, clock.now()).map(|_| true)
+            insert(tx, &link, Purpose::Setup, None, clock.now(), LIFETIME).map(|_| true)
         }
     }
 
@@ -135,32 +136,6 @@ impl Identity {
                 let user = users::insert(tx, &account, now)?;
                 let event = Event::new("user.created", "user", user.id).after(&user);
                 Ok((user, event))
-            })
-            .await
-    }
-
-    async fn reset_password(&self, body: Reset, requester: Requester) -> Result<()> {
-        let fingerprint = self.fingerprint("link", &body.token);
-        let gone = || Error::new(Code::InvalidCredentials, "This link was used, or has expired. Ask for a new one.");
-        let now = self.clock().now();
-        let user = self.db().read(|reader| match find(reader, Purpose::Password, &fingerprint, now)? {
-            Some(id) => Ok(users::account_of(reader, id)?.map(|account| account.user)),
-            None => Ok(None),
-        })?;
-        let user = user.ok_or_else(gone)?;
-        let email: Email = user.email.parse().map_err(Error::internal)?;
-        let hashed = self.hash_new(&body.password, &email, user.name.as_deref(), &user.roles).await?;
-        let (identity, actor) = (self.clone(), requester.actor(&user));
-        self.ledger
-            .change(&actor, move |tx| {
-                let now = identity.clock().now();
-                let id = find(tx, Purpose::Password, &fingerprint, now)?.ok_or_else(gone)?;
-                remove_all(tx, id)?;
-                users::set_password(tx, id, &hashed)?;
-                sessions::end_all(tx, id, None, now)?;
-                super::lockout::unlock(tx, &identity.account_key(&user.email))?;
-                identity.forget_principal(tx, id)?;
-                Ok(((), Event::new("user.password_reset", "user", id)))
             })
             .await
     }
@@ -210,12 +185,6 @@ pub(super) fn routes() -> Vec<Route> {
         Route::post("/auth/signup", "Make an account for oneself", sign_up)
             .open("Strangers make their account here, where the configuration lets them.")
             .limit(LimitClass::Login),
-        Route::post("/auth/password/forgot", "Ask for a link to choose a new password", forgot)
-            .open("Whoever forgot their password cannot sign in.")
-            .limit(LimitClass::Login),
-        Route::post("/auth/password/reset", "Choose a new password by a one-time link", reset)
-            .open("The one-time link is the credential.")
-            .limit(LimitClass::Login),
     ]
 }
 
@@ -234,18 +203,6 @@ struct SignUp {
     name: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Reset {
-    token: String,
-    password: Password,
-}
-
-#[derive(Debug, Deserialize)]
-struct Forgot {
-    #[serde(rename = "email")]
-    _email: String,
-}
-
 impl Body for Setup {
     const VERBATIM: &'static [&'static str] = &["password"];
 
@@ -261,12 +218,6 @@ impl Body for SignUp {
         users::check_name(self.name.as_deref(), faults);
     }
 }
-
-impl Body for Reset {
-    const VERBATIM: &'static [&'static str] = &["password"];
-}
-
-impl Body for Forgot {}
 
 async fn set_up(
     public: Public,
@@ -293,19 +244,4 @@ fn created(identity: &Identity, user: users::User) -> Result<HttpResponse> {
         .insert_header((LOCATION, format!("/api/v1/users/{}", user.id)))
         .insert_header((ETAG, etag(user.version, 0)))
         .json(identity.view(user)?))
-}
-
-/// Answers alike whoever asks. Without mail, an administrator hands out the link.
-async fn forgot(_: Public, _: Valid<Forgot>) -> HttpResponse {
-    HttpResponse::Accepted().finish()
-}
-
-async fn reset(
-    public: Public,
-    body: Valid<Reset>,
-    request: HttpRequest,
-    identity: Data<Identity>,
-) -> Result<HttpResponse> {
-    identity.reset_password(body.0, sessions::requester(&public.caller, &request)).await?;
-    Ok(HttpResponse::NoContent().finish())
 }

@@ -8,6 +8,7 @@ mod challenge;
 mod handle;
 mod links;
 mod offline;
+mod recovery;
 mod second_factor;
 mod sessions;
 mod users;
@@ -34,6 +35,7 @@ use crate::permit::Route;
 /// Everything about accounts and sessions over HTTP.
 pub fn routes() -> Vec<Route> {
     let mut routes = links::routes();
+    routes.extend(recovery::routes());
     routes.extend(sessions::routes());
     routes.extend(second_factor::routes());
     routes.extend(elevations::routes());

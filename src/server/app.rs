@@ -16,6 +16,7 @@ use crate::{
     identity::{Authenticator, Closed, Identity},
     inspection::Inspection,
     kill_switch::KillSwitch,
+    mail::Mailer,
     observability::Traffic,
     outbound::Outbound,
     permit::Authenticate,
@@ -40,6 +41,7 @@ pub struct App {
     pub keyring: Keyring,
     pub ledger: Ledger,
     pub roles: Roles,
+    pub mailer: Mailer,
     pub identity: Identity,
     pub authenticator: Authenticator,
     pub entity_types: EntityTypes,
@@ -68,7 +70,9 @@ impl App {
         let (db, writer) = storage::open(folder.path(), &options)?;
         let ledger = Ledger::new(db.clone(), writer, clock.clone());
         let roles = Roles::load(&db, Generations::default())?;
-        let identity = Identity::new(ledger.clone(), roles.clone(), keyring.clone(), &config)?;
+        let outbound = Outbound::new(&config.outbound);
+        let mailer = Mailer::new(&config.mail, outbound.clone(), keyring.clone(), clock.clone());
+        let identity = Identity::new(ledger.clone(), roles.clone(), keyring.clone(), mailer.clone(), &config)?;
         let authenticator = Authenticator::new(
             identity.clone(),
             u64::from(config.cache.capacity_mb) << 18,
@@ -91,7 +95,6 @@ impl App {
         let decisions = Decisions::new(roles.clone(), clock.clone());
         let traffic = Arc::new(Traffic::new(clock.clone()));
         identity.ask(Arc::new(kill_switch.clone()));
-        let outbound = Outbound::new(&config.outbound);
         Ok(Self {
             config,
             clock,
@@ -99,6 +102,7 @@ impl App {
             keyring,
             ledger,
             roles,
+            mailer,
             identity,
             authenticator,
             entity_types,

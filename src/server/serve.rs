@@ -156,7 +156,9 @@ fn jobs(app: &App) -> Engine {
     let ledger = &app.ledger;
     let mut engine = Engine::new(ledger.writer().clone(), ledger.db().clone(), app.clock.clone())
         .ask(Arc::new(app.kill_switch.clone()));
+    app.mailer.register(&mut engine);
     app.identity.keep_house(&mut engine);
+    app.identity.mail_links(&mut engine);
     engine
 }
 

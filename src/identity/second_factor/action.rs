@@ -9,6 +9,7 @@ use crate::{
     error::{Code, Error, Result},
     identity::{Email, Identity, Password, Policy, sessions, sessions::Requester, users},
     ids::Id,
+    mail::Template,
     permit::{Caller, Permit, Principal},
     secrets::{Purpose, random_bytes},
     storage::{Reader, Tx},
@@ -237,6 +238,8 @@ impl Identity {
             return Ok(Record::Unchanged);
         }
         users::touch(tx, user, self.clock().now())?;
+        let email = users::live(tx, user)?.email;
+        self.notify(tx, self.letter(Template::SecondFactorRemoved, &email))?;
         self.forget_principal(tx, user)?;
         Ok(Event::new(action, "user", user).into())
     }

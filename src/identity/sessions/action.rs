@@ -1,6 +1,9 @@
 //! Signing in, refreshing and signing out.
 
-use super::store::{self, NewSession};
+use super::{
+    device,
+    store::{self, NewSession},
+};
 use crate::{
     actor::{Actor, ActorKind},
     audit::{Event, Outcome, Record},
@@ -15,6 +18,7 @@ use crate::{
         users,
     },
     ids::Id,
+    mail::Template,
     permit::{Action, Caller, Principal, SessionKind},
     refusal::Check,
     secrets::random_token,
@@ -238,13 +242,25 @@ impl Identity {
                 let now = identity.clock().now();
                 users::signed_in(tx, user.id, now)?;
                 user.last_login_at = Some(now);
-                let (session, secret) = identity.open_session(tx, user.id, kind, &from, now)?;
+                let new_device = identity.is_new_device(tx, user.id, from.user_agent.as_deref(), from.ip, now)?;
+                let (session, secret) = identity.open_session(tx, user.id, kind, &from, new_device, now)?;
                 let what = json!({ "user_id": user.id, "kind": store::kind_word(kind), "user_agent": from.user_agent });
                 let event = Event::new("session.created", "session", session).after(&what);
-                let events: Vec<_> = recovered.into_iter().chain([event]).collect();
+                let warned = if new_device { Some(identity.warn_of(tx, &user, session, &from)?) } else { None };
+                let events: Vec<_> = recovered.into_iter().chain([event]).chain(warned).collect();
                 Ok((Issued { session, secret, user }, events))
             })
             .await
+    }
+
+    /// Tells the user that somebody signed in from a device of theirs that was not seen before.
+    fn warn_of(&self, tx: &Tx<'_>, user: &users::User, session: Id, requester: &Requester) -> Result<Event> {
+        let device = device::family(requester.user_agent.as_deref());
+        let ip = requester.ip.map_or_else(|| "unknown".to_owned(), |ip| ip.to_canonical().to_string());
+        let letter = self.letter(Template::NewDevice, &user.email).with("device", &device).with("ip", ip);
+        self.notify(tx, letter.with("link", self.sessions_url()))?;
+        let what = json!({ "user_id": user.id, "device": device });
+        Ok(Event::new("session.new_device", "session", session).after(&what))
     }
 
     fn open_session(
@@ -253,6 +269,7 @@ impl Identity {
         user_id: Id,
         kind: SessionKind,
         requester: &Requester,
+        new_device: bool,
         now: Time,
     ) -> Result<(Id, String)> {
         let secret = random_token(32)?;
@@ -270,6 +287,7 @@ impl Identity {
             ip: requester.ip.map(|ip| ip.to_canonical().to_string()),
             created_at: now,
             expires_at: now.plus(lifetime),
+            new_device,
         };
         store::insert(tx, &session)?;
         if kind == SessionKind::Token {
@@ -366,6 +384,7 @@ impl Identity {
                 let user = checked.settle(tx)?;
                 users::set_password(tx, user.id, &hashed)?;
                 store::end_all(tx, user.id, keep, identity.clock().now())?;
+                identity.notify_of_password(tx, &user.email, "Your other sessions have ended.")?;
                 identity.end_elevations_of(tx, user.id, elevations::Cause::PasswordChanged)?;
                 identity.forget_principal(tx, user.id)?;
                 Ok(((), Event::new("user.password_changed", "user", user.id)))

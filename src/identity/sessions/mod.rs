@@ -2,6 +2,7 @@
 
 mod action;
 mod cookie;
+mod device;
 mod routes;
 mod store;
 

@@ -11,6 +11,9 @@ use crate::{
 use serde::Serialize;
 use std::time::Duration;
 
+/// How long a device counts as new.
+const NEW_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// How a session is found: by the id in an access token, or by the fingerprint of a cookie.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::identity) enum By<'a> {
@@ -41,6 +44,8 @@ pub(super) struct NewSession {
     pub ip: Option<String>,
     pub created_at: Time,
     pub expires_at: Time,
+    /// From a device that was not seen before.
+    pub new_device: bool,
 }
 
 /// A session as its owner sees it.
@@ -54,6 +59,8 @@ pub(super) struct Shown {
     pub last_used_at: Time,
     pub expires_at: Time,
     pub current: bool,
+    /// Begun lately, from a device that was not seen before.
+    pub new_device: bool,
 }
 
 pub(super) fn kind_word(kind: SessionKind) -> &'static str {
@@ -65,8 +72,9 @@ pub(super) fn kind_word(kind: SessionKind) -> &'static str {
 
 pub(super) fn insert(tx: &Tx<'_>, new: &NewSession) -> Result<()> {
     tx.execute(
-        "INSERT INTO sessions (id, user_id, kind, secret, user_agent, ip, created_at, last_used_at, expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)",
+        "INSERT INTO sessions (id, user_id, kind, secret, user_agent, ip, created_at, last_used_at, expires_at,
+                               new_device)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9)",
         params![
             new.id,
             new.user_id,
@@ -76,6 +84,7 @@ pub(super) fn insert(tx: &Tx<'_>, new: &NewSession) -> Result<()> {
             new.ip.as_deref(),
             new.created_at,
             new.expires_at,
+            i64::from(new.new_device),
         ],
     )?;
     Ok(())
@@ -113,21 +122,23 @@ pub(super) fn list(
     current: Option<Id>,
 ) -> Result<Vec<Shown>> {
     reader.query_all(
-        "SELECT id, kind, user_agent, ip, created_at, last_used_at, expires_at FROM sessions
+        "SELECT id, kind, user_agent, ip, created_at, last_used_at, expires_at, new_device FROM sessions
          WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2 AND (kind <> 'cookie' OR last_used_at > ?3)
          ORDER BY created_at DESC, id DESC LIMIT 200",
         params![user, now, now.minus(idle)],
         |row| {
-            let id = row.get(0)?;
+            let (id, created_at) = (row.get(0)?, row.get(4)?);
+            let lately = now.since(created_at) < NEW_FOR;
             Ok(Shown {
                 id,
                 kind: row.get(1)?,
                 user_agent: row.get(2)?,
                 ip: row.get(3)?,
-                created_at: row.get(4)?,
+                created_at,
                 last_used_at: row.get(5)?,
                 expires_at: row.get(6)?,
                 current: current == Some(id),
+                new_device: lately && row.get::<Option<i64>>(7)? == Some(1),
             })
         },
     )

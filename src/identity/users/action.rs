@@ -91,7 +91,8 @@ impl Identity {
                 let now = identity.clock().now();
                 let user = insert(tx, &account, now)?;
                 if let Some(link) = &creator {
-                    links::insert(tx, link, links::Purpose::Password, Some(user.id), now)?;
+                    links::insert(tx, link, links::Purpose::Password, Some(user.id), now, links::LIFETIME)?;
+                    identity.invite(tx, &user, now)?;
                 }
                 let event = Event::new("user.created", "user", user.id).after(&user);
                 Ok((user, event))
@@ -121,7 +122,8 @@ impl Identity {
                 if !after.may_sign_in() {
                     sessions::end_all(tx, id, None, after.updated_at)?;
                 }
-                if after.kind == Kind::Service {
+                // A link that went to the old address must not open the account any more.
+                if after.kind == Kind::Service || after.email != before.email {
                     links::remove_all(tx, id)?;
                 }
                 identity.forget_principal(tx, id)?;
@@ -253,6 +255,7 @@ impl Identity {
                 sessions::end_all(tx, id, None, identity.clock().now())?;
                 links::remove_all(tx, id)?;
                 lockout::unlock(tx, &identity.account_key(&user.email))?;
+                identity.notify_of_password(tx, &user.email, "All sessions have ended.")?;
                 identity.forget_principal(tx, id)?;
                 Ok(((), Event::new("user.password_set", "user", id)))
             })
@@ -292,7 +295,14 @@ impl Identity {
                 }
                 ensure_person(&user)?;
                 links::remove_all(tx, id)?;
-                let expires_at = links::insert(tx, &new, links::Purpose::Password, Some(id), identity.clock().now())?;
+                let expires_at = links::insert(
+                    tx,
+                    &new,
+                    links::Purpose::Password,
+                    Some(id),
+                    identity.clock().now(),
+                    links::LIFETIME,
+                )?;
                 Ok((expires_at, Event::new("user.password_link_issued", "user", id)))
             })
             .await?;
@@ -307,8 +317,20 @@ impl Identity {
         name: Option<&str>,
         roles: &[String],
     ) -> Result<String> {
+        self.hash_at("/password", password, email, name, roles).await
+    }
+
+    /// [`Identity::hash_new`] for a password that stands elsewhere in the request.
+    pub(in crate::identity) async fn hash_at(
+        &self,
+        pointer: &'static str,
+        password: &Password,
+        email: &Email,
+        name: Option<&str>,
+        roles: &[String],
+    ) -> Result<String> {
         self.password_policy(roles)
-            .check(password, email.as_str(), name, "/password")
+            .check(password, email.as_str(), name, pointer)
             .map_err(|fault| Error::invalid(vec![fault]))?;
         self.hasher.hash(password.clone()).await
     }
