@@ -10,6 +10,7 @@ mod elevation;
 mod export;
 mod import;
 mod kill_switch;
+mod mail;
 mod migrate;
 mod role;
 mod serve;
@@ -138,6 +139,9 @@ live! {
     /// Make and look after keys for scripts and services.
     #[command(subcommand)]
     ApiKey(api_key::ApiKey),
+    /// See whether mail gets through.
+    #[command(subcommand)]
+    Mail(mail::Mail),
     /// Make and look after accounts.
     #[command(subcommand)]
     User(user::User),
@@ -235,5 +239,5 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 /// Waits for something asynchronous, on a thread where blocking is fine.
 fn wait<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Error::internal)?.block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::internal)?.block_on(future)
 }

@@ -43,8 +43,8 @@ impl Identity {
 mod tests {
     use super::*;
     use crate::{
-        access::Roles, audit::Ledger, cache::Generations, clock::Clock, config::Config, mail::Mailer, outbound::Outbound,
-        params, secrets::Keyring, storage,
+        access::Roles, audit::Ledger, cache::Generations, clock::Clock, config::Config, mail::Mailer,
+        outbound::Outbound, params, secrets::Keyring, storage,
     };
 
     #[test]

@@ -49,7 +49,14 @@ pub(super) struct Link {
     fingerprint: String,
 }
 
-pub(super) fn insert(tx: &Tx<'_>, link: &Link, purpose: Purpose, user: Option<Id>, now: Time, lifetime: Duration) -> Result<Time> {
+pub(super) fn insert(
+    tx: &Tx<'_>,
+    link: &Link,
+    purpose: Purpose,
+    user: Option<Id>,
+    now: Time,
+    lifetime: Duration,
+) -> Result<Time> {
     let expires_at = now.plus(lifetime);
     tx.execute(
         "INSERT INTO one_time_links (fingerprint, purpose, user_id, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)",

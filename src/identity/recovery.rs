@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     actor::Actor,
-    audit::Event,
+    audit::{Event, Outcome},
     clock::Time,
     error::{Code, Error, Faults, Result},
     ids::Id,
@@ -23,6 +23,7 @@ use crate::{
 };
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 const KIND: &str = "identity.mail_link";
@@ -127,6 +128,17 @@ impl Identity {
         self.notify(tx, self.letter(Template::PasswordChanged, email).with("sessions", sessions))
     }
 
+    /// Sends a letter that says nothing but that mail works; what went wrong is an answer as well.
+    pub async fn test_mail(&self, actor: &Actor, to: &Email) -> Result<Option<String>> {
+        let sent = self.mailer.send(&self.letter(Template::Test, to.as_str()), Id::new()).await;
+        let failure = sent.err().map(|error| error.to_string());
+        let outcome = if failure.is_none() { Outcome::Success } else { Outcome::Failed };
+        let what = json!({ "to": to, "sent": failure.is_none() });
+        let event = Event::bare("mail.tested").outcome(outcome).after(&what);
+        self.ledger.change(actor, move |_| Ok(((), event.clone()))).await?;
+        Ok(failure)
+    }
+
     async fn reset_password(&self, body: Reset, requester: Requester) -> Result<()> {
         let fingerprint = self.fingerprint("link", &body.token);
         let gone = || Error::new(Code::InvalidCredentials, "This link was used, or has expired. Ask for a new one.");
@@ -138,8 +150,7 @@ impl Identity {
         let user = user.ok_or_else(gone)?;
         let email: Email = user.email.parse().map_err(Error::internal)?;
         let password = &body.new_password;
-        let hashed =
-            self.hash_at("/new_password", password, &email, user.name.as_deref(), &user.roles).await?;
+        let hashed = self.hash_at("/new_password", password, &email, user.name.as_deref(), &user.roles).await?;
         let (identity, actor) = (self.clone(), requester.actor(&user));
         self.ledger
             .change(&actor, move |tx| {

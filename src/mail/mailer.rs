@@ -1,9 +1,6 @@
 //! The handle that sends letters, at once or by a job.
 
-use super::{
-    letter::Letter,
-    smtp,
-};
+use super::{letter::Letter, smtp};
 use crate::{
     clock::{Clock, Time},
     config::{self, Sender, SmtpUrl},
@@ -92,14 +89,7 @@ impl Mailer {
             return Err(Error::conflict("No mail is sent here. Set mail.smtp_url and mail.from to change that."));
         };
         let message = self.message(letter, from, id)?;
-        let sent = smtp::send(server, &self.0.outbound, &message).await;
-        // A server may repeat what it refuses.
-        sent.map_err(|error| match letter.secret() {
-            Some(secret) if error.detail().contains(secret) => {
-                Error::new(error.code(), error.detail().replace(secret, "(hidden)"))
-            }
-            _ => error,
-        })
+        smtp::send(server, &self.0.outbound, &message, letter.is_secret()).await
     }
 
     fn message(&self, letter: &Letter, from: &Sender, id: Id) -> Result<Message> {

@@ -25,8 +25,9 @@ const WHOLE: Duration = Duration::from_secs(20);
 /// Characters of the server's words that are kept.
 const WORDS: usize = 300;
 
-/// Hands `message` to the server, over the encryption that its address asks for or not at all.
-pub(super) async fn send(server: &SmtpUrl, outbound: &Outbound, message: &Message) -> Result<()> {
+/// Hands `message` to the server, over the encryption that its address asks for or not at all. A server may repeat
+/// what it refuses: where that is `secret`, its words are not quoted.
+pub(super) async fn send(server: &SmtpUrl, outbound: &Outbound, message: &Message, secret: bool) -> Result<()> {
     let addresses = outbound.resolve(&server.host, server.port).await?;
     let spoken = async {
         let mut connection = connect(server, &addresses).await?;
@@ -47,7 +48,13 @@ pub(super) async fn send(server: &SmtpUrl, outbound: &Outbound, message: &Messag
             signed_in.map_err(|cause| told("did not take the user and password", &cause))?;
         }
         let sent = connection.send(message.envelope(), &message.formatted()).await;
-        sent.map_err(|cause| told("did not take the message", &cause))?;
+        sent.map_err(|cause| match cause.status() {
+            Some(status) if secret => {
+                Error::unavailable(format!("The mail server did not take the message ({status})."))
+            }
+            _ if secret => Error::unavailable("The mail server did not take the message."),
+            _ => told("did not take the message", &cause),
+        })?;
         // It is sent, whatever is said at parting.
         let _ = connection.quit().await;
         Ok(())

@@ -52,6 +52,8 @@ rights! {
     CreateElevations = "elevations" Create;
     UpdateElevations = "elevations" Update;
     ReadJobs = "jobs" Read;
+    ReadSettings = "settings" Read;
+    WriteSettings = "settings" Write;
     ReadOverview = "overview" Read;
     ReadDecisions = "decisions" Read;
     ReadObservations = "observations" Read;

@@ -24,6 +24,7 @@ pub fn routes() -> Vec<Route> {
         entity_types::routes(),
         entities::routes(),
         kill_switch::routes(),
+        super::mail::routes(),
         super::overview::routes(),
         decisions::routes(),
     ]

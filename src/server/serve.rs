@@ -217,6 +217,7 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(Data::new(app.ledger.clone()))
         .app_data(Data::new(app.roles.clone()))
         .app_data(Data::new(app.identity.clone()))
+        .app_data(Data::new(app.mailer.clone()))
         .app_data(Data::new(app.cursor_key()))
         .app_data(Data::new(app.entity_types.clone()))
         .app_data(Data::new(app.entities.clone()))

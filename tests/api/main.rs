@@ -17,10 +17,13 @@ mod inspection;
 mod kill_switch;
 mod limits;
 mod login;
+mod mail;
 mod queries;
 mod roles;
 mod second_factor;
 mod sessions;
+#[path = "../support/sink.rs"]
+mod sink;
 mod stories;
 mod support;
 mod users;

@@ -9,7 +9,7 @@ const REQUIRED: [(&str, &str); 2] =
     [("PORTCULLIS_LIMITS__ENABLED", "false"), ("PORTCULLIS_AUTH__REQUIRE_MFA_ROLES", "analyst")];
 
 /// Somebody's authenticator app.
-struct App(Totp);
+pub struct App(Totp);
 
 impl App {
     fn of(enrolment: &Value) -> Self {
@@ -29,7 +29,7 @@ impl App {
 }
 
 /// Sets a second factor up; answers with the app and the recovery codes.
-fn enrol(site: &Site, person: &Actor) -> (App, Vec<String>) {
+pub fn enrol(site: &Site, person: &Actor) -> (App, Vec<String>) {
     let app = App::of(&person.post("/auth/mfa/totp", &json!({})).expect(200).json());
     let answer = person.post("/auth/mfa/confirm", &json!({"totp": app.code(site)})).expect(200).json();
     (app, codes(&answer))

@@ -41,7 +41,8 @@ const SYSTEMS: [(&str, &str); 6] = [
 /// What a user agent stands for, without versions: `Firefox on Linux`. Nothing of it can be mistaken for a link.
 pub(in crate::identity) fn family(user_agent: Option<&str>) -> String {
     let agent = user_agent.unwrap_or_default();
-    let named = |list: &[(&str, &'static str)]| list.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name);
+    let named =
+        |list: &[(&str, &'static str)]| list.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name);
     let own = || {
         let letters = agent.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
         Some(letters.take(NAME_CHARS).collect::<String>()).filter(|name| !name.is_empty())
