@@ -1,9 +1,6 @@
 //! Signing in, refreshing and signing out.
 
-use super::{
-    device,
-    store::{self, NewSession},
-};
+use super::store::{self, NewSession};
 use crate::{
     actor::{Actor, ActorKind},
     audit::{Event, Outcome, Record},
@@ -18,7 +15,6 @@ use crate::{
         users,
     },
     ids::Id,
-    mail::Template,
     permit::{Action, Caller, Principal, SessionKind},
     refusal::Check,
     secrets::random_token,
@@ -251,16 +247,6 @@ impl Identity {
                 Ok((Issued { session, secret, user }, events))
             })
             .await
-    }
-
-    /// Tells the user that somebody signed in from a device of theirs that was not seen before.
-    fn warn_of(&self, tx: &Tx<'_>, user: &users::User, session: Id, requester: &Requester) -> Result<Event> {
-        let device = device::family(requester.user_agent.as_deref());
-        let ip = requester.ip.map_or_else(|| "unknown".to_owned(), |ip| ip.to_canonical().to_string());
-        let letter = self.letter(Template::NewDevice, &user.email).with("device", &device).with("ip", ip);
-        self.notify(tx, letter.with("link", self.sessions_url()))?;
-        let what = json!({ "user_id": user.id, "device": device });
-        Ok(Event::new("session.new_device", "session", session).after(&what))
     }
 
     fn open_session(

@@ -1,13 +1,17 @@
 //! Devices as far as they can be told apart: browser, system and neighbourhood in the network.
 
+use super::action::Requester;
 use crate::{
+    audit::Event,
     clock::Time,
     error::Result,
-    identity::Identity,
+    identity::{Identity, users},
     ids::Id,
+    mail::Template,
     params,
     storage::{Reader, Tx},
 };
+use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Devices that are remembered for one user.
@@ -90,6 +94,16 @@ impl Identity {
             )?;
         }
         Ok(!seen && known > 0)
+    }
+
+    /// Tells the user that somebody signed in from a device of theirs that was not seen before.
+    pub(super) fn warn_of(&self, tx: &Tx<'_>, user: &users::User, session: Id, requester: &Requester) -> Result<Event> {
+        let device = family(requester.user_agent.as_deref());
+        let ip = requester.ip.map_or_else(|| "unknown".to_owned(), |ip| ip.to_canonical().to_string());
+        let letter = self.letter(Template::NewDevice, &user.email).with("device", &device).with("ip", ip);
+        self.notify(tx, letter.with("link", self.sessions_url()))?;
+        let what = json!({ "user_id": user.id, "device": device });
+        Ok(Event::new("session.new_device", "session", session).after(&what))
     }
 }
 
