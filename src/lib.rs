@@ -37,6 +37,7 @@ pub mod data;
 pub mod kill_switch;
 pub mod rate_limit;
 pub mod decisions;
+pub mod webhooks;
 pub mod observability;
 
 // Outside: how people and programs reach it.

@@ -1,6 +1,9 @@
 //! The hash chain: `hash = SHA-256(prev_hash ‖ "\n" ‖ event)` (FIPS 180-4), both hashes in lower-case hex.
 
-use super::event::{Event, Record};
+use super::{
+    event::{Event, Record},
+    follower::{Follower, Recorded},
+};
 use crate::{
     actor::Actor,
     clock::Time,
@@ -9,6 +12,7 @@ use crate::{
     storage::Tx,
 };
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 /// What the first event points back to.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -23,7 +27,13 @@ pub fn link(prev_hash: &str, event: &str) -> String {
 }
 
 /// Adds the events behind the last one, as the transaction sees it.
-pub(super) fn append(tx: &Tx<'_>, actor: &Actor, at: Time, record: &Record) -> Result<()> {
+pub(super) fn append(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    at: Time,
+    record: &Record,
+    follower: Option<&Arc<dyn Follower>>,
+) -> Result<()> {
     let events = match record {
         Record::One(event) => std::slice::from_ref(event),
         Record::Many(events) => events,
@@ -36,6 +46,9 @@ pub(super) fn append(tx: &Tx<'_>, actor: &Actor, at: Time, record: &Record) -> R
     for event in events {
         seq = seq.checked_add(1).ok_or_else(|| Error::internal("the last audit event has no number behind it"))?;
         prev = insert(tx, actor, at, event, seq, &prev)?;
+        if let Some(follower) = follower {
+            follower.recorded(tx, &Recorded { seq, at: event.at.unwrap_or(at), actor, event })?;
+        }
     }
     Ok(())
 }

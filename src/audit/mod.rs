@@ -1,18 +1,22 @@
 //! The one door to write. [`Ledger::change`] commits a row, its audit event and the jobs it causes
 //! in one transaction; a change without its event does not compile.
 
+mod anchor;
 mod chain;
 mod event;
 mod export;
+mod follower;
 mod masking;
 mod notes;
 mod routes;
 mod store;
 mod verify;
 
+pub use anchor::Anchor;
 pub use chain::{GENESIS, link};
 pub use event::{Event, Outcome, Record, difference};
 pub use export::{Export, Format};
+pub use follower::{Follower, Recorded};
 pub use masking::{Masking, SeenBy};
 pub use routes::routes;
 pub use store::{Filter, Shown};
@@ -25,7 +29,7 @@ use crate::{
     storage::{Db, Tx, Writer},
 };
 use notes::Notes;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The handle for everything that changes something. Clones share it.
 #[derive(Clone)]
@@ -34,11 +38,17 @@ pub struct Ledger {
     writer: Writer,
     clock: Clock,
     notes: Arc<Notes>,
+    follower: Arc<OnceLock<Arc<dyn Follower>>>,
 }
 
 impl Ledger {
     pub fn new(db: Db, writer: Writer, clock: Clock) -> Self {
-        Self { db, writer, clock, notes: Arc::default() }
+        Self { db, writer, clock, notes: Arc::default(), follower: Arc::default() }
+    }
+
+    /// Tells `follower` of every event from now on. The first one stays.
+    pub fn tell(&self, follower: Arc<dyn Follower>) {
+        let _ = self.follower.set(follower);
     }
 
     pub fn db(&self) -> &Db {
@@ -79,16 +89,17 @@ impl Ledger {
         actor: &Actor,
         mut change: impl FnMut(&Tx<'_>, &dyn Fn(Event) -> Result<()>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (actor, clock) = (actor.clone(), self.clock.clone());
+        let (actor, clock, follower) = (actor.clone(), self.clock.clone(), self.follower.clone());
         self.writer.write_alone_blocking(move |tx| {
-            change(tx, &|event| chain::append(tx, &actor, clock.now(), &Record::One(event)))
+            change(tx, &|event| chain::append(tx, &actor, clock.now(), &Record::One(event), follower.get()))
         })
     }
 
     /// Writes an event that follows from the change under way, before the change's own.
     pub fn also(&self, tx: &Tx<'_>, actor: &Actor, event: Event) {
-        let (actor, at, record) = (actor.clone(), self.clock.now(), Record::One(event));
-        tx.before_commit(move |tx| chain::append(tx, &actor, at, &record));
+        let (actor, at, record, follower) =
+            (actor.clone(), self.clock.now(), Record::One(event), self.follower.clone());
+        tx.before_commit(move |tx| chain::append(tx, &actor, at, &record, follower.get()));
     }
 
     /// Housekeeping that nobody needs to read about later, with the reason why.
@@ -149,11 +160,11 @@ impl Ledger {
         actor: &Actor,
         mut change: impl FnMut(&Tx<'_>) -> Result<(T, R)> + Send + 'static,
     ) -> impl FnMut(&Tx<'_>) -> Result<T> + Send + 'static {
-        let (actor, clock) = (actor.clone(), self.clock.clone());
+        let (actor, clock, follower) = (actor.clone(), self.clock.clone(), self.follower.clone());
         move |tx| {
             let (result, record) = change(tx)?;
-            let (actor, at, record) = (actor.clone(), clock.now(), record.into());
-            tx.before_commit(move |tx| chain::append(tx, &actor, at, &record));
+            let (actor, at, record, follower) = (actor.clone(), clock.now(), record.into(), follower.clone());
+            tx.before_commit(move |tx| chain::append(tx, &actor, at, &record, follower.get()));
             Ok(result)
         }
     }

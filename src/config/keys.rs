@@ -3,8 +3,8 @@
 
 use super::{
     kinds::{
-        AllowedOrigin, Enforcement, Environment, InspectionMode, LogFormat, LogLevel, RoleLimits, RoutePattern, Signup,
-        StorageUrl, Token, WebOrigin,
+        AllowedOrigin, CallUrl, Enforcement, Environment, InspectionMode, LogFormat, LogLevel, RoleLimits,
+        RoutePattern, Signup, StorageUrl, Token, WebOrigin,
     },
     layers::Layers,
     peer::Peer,
@@ -294,8 +294,8 @@ keys! {
     audit: Audit {
         /// Days after which events may go; without it they stay.
         retention_days: Option<u32> = None, 30 to 36500;
-        /// Where the head of the chain is sent, to be anchored outside.
-        anchor_url: Option<String> = None;
+        /// Where the head of the chain is posted to every ten minutes when it changed, to be kept outside.
+        anchor_url: Option<CallUrl> = None;
     }
     /// The kill switch.
     kill_switch: KillSwitch {

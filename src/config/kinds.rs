@@ -125,6 +125,12 @@ checked_text!(
     |text| text == "*" || is_origin(text)
 );
 checked_text!(
+    /// An address that the server calls.
+    CallUrl,
+    "an http or https URL such as https://anchor.example.org/heads, without user name or password",
+    is_call_url
+);
+checked_text!(
     /// A route as the route list writes it, with or without its method.
     RoutePattern,
     "a route such as /api/v1/overview or GET /api/v1/users/{id}",
@@ -226,6 +232,15 @@ impl Setting for RoleLimits {
     fn from_text(text: &str) -> Value {
         u32::from_text(text)
     }
+}
+
+fn is_call_url(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.host_str().is_some_and(|host| !host.is_empty())
+    })
 }
 
 fn is_name(text: &str) -> bool {

@@ -18,8 +18,8 @@ pub use keys::{
     SECTIONS, Section, Server, Storage, Tls,
 };
 pub use kinds::{
-    AllowedOrigin, Enforcement, Environment, InspectionMode, LogFormat, LogLevel, RoleLimits, RoutePattern, Signup,
-    StorageUrl, Token, WebOrigin,
+    AllowedOrigin, CallUrl, Enforcement, Environment, InspectionMode, LogFormat, LogLevel, RoleLimits, RoutePattern,
+    Signup, StorageUrl, Token, WebOrigin,
 };
 pub use layers::Sources;
 pub use mistake::{Mistake, Mistakes, Origin};

@@ -18,7 +18,6 @@ pub(super) const KEYS: &[&str] = &[
     "backup.keep",
     "backup.to",
     "audit.retention_days",
-    "audit.anchor_url",
     "log.file",
     "metrics.token",
     "sentry.dsn",

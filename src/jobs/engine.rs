@@ -61,9 +61,22 @@ struct Shared {
     policy: Policy,
     may_run: Option<Arc<dyn MayRun>>,
     handlers: HashMap<&'static str, Handler>,
-    kinds: Vec<&'static str>,
+    /// The first is for whatever has none of its own.
+    lanes: Vec<Lane>,
     schedules: HashMap<&'static str, Duration>,
-    running: Mutex<HashMap<Id, u32>>,
+    running: Mutex<HashMap<Id, Started>>,
+}
+
+/// Kinds that share the room for jobs at the same time.
+struct Lane {
+    kinds: Vec<&'static str>,
+    at_once: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Started {
+    attempt: u32,
+    lane: usize,
 }
 
 impl Engine {
@@ -76,7 +89,7 @@ impl Engine {
             policy: Policy::default(),
             may_run: None,
             handlers: HashMap::new(),
-            kinds: Vec::new(),
+            lanes: vec![Lane { kinds: Vec::new(), at_once: Policy::default().at_once }],
             schedules: HashMap::new(),
             running: Mutex::default(),
         });
@@ -86,6 +99,7 @@ impl Engine {
     }
 
     pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.0.lanes[0].at_once = policy.at_once;
         self.0.policy = policy;
         self
     }
@@ -117,8 +131,14 @@ impl Engine {
 
     fn add(&mut self, kind: &'static str, handler: Handler) {
         if self.0.handlers.insert(kind, handler).is_none() {
-            self.0.kinds.push(kind);
+            self.0.lanes[0].kinds.push(kind);
         }
+    }
+
+    /// Gives a kind that was registered room of its own, so that however long its jobs take, others do not wait.
+    pub fn set_apart(&mut self, kind: &'static str, at_once: usize) {
+        self.0.lanes[0].kinds.retain(|other| *other != kind);
+        self.0.lanes.push(Lane { kinds: vec![kind], at_once });
     }
 
     /// Keeps one job of this kind coming: at once when there is none yet, then `every` so often after the last
@@ -152,7 +172,7 @@ impl Running {
         let Ok(mut attempts) = self.task.await else { return };
         let _ = time::timeout(grace, async { while attempts.join_next().await.is_some() {} }).await;
         attempts.shutdown().await;
-        let left: Vec<_> = self.shared.running().drain().collect();
+        let left: Vec<_> = self.shared.running().drain().map(|(id, started)| (id, started.attempt)).collect();
         if left.is_empty() {
             return;
         }
@@ -183,7 +203,7 @@ async fn work(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) -> JoinSe
 }
 
 impl Shared {
-    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<Id, u32>> {
+    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<Id, Started>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -194,18 +214,29 @@ impl Shared {
         }
         self.keep_schedules().await?;
         while attempts.try_join_next().is_some() {}
-        let room = self.policy.at_once.saturating_sub(attempts.len());
+        let mut pause = LOOK_AGAIN;
+        for (number, lane) in self.lanes.iter().enumerate() {
+            pause = pause.min(self.start_lane(number, lane, attempts).await?);
+        }
+        Ok(pause)
+    }
+
+    async fn start_lane(self: &Arc<Self>, number: usize, lane: &Lane, attempts: &mut JoinSet<()>) -> Result<Duration> {
+        if lane.kinds.is_empty() {
+            return Ok(LOOK_AGAIN);
+        }
+        let busy = self.running().values().filter(|started| started.lane == number).count();
+        let room = lane.at_once.saturating_sub(busy);
         let now = self.clock.now();
-        let next = self.db.read(|r| store::next_due(r, &self.kinds))?;
-        match next {
+        match self.db.read(|r| store::next_due(r, &lane.kinds))? {
             Some(due) if due > now => return Ok(due.since(now).min(LOOK_AGAIN)),
             Some(_) if room > 0 => {}
             _ => return Ok(LOOK_AGAIN),
         }
-        let kinds = self.kinds.clone();
+        let kinds = lane.kinds.clone();
         let claimed = self.writer.write(move |tx| store::claim(tx, &kinds, now, room)).await?;
         for job in claimed {
-            self.running().insert(job.id, job.attempt);
+            self.running().insert(job.id, Started { attempt: job.attempt, lane: number });
             attempts.spawn(self.clone().attempt(job));
         }
         Ok(Duration::ZERO)
@@ -242,7 +273,7 @@ impl Shared {
             self.handlers.get(&*job.kind).ok_or_else(|| Error::internal("no handler for this kind of job"))?;
         let ended = Arc::new(AtomicBool::new(false));
         let _attempt = Attempt(ended.clone());
-        let context = Context { id: job.id, attempt: job.attempt, ended };
+        let context = Context { id: job.id, attempt: job.attempt, is_last: job.attempt >= self.policy.tries, ended };
         let guarded = AssertUnwindSafe(async { handler(&job.payload, context).await }).catch_unwind();
         match time::timeout(self.policy.timeout, guarded).await {
             Ok(Ok(outcome)) => outcome,

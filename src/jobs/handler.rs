@@ -21,6 +21,8 @@ pub struct Context {
     pub id: Id,
     /// 1 for the first try.
     pub attempt: u32,
+    /// No try comes after this one.
+    pub is_last: bool,
     pub(super) ended: Arc<AtomicBool>,
 }
 

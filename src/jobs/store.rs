@@ -28,22 +28,18 @@ pub(super) fn insert(tx: &Tx<'_>, id: Id, kind: &str, payload: &str, due: Time) 
 
 /// When the next job of these kinds is due.
 pub(super) fn next_due(reader: &Reader<'_>, kinds: &[&'static str]) -> Result<Option<Time>> {
-    let sql = format!(
-        "SELECT due_at FROM jobs WHERE state = 'waiting' AND kind IN ({}) ORDER BY due_at, id LIMIT 1",
-        places(kinds.len(), 1)
-    );
+    let sql = format!("SELECT min(due_at) FROM ({}) AS first", each_kind(kinds.len(), 1, "", "1"));
     let kinds: Vec<Param<'_>> = kinds.iter().map(|kind| Param::from(*kind)).collect();
-    reader.query_one(&sql, &kinds, |row| row.get(0))
+    Ok(reader.query_one(&sql, &kinds, |row| row.get(0))?.flatten())
 }
 
 /// Takes up to `limit` due jobs of these kinds, oldest first, and counts the attempt.
 pub(super) fn claim(tx: &Tx<'_>, kinds: &[&'static str], now: Time, limit: usize) -> Result<Vec<Claimed>> {
     let sql = format!(
         "UPDATE jobs SET state = 'running', attempts = attempts + 1, claimed_at = ?1
-         WHERE id IN (SELECT id FROM jobs WHERE state = 'waiting' AND due_at <= ?1 AND kind IN ({})
-                      ORDER BY due_at, id LIMIT ?2)
+         WHERE id IN (SELECT id FROM ({}) AS due ORDER BY due_at, id LIMIT ?2)
          RETURNING id, kind, payload, attempts",
-        places(kinds.len(), 3)
+        each_kind(kinds.len(), 3, "AND due_at <= ?1", "?2")
     );
     let mut values = vec![Param::from(now), Param::from(limit)];
     values.extend(kinds.iter().map(|kind| Param::from(*kind)));
@@ -52,9 +48,16 @@ pub(super) fn claim(tx: &Tx<'_>, kinds: &[&'static str], now: Time, limit: usize
     })
 }
 
-/// The numbered places of `count` values, `?first` on.
-fn places(count: usize, first: usize) -> String {
-    (first..first + count).map(|place| format!("?{place}")).collect::<Vec<_>>().join(", ")
+/// The first jobs that wait, of each of `count` kinds that stand in the places from `?first` on. Asked for one by
+/// one, since the index knows each kind's order: many of one kind do not stand before the others.
+fn each_kind(count: usize, first: usize, condition: &str, limit: &str) -> String {
+    let of = |place: usize| {
+        format!(
+            "SELECT * FROM (SELECT id, due_at FROM jobs WHERE state = 'waiting' AND kind = ?{place} {condition}
+             ORDER BY due_at, id LIMIT {limit}) AS one"
+        )
+    };
+    (first..first + count).map(of).collect::<Vec<_>>().join(" UNION ALL ")
 }
 
 pub(super) fn done(tx: &Tx<'_>, job: &Claimed, now: Time) -> Result<()> {

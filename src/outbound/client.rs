@@ -69,6 +69,13 @@ impl Outbound {
         Self { guard, limits, clients }
     }
 
+    /// The same with less time for a call.
+    pub fn within(&self, whole: Duration) -> Self {
+        let mut shorter = self.clone();
+        shorter.limits.whole = whole.min(self.limits.whole);
+        shorter
+    }
+
     /// Refuses a target that must not be called, as far as can be told now: a host that does not resolve at the
     /// moment passes, and is judged again whenever it is connected to.
     pub async fn check(&self, target: &Target) -> Result<(), Refused> {
@@ -135,7 +142,6 @@ impl Outbound {
                 .no_proxy()
                 .redirect(Policy::none())
                 .connect_timeout(self.limits.connect)
-                .timeout(self.limits.whole)
                 .pool_idle_timeout(Duration::from_secs(30))
                 .pool_max_idle_per_host(2)
                 .dns_resolver(Arc::new(Judged { guard: self.guard.clone(), port }))

@@ -54,6 +54,10 @@ rights! {
     ReadJobs = "jobs" Read;
     ReadSettings = "settings" Read;
     WriteSettings = "settings" Write;
+    ReadWebhooks = "webhooks" Read;
+    CreateWebhooks = "webhooks" Create;
+    UpdateWebhooks = "webhooks" Update;
+    DeleteWebhooks = "webhooks" Delete;
     ReadOverview = "overview" Read;
     ReadDecisions = "decisions" Read;
     ReadObservations = "observations" Read;

@@ -23,6 +23,7 @@ use crate::{
     rate_limit::RateLimiter,
     secrets::Keyring,
     storage::{self, DataFolder, FolderLock},
+    webhooks::Webhooks,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -52,6 +53,7 @@ pub struct App {
     pub decisions: Decisions,
     pub traffic: Arc<Traffic>,
     pub outbound: Outbound,
+    pub webhooks: Webhooks,
     _lock: Arc<FolderLock>,
 }
 
@@ -95,6 +97,7 @@ impl App {
         let decisions = Decisions::new(roles.clone(), clock.clone());
         let traffic = Arc::new(Traffic::new(clock.clone()));
         identity.ask(Arc::new(kill_switch.clone()));
+        let webhooks = Webhooks::open(ledger.clone(), keyring.clone(), &outbound)?;
         Ok(Self {
             config,
             clock,
@@ -113,6 +116,7 @@ impl App {
             decisions,
             traffic,
             outbound,
+            webhooks,
             _lock: lock,
         })
     }

@@ -8,6 +8,7 @@ use crate::{
     error::{Code, Error, Result},
     identity, kill_switch,
     permit::Route,
+    webhooks,
 };
 use actix_web::{
     HttpResponse, guard,
@@ -25,6 +26,7 @@ pub fn routes() -> Vec<Route> {
         entities::routes(),
         kill_switch::routes(),
         super::mail::routes(),
+        webhooks::routes(),
         super::overview::routes(),
         decisions::routes(),
     ]

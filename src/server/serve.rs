@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     access::FieldCatalogue,
-    audit::Masking,
+    audit::{Anchor, Masking},
     clock::Clock,
     config::Loaded,
     console,
@@ -112,7 +112,7 @@ pub async fn start(app: App) -> Result<Server> {
     app.kill_switch.watch()?;
     let connections = Connections::default();
     let draining = Data::new(Draining::default());
-    let jobs = jobs(&app).start().await?;
+    let jobs = jobs(&app)?.start().await?;
     let listen = app.config.server.listen;
     let (built, marker, registry) = (app.clone(), draining.clone(), connections.clone());
     let workers = match app.config.server.workers {
@@ -152,14 +152,17 @@ fn nearby(address: SocketAddr) -> SocketAddr {
     }
 }
 
-fn jobs(app: &App) -> Engine {
+fn jobs(app: &App) -> Result<Engine> {
     let ledger = &app.ledger;
     let mut engine = Engine::new(ledger.writer().clone(), ledger.db().clone(), app.clock.clone())
         .ask(Arc::new(app.kill_switch.clone()));
     app.mailer.register(&mut engine);
     app.identity.keep_house(&mut engine);
     app.identity.mail_links(&mut engine);
-    engine
+    app.webhooks.keep_house(&mut engine);
+    let anchor = Anchor::new(ledger.clone(), &app.outbound, app.config.audit.anchor_url.as_deref())?;
+    anchor.keep(&mut engine);
+    Ok(engine)
 }
 
 fn reaper(connections: Connections) -> JoinHandle<()> {
@@ -225,6 +228,7 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(Data::from(Arc::new(EntityEvents(app.entity_types.clone())) as Arc<dyn Masking>))
         .app_data(Data::new(app.kill_switch.clone()))
         .app_data(Data::new(app.inspection.clone()))
+        .app_data(Data::new(app.webhooks.clone()))
         .app_data(Data::new(app.authenticator.clone()))
         .app_data(Data::new(app.decisions.clone()))
         .app_data(Data::new(app.clock.clone()))

@@ -27,3 +27,4 @@ mod sink;
 mod stories;
 mod support;
 mod users;
+mod webhooks;

@@ -2,9 +2,11 @@
 
 mod actor;
 mod answer;
+mod receiver;
 
 pub use actor::Actor;
 pub use answer::Answer;
+pub use receiver::{Received, Receiver};
 
 use portcullis::{
     clock::Clock,
