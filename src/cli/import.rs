@@ -26,6 +26,9 @@ pub struct Import {
     /// The CSV column that becomes the name.
     #[arg(long, value_name = "COLUMN")]
     name_column: Option<String>,
+    /// A unique field, such as /customer_no: a row is merged into the entity that has the same value.
+    #[arg(long, value_name = "POINTER")]
+    upsert_on: Option<String>,
     /// Keep good rows when others are wrong. Without it a wrong row changes nothing at all.
     #[arg(long)]
     skip_errors: bool,
@@ -48,6 +51,7 @@ impl LiveCommand for Import {
             format: self.format()?,
             mode: if self.skip_errors { Mode::SkipErrors } else { Mode::AllOrNothing },
             name_column: self.name_column.clone(),
+            upsert_on: self.upsert_on.clone(),
         };
         let mut input = terminal.take_input();
         let mut progress = |rows| terminal.progress(&format!("{rows} rows read"));

@@ -36,6 +36,11 @@ impl Precondition {
         if known { Ok(()) } else { Err(changed_meanwhile()) }
     }
 
+    /// [`Precondition::check`] of what is not there.
+    pub fn check_absent(&self) -> Result<()> {
+        if self.if_match.is_some() { Err(changed_meanwhile()) } else { Ok(()) }
+    }
+
     /// Whether the caller has this version already: 304.
     pub fn is_known(&self, current: &str) -> bool {
         self.if_none_match.as_deref().is_some_and(|known| lists(known, current))

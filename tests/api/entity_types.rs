@@ -48,7 +48,6 @@ fn what_is_no_type_is_refused() {
         json!({"name": "orders", "fields": {"iban": {"sensitivity": "restricted"}}}),
         json!({"name": "orders", "fields": {"/iban": {"sensitivity": "secret"}}}),
         json!({"name": "orders", "fields": {"/iban": {"pii": true}}}),
-        json!({"name": "orders", "fields": {"/iban": {"unique": true}}}),
         json!({"name": "orders", "fields": {"/iban": {"surprise": true}}}),
         json!({"name": "orders", "retention_days": 30}),
         json!({"name": "orders", "inspection": "sometimes"}),

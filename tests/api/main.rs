@@ -26,5 +26,6 @@ mod sessions;
 mod sink;
 mod stories;
 mod support;
+mod unique;
 mod users;
 mod webhooks;

@@ -3,6 +3,7 @@
 use super::{limits, model::Entity, scope::Scope, show, write::Entities};
 use crate::{
     clock::Time,
+    data::entity_types::Mask,
     error::{Error, Faults, Result},
     ids::Id,
     permit::Action,
@@ -35,6 +36,18 @@ pub struct EntityPatch {
     pub data: Option<Option<Map<String, Value>>>,
     #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub owner_id: Option<Option<Id>>,
+}
+
+impl From<NewEntity> for EntityPatch {
+    /// Merges what is said, and leaves what is not.
+    fn from(new: NewEntity) -> Self {
+        Self {
+            name: new.name.map(Some),
+            confidence: new.confidence.map(Some),
+            data: new.data.map(Some),
+            owner_id: new.owner_id.map(Some),
+        }
+    }
 }
 
 impl Body for NewEntity {
@@ -100,8 +113,9 @@ impl NewEntity {
     /// The entity to insert. Without a named owner it is the caller's own.
     pub(super) fn into_entity(self, scope: &Scope, now: Time) -> Result<Entity> {
         let mut faults = Faults::default();
-        let data = Value::Object(self.data.unwrap_or_default());
+        let mut data = Value::Object(self.data.unwrap_or_default());
         check_clearance(scope, &data, &mut faults);
+        scope.entity_type.fill_defaults(&mut data, &Mask::default());
         let text = check_data(scope, &data, &mut faults);
         let owner_id = self.owner_id.or_else(|| scope.user());
         check_owner(scope, owner_id, Action::Create, &mut faults);
@@ -128,6 +142,7 @@ impl NewEntity {
         let mut faults = Faults::default();
         let mut data = Value::Object(self.data.clone().unwrap_or_default());
         check_clearance(scope, &data, &mut faults);
+        scope.entity_type.fill_defaults(&mut data, scope.mask());
         let before: Value = serde_json::from_str(&old.data).map_err(Error::internal)?;
         scope.mask().restore(&before, &mut data);
         let owner_id = self.owner_id.or(old.owner_id);

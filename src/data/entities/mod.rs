@@ -16,6 +16,7 @@ mod scope;
 mod standing;
 mod show;
 mod store;
+mod upsert;
 mod write;
 
 pub use cache::EntityCache;

@@ -161,18 +161,45 @@ fn fingerprint(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
+#[derive(Debug, Deserialize)]
+struct CreateQuery {
+    /// Changes the entity that has the same value of this unique field.
+    upsert_on: Option<String>,
+}
+
 async fn create(
     permit: Allowed<CreateEntity>,
     entity_type: At<String>,
+    query: Params<CreateQuery>,
+    precondition: Precondition,
     body: Valid<NewEntity>,
     entities: Data<Entities>,
 ) -> Result<HttpResponse> {
     let scope = entities.scope(&permit, &entity_type.0)?;
-    let entity = entities.create(scope.clone(), body.0).await?;
+    let (entity, made) = match query.0.upsert_on {
+        None => (entities.create(scope.clone(), body.0).await?, true),
+        Some(pointer) => {
+            ensure_may_update(&permit, &scope)?;
+            entities.upsert(scope.clone(), &pointer, body.0, precondition).await?
+        }
+    };
+    if !made {
+        return respond(HttpResponse::Ok(), &entities, &scope, &entity);
+    }
     let location = format!("/api/v1/entities/{}/{}", entity.entity_type, entity.id);
     let mut answer = HttpResponse::Created();
     answer.insert_header((header::LOCATION, location));
     respond(answer, &entities, &scope, &entity)
+}
+
+/// Whoever makes or changes needs both rights.
+pub(super) fn ensure_may_update(permit: &Permit, scope: &Scope) -> Result<()> {
+    match permit.extend::<UpdateEntity>(Some(&scope.entity_type.name)) {
+        Some(_) => Ok(()),
+        None => Err(Error::forbidden(
+            "Matching by a field also takes the permission entities:update, which you do not hold.",
+        )),
+    }
 }
 
 async fn patch(

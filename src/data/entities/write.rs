@@ -8,8 +8,8 @@ use super::{
     store,
 };
 use crate::{
-    audit::{Event, Ledger, Record},
-    data::entity_types::EntityTypes,
+    audit::{Event, Ledger},
+    data::entity_types::{EntityTypes, claim},
     error::{Error, Result},
     filter::CursorKey,
     ids::Id,
@@ -19,7 +19,7 @@ use crate::{
     storage::Tx,
     web::{Deleted, Precondition},
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 use std::{path::Path, sync::Arc};
 
 /// Everything that acts on entities needs. Clones share it.
@@ -53,9 +53,7 @@ impl Entities {
         self.ledger
             .change(&actor, move |tx| {
                 insert(tx, &scope, &entity)?;
-                let mut event = Event::new("entity.created", "entity", entity.id);
-                event.after = Some(state.clone());
-                Ok((entity.clone(), event))
+                Ok((entity.clone(), created(&entity, state.clone())))
             })
             .await
     }
@@ -126,21 +124,36 @@ impl Entities {
         condition: Precondition,
         step: impl Fn(&Tx<'_>, &Scope, &Entity) -> Result<Entity> + Send + 'static,
     ) -> Result<Entity> {
-        let (cache, actor) = (self.cache.clone(), scope.permit.actor());
+        let (entities, actor) = (self.clone(), scope.permit.actor());
         self.ledger
             .change(&actor, move |tx| {
-                EntityTypes::ensure_current(tx, &scope.entity_type)?;
-                let old = store::find_for(tx, &scope, id, kind.action, kind.deleted)?;
-                condition.check_version(old.version)?;
-                let new = step(tx, &scope, &old)?;
-                if new == old {
-                    return Ok((new, Record::Unchanged));
-                }
-                let event = update(tx, &scope, kind, &old, &new)?;
-                cache.outdate(tx, vec![id]);
-                Ok((new, Record::One(event)))
+                let (new, event) =
+                    entities.change_in(tx, &scope, id, kind, &condition, |scope, old| step(tx, scope, old))?;
+                Ok((new, event))
             })
             .await
+    }
+
+    /// The change of one entity within a transaction; no event where nothing differs.
+    pub(super) fn change_in(
+        &self,
+        tx: &Tx<'_>,
+        scope: &Scope,
+        id: Id,
+        kind: Change,
+        condition: &Precondition,
+        step: impl FnOnce(&Scope, &Entity) -> Result<Entity>,
+    ) -> Result<(Entity, Option<Event>)> {
+        EntityTypes::ensure_current(tx, &scope.entity_type)?;
+        let old = store::find_for(tx, scope, id, kind.action, kind.deleted)?;
+        condition.check_version(old.version)?;
+        let new = step(scope, &old)?;
+        if new == old {
+            return Ok((new, None));
+        }
+        let event = update(tx, scope, kind, &old, &new)?;
+        self.cache.outdate(tx, vec![id]);
+        Ok((new, Some(event)))
     }
 }
 
@@ -164,20 +177,30 @@ impl Change {
     }
 }
 
+/// The event of a new entity with this state.
+pub(super) fn created(entity: &Entity, state: Box<RawValue>) -> Event {
+    let mut event = Event::new("entity.created", "entity", entity.id);
+    event.after = Some(state);
+    event
+}
+
 /// Inserts an entity that was checked against the type as `scope` has it.
 pub(super) fn insert(tx: &Tx<'_>, scope: &Scope, entity: &Entity) -> Result<()> {
     EntityTypes::ensure_current(tx, &scope.entity_type)?;
     ensure_owner(tx, scope, entity.owner_id)?;
     store::insert(tx, entity)?;
+    claim(tx, &scope.entity_type, scope.mask(), entity.id, (None, Some(&entity.data)))?;
     ensure_within_reach(tx, scope, entity.id, Action::Create)
 }
 
 /// Writes `new` over `old`, and says so.
-pub(super) fn update(tx: &Tx<'_>, scope: &Scope, kind: Change, old: &Entity, new: &Entity) -> Result<Event> {
+pub(super) fn update<'e>(tx: &Tx<'_>, scope: &Scope, kind: Change, old: &'e Entity, new: &'e Entity) -> Result<Event> {
     if new.owner_id != old.owner_id {
         ensure_owner(tx, scope, new.owner_id)?;
     }
     store::update(tx, new, kind.name())?;
+    let live = |entity: &'e Entity| entity.deleted_at.is_none().then_some(entity.data.as_str());
+    claim(tx, &scope.entity_type, scope.mask(), new.id, (live(old), live(new)))?;
     ensure_within_reach(tx, scope, new.id, kind.action)?;
     Ok(Event::new(kind.event, "entity", new.id).changed(&old.state()?, &new.state()?))
 }

@@ -4,7 +4,7 @@ use super::{
     compatibility,
     model::{Definition, EntityType, FieldOptions},
     registry::EntityTypes,
-    store,
+    store, unique,
 };
 use crate::{
     actor::Actor,
@@ -143,7 +143,6 @@ fn check_fields(fields: Option<&BTreeMap<String, FieldInput>>, faults: &mut Faul
     for (pointer, input) in fields {
         let at = format!("/fields/{}", crate::data::pointer::escape(pointer));
         not_available(&format!("{at}/pii"), input.pii == Some(true), faults);
-        not_available(&format!("{at}/unique"), input.unique == Some(true), faults);
     }
 }
 
@@ -159,6 +158,7 @@ fn options(fields: BTreeMap<String, FieldInput>) -> BTreeMap<String, FieldOption
     let option = |input: FieldInput| FieldOptions {
         sensitivity: input.sensitivity.unwrap_or_default(),
         index: input.index.unwrap_or(false),
+        unique: input.unique.unwrap_or(false),
     };
     fields.into_iter().map(|(pointer, input)| (pointer, option(input))).collect()
 }
@@ -318,10 +318,21 @@ pub async fn change(
     let after = Arc::new(EntityType::new(change.apply(before.definition().clone(), now))?);
     let same = after.schema == before.schema;
     ensure_stays_hidden(permit, before.definition(), after.definition())?;
-    if !same {
-        let (db, next) = (ledger.db().clone(), after.clone());
-        let look = move || db.read_long(|reader| compatibility::check(reader, &next, None));
-        tokio::task::spawn_blocking(look).await.map_err(Error::internal)??.into_result()?;
+    let added = unique::added(before.definition(), &after);
+    if added.iter().any(|field| !before.mask(permit.clearance()).shows(&field.path)) {
+        return Err(Error::forbidden("Only somebody who may see a field can make it unique."));
+    }
+    if !same || !added.is_empty() {
+        let (db, next, added) = (ledger.db().clone(), after.clone(), added.clone());
+        let look = move || {
+            db.read_long(|reader| {
+                if !same {
+                    compatibility::check(reader, &next, None)?.into_result()?;
+                }
+                unique::ensure_none_twice(reader, &next, &added)
+            })
+        };
+        tokio::task::spawn_blocking(look).await.map_err(Error::internal)??;
     }
     let types = types.clone();
     ledger
@@ -336,6 +347,7 @@ pub async fn change(
             }
             ensure_alias_free(tx, &after)?;
             store::update(tx, &before, &after)?;
+            unique::adopt(tx, before.definition(), &after, &added)?;
             types.replace(tx, &after.name, Some(after.clone()));
             let event = Event::new("entity_type.updated", "entity_type", &after.name)
                 .changed(before.definition(), after.definition());

@@ -2,6 +2,7 @@
 
 mod action;
 mod compatibility;
+mod defaults;
 mod formats;
 mod mask;
 mod model;
@@ -10,6 +11,7 @@ mod registry;
 mod routes;
 mod schema;
 mod store;
+mod unique;
 
 pub use action::{ChangeEntityType, FieldInput, NewEntityType, change, create, delete};
 pub use mask::Mask;
@@ -17,3 +19,4 @@ pub use model::{Definition, EntityType, FieldOptions};
 pub use registry::EntityTypes;
 pub use routes::routes;
 pub use schema::Cell;
+pub use unique::{UniqueField, claim};

@@ -1,8 +1,10 @@
 //! An entity type as it is stored and shown, and as it is used.
 
 use super::{
+    defaults,
     mask::Mask,
     schema::{self, Cell},
+    unique::UniqueField,
 };
 use crate::{
     clock::Time,
@@ -27,6 +29,9 @@ pub struct FieldOptions {
     /// Filters and sorts on it find their way without looking at every entity.
     #[serde(default)]
     pub index: bool,
+    /// Only one live entity may have a value.
+    #[serde(default)]
+    pub unique: bool,
 }
 
 /// What is stored and shown.
@@ -52,6 +57,8 @@ pub struct EntityType {
     definition: Definition,
     validator: Validator,
     masks: [Arc<Mask>; 4],
+    unique: Vec<UniqueField>,
+    has_defaults: bool,
 }
 
 impl Deref for EntityType {
@@ -79,11 +86,15 @@ impl EntityType {
             }
         }
         check_indexes(&definition, &mut faults);
+        let unique = unique_fields(&definition, &mut faults);
         faults.into_result()?;
         let validator = validator.ok_or_else(|| Error::internal("a schema without faults was not compiled"))?;
         let masks = Clearance::ALL
             .map(|level| Arc::new(Mask::new(paths.iter().map(|(path, sensitivity)| (path, *sensitivity)), level)));
-        Ok(Self { definition, validator, masks })
+        let has_defaults = defaults::any(&definition.schema);
+        let made = Self { definition, validator, masks, unique, has_defaults };
+        made.ensure_defaults_fit()?;
+        Ok(made)
     }
 
     pub fn definition(&self) -> &Definition {
@@ -103,6 +114,35 @@ impl EntityType {
 
     pub fn accepts(&self, data: &Value) -> bool {
         self.validator.is_valid(data)
+    }
+
+    /// The fields whose values only one live entity may have.
+    pub fn unique(&self) -> &[UniqueField] {
+        &self.unique
+    }
+
+    /// The unique field that a caller means. One that is not there and one they may not see are refused alike.
+    pub fn unique_field(&self, pointer: &str, mask: &Mask) -> Option<&UniqueField> {
+        self.unique.iter().find(|field| field.pointer == pointer && mask.shows(&field.path))
+    }
+
+    /// Puts the defaults of the schema where data says nothing, but none that `mask` hides.
+    pub fn fill_defaults(&self, data: &mut Value, mask: &Mask) {
+        if self.has_defaults {
+            defaults::fill(&self.definition.schema, data, mask);
+        }
+    }
+
+    /// Refuses defaults that the schema itself would refuse.
+    fn ensure_defaults_fit(&self) -> Result<()> {
+        let mut data = Value::Object(serde_json::Map::new());
+        self.fill_defaults(&mut data, &Mask::default());
+        let mut faults = Faults::default();
+        for error in self.validator.iter_errors(&data).filter(|error| !error.instance_path().as_str().is_empty()) {
+            let message = format!("The default at {} does not fit the schema: {error}.", error.instance_path());
+            faults.push("/schema", "invalid_default", message);
+        }
+        faults.into_result()
     }
 
     /// How a table's cell becomes the member `name` of `data`.
@@ -139,6 +179,20 @@ impl Definition {
         });
         expressions.collect()
     }
+}
+
+/// Unique fields in one type, at most: each costs every write.
+const UNIQUE: usize = 10;
+
+fn unique_fields(definition: &Definition, faults: &mut Faults) -> Vec<UniqueField> {
+    let marked = definition.fields.iter().filter(|(_, options)| options.unique);
+    let fields: Vec<_> = marked
+        .filter_map(|(pointer, _)| Some(UniqueField { pointer: pointer.clone(), path: pointer::segments(pointer)? }))
+        .collect();
+    if fields.len() > UNIQUE {
+        faults.push("/fields", "too_many", format!("A type has at most {UNIQUE} unique fields."));
+    }
+    fields
 }
 
 /// Indexed paths in one type, at most: each costs every write.

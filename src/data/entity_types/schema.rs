@@ -315,7 +315,7 @@ pub(super) fn allows(schema: &Value, path: &[String]) -> bool {
 }
 
 /// The schema behind a chain of references; compiled schemas have no circles.
-fn follow<'s>(root: &'s Value, mut here: &'s Value) -> &'s Value {
+pub(super) fn follow<'s>(root: &'s Value, mut here: &'s Value) -> &'s Value {
     while let Some(target) = here.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix('#')) {
         match root.pointer(&decode(target)) {
             Some(next) => here = next,

@@ -5,7 +5,7 @@ import { confirm, recordDrawer } from '../parts/dialog.js';
 import { button, copyable, facts, h, notice, sentence, time } from '../main.js';
 import { field, form } from '../parts/form.js';
 import { historySection } from '../parts/history.js';
-import { dataOf, mergePatch, restField, schemaFields } from '../parts/schema-form.js';
+import { dataOf, defaultsOf, mergePatch, restField, schemaFields } from '../parts/schema-form.js';
 import { toast } from '../parts/toast.js';
 import { shown } from '../pages/entities.js';
 import { auditLink, to } from '../router.js';
@@ -39,7 +39,7 @@ function newEntity(drawer, type, schema, changed) {
     form({
       submit: 'Create',
       drawer,
-      fields: fieldsFor(schema),
+      fields: fieldsFor(schema, { data: defaultsOf(schema) }),
       send: async (values) => {
         const entity = await post(`/entities/${type}`, {
           ...(values.name && { name: values.name }),

@@ -1,6 +1,6 @@
 // Brings a file into an entity type: choose, look, send, read what went wrong.
 
-import { upload } from '../api.js';
+import { get, segment, upload } from '../api.js';
 import { pageHead, to } from '../router.js';
 import { announce, bytes, count, h, notice, number, problemNotice, sentence } from '../main.js';
 import { field, form } from './form.js';
@@ -123,7 +123,7 @@ async function send({ type, file, seen, values, result }) {
     result.scrollIntoView({ block: 'nearest' });
     announce(node.querySelector('.notice p, p').textContent);
   };
-  const query = { mode: values.mode, name_column: values.name_column };
+  const query = { mode: values.mode, name_column: values.name_column, upsert_on: values.upsert_on };
   try {
     const answer = await upload(`/entities/${type}/import`, {
       file,
@@ -147,6 +147,12 @@ async function send({ type, file, seen, values, result }) {
   }
 }
 
+/** The fields of the type that only one entity may have a value of. */
+async function uniqueFields(type) {
+  const { fields = {} } = await get(`/entity-types/${segment(type)}`).catch(() => ({}));
+  return Object.keys(fields).filter((pointer) => fields[pointer].unique);
+}
+
 export function importPage(root, type) {
   const result = h('div', { class: 'stack' });
   const settings = h('div', { class: 'stack' });
@@ -161,7 +167,7 @@ export function importPage(root, type) {
     const [file] = target.files;
     result.replaceChildren();
     if (!file) return settings.replaceChildren();
-    const seen = await look(file);
+    const [seen, unique] = await Promise.all([look(file), uniqueFields(type)]);
     return settings.replaceChildren(
       h('p', { class: 'muted' }, `${file.name}, ${bytes(file.size)}`),
       preview(seen),
@@ -176,6 +182,16 @@ export function importPage(root, type) {
               options: [
                 ['', seen.header.includes('name') ? 'name, as in the file' : 'None'],
                 ...seen.header.filter((label) => label !== 'name').map((label) => [label, label]),
+              ],
+            }),
+          unique.length > 0 &&
+            field({
+              name: 'upsert_on',
+              label: 'Rows that are there already',
+              type: 'select',
+              options: [
+                ['', 'Are matched by their id'],
+                ...unique.map((pointer) => [pointer, `Are matched by ${sentence(pointer.slice(1)).toLowerCase()}`]),
               ],
             }),
           field({

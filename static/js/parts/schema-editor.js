@@ -28,7 +28,7 @@ function propertySchema(kind, old) {
 
 const options = (list, value) => list.map(([key, text]) => h('option', { value: key, selected: key === value }, text));
 
-function propertyRow(label, { name, schema, required, sensitivity, editable }) {
+function propertyRow(label, { name, schema, required, unique, sensitivity, editable }) {
   const row = h(
     'tr',
     { 'data-property': '' },
@@ -75,6 +75,17 @@ function propertyRow(label, { name, schema, required, sensitivity, editable }) {
     ),
     h(
       'td',
+      { 'data-label': 'Unique' },
+      h('input', {
+        type: 'checkbox',
+        'data-part': 'unique',
+        checked: unique,
+        'aria-label': `${label} is unique`,
+        disabled: !editable,
+      }),
+    ),
+    h(
+      'td',
       {},
       editable &&
         h(
@@ -103,6 +114,7 @@ function rowsOf(schema, fields, editable) {
       name,
       schema: property,
       required: schema.required?.includes(name),
+      unique: fields[`/${name}`]?.unique ?? false,
       sensitivity: fields[`/${name}`]?.sensitivity ?? 'internal',
       editable,
     }),
@@ -131,14 +143,18 @@ function fieldsFrom(body, type) {
   const marked = Object.fromEntries(kept);
   for (const row of rowsIn(body)) {
     const pointer = `/${nameOf(row)}`;
-    marked[pointer] = { ...marked[pointer], sensitivity: part(row, 'sensitivity').value };
+    marked[pointer] = {
+      ...marked[pointer],
+      sensitivity: part(row, 'sensitivity').value,
+      unique: part(row, 'unique').checked,
+    };
   }
   return marked;
 }
 
 function propertyTable(body) {
   const heading = (text) => h('th', { scope: 'col' }, text || h('span', { class: 'visually-hidden' }, 'Remove'));
-  const head = h('thead', {}, h('tr', {}, ['Property', 'Type', 'Seen by', 'Required', ''].map(heading)));
+  const head = h('thead', {}, h('tr', {}, ['Property', 'Type', 'Seen by', 'Required', 'Unique', ''].map(heading)));
   const table = h('table', { class: 'table properties', 'aria-label': 'Properties' }, head, body);
   return h('div', { class: 'table-scroll' }, table);
 }
@@ -146,7 +162,7 @@ function propertyTable(body) {
 function addButton(body) {
   const add = () => {
     const label = `property ${body.children.length + 1}`;
-    const blank = { name: '', schema: { type: 'string' }, required: false, sensitivity: 'internal', editable: true };
+    const blank = { name: '', schema: { type: 'string' }, required: false, unique: false, sensitivity: 'internal', editable: true };
     body.append(propertyRow(label, blank));
     body.lastChild.querySelector('input').focus();
   };

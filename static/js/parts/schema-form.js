@@ -72,6 +72,12 @@ export function schemaFields(schema, data = {}) {
   );
 }
 
+/** What a new entity starts with: the defaults of the schema. */
+export function defaultsOf(schema) {
+  const given = Object.entries(schema?.properties ?? {}).filter(([, property]) => property.default !== undefined);
+  return Object.fromEntries(given.map(([name, property]) => [name, property.default]));
+}
+
 /** Properties that the schema doesn't name, as one JSON text. */
 export function restField(schema, data = {}) {
   const known = Object.keys(schema?.properties ?? {});

@@ -35,6 +35,8 @@ pub struct Import {
     pub mode: Mode,
     /// The CSV column that becomes the name.
     pub name_column: Option<String>,
+    /// A unique field: a row without an id is merged into the entity that has the same value.
+    pub upsert_on: Option<String>,
 }
 
 /// Rows in one transaction, at most.

@@ -28,6 +28,7 @@ const DISCARDED: usize = 64 << 20;
 struct ImportQuery {
     mode: Option<Mode>,
     name_column: Option<String>,
+    upsert_on: Option<String>,
 }
 
 async fn import(
@@ -44,12 +45,12 @@ async fn import(
         _ => return Err(Error::new(Code::UnsupportedMediaType, "Send the rows as text/csv or application/x-ndjson.")),
     };
     entities.types.require(&entity_type.0)?;
-    let ImportQuery { mode, name_column } = query.0;
+    let ImportQuery { mode, name_column, upsert_on } = query.0;
     let name_column = name_column.filter(|name| !name.is_empty());
     if name_column.is_some() && format != Format::Csv {
         return Err(Error::invalid_at("/name_column", "invalid", "A name column goes with text/csv only."));
     }
-    let import = Import { format, mode: mode.unwrap_or_default(), name_column };
+    let import = Import { format, mode: mode.unwrap_or_default(), name_column, upsert_on };
     let (sender, chunks) = mpsc::channel(8);
     let (entities, permit) = (entities.get_ref().clone(), permit.into_permit());
     let work = tokio::task::spawn_blocking(move || {

@@ -18,15 +18,25 @@ use super::rows::Incoming;
 /// A row that was found good.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Prepared {
-    New { row: u64, entity: Box<Entity> },
-    Known { id: Id, incoming: Incoming },
+    New {
+        row: u64,
+        entity: Box<Entity>,
+    },
+    Known {
+        id: Id,
+        incoming: Incoming,
+    },
+    /// To be matched by a unique field once it is written.
+    Matched {
+        incoming: Incoming,
+    },
 }
 
 impl Prepared {
     pub fn row(&self) -> u64 {
         match self {
             Self::New { row, .. } => *row,
-            Self::Known { incoming, .. } => incoming.row,
+            Self::Known { incoming, .. } | Self::Matched { incoming } => incoming.row,
         }
     }
 }
