@@ -200,6 +200,19 @@ impl Error {
         self
     }
 
+    /// The same error as one of a part of a greater request that stands at `place`.
+    pub fn within(mut self, place: &str) -> Self {
+        if self.0.faults.is_empty() {
+            let (code, message) = (self.0.code.slug().into(), self.0.detail.clone().into_owned());
+            self.0.faults.push(Fault { pointer: place.to_owned(), code, message });
+            return self;
+        }
+        for fault in &mut self.0.faults {
+            fault.pointer.insert_str(0, place);
+        }
+        self
+    }
+
     /// Says which check refused and why, for administrators alone.
     pub fn because(mut self, check: Check, detail: impl Into<Cow<'static, str>>) -> Self {
         self.0.reason = Some(Reason { check, detail: detail.into() });

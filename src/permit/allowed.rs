@@ -135,6 +135,16 @@ pub struct SignedIn {
     pub principal: Arc<Principal>,
 }
 
+impl SignedIn {
+    /// The right `R` for a part of what is asked, or the refusal of that part.
+    pub fn permit<R: Right>(&self, entity_type: Option<&str>) -> Result<Permit, Error> {
+        match self.caller.grants().reach(R::RESOURCE, entity_type, R::ACTION) {
+            Some(reach) => Ok(Permit { caller: self.caller.clone(), reach, inside: None }),
+            None => Err(refusal(&self.caller, R::RESOURCE, R::ACTION)),
+        }
+    }
+}
+
 /// The caller signed in, whatever they may do. A key did not, whoever owns it.
 #[derive(Debug)]
 pub struct InSession {

@@ -41,6 +41,11 @@ impl Precondition {
         if self.if_match.is_some() { Err(changed_meanwhile()) } else { Ok(()) }
     }
 
+    /// As a header `If-Match` with this text says.
+    pub fn if_match(tag: String) -> Self {
+        Self { if_match: Some(tag), if_none_match: None }
+    }
+
     /// Whether the caller has this version already: 304.
     pub fn is_known(&self, current: &str) -> bool {
         self.if_none_match.as_deref().is_some_and(|known| lists(known, current))

@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod audit;
+mod batch;
 mod challenge;
 mod decisions;
 mod edge;

@@ -1,6 +1,7 @@
 //! Entities: the records of a type. Who may touch which is in every query.
 
 mod aggregate;
+mod batch;
 mod cache;
 mod draft;
 mod events;

@@ -1,7 +1,7 @@
 //! Entities over HTTP.
 
 use super::{
-    aggregate,
+    aggregate, batch,
     cache::View,
     draft::{EntityPatch, NewEntity},
     export, history, import,
@@ -37,6 +37,7 @@ pub fn routes() -> Vec<Route> {
     all.extend(import::routes());
     all.extend(export::routes());
     all.extend(history::routes());
+    all.extend(batch::routes());
     all
 }
 

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     audit::{Event, Ledger},
+    clock::Time,
     data::entity_types::{EntityTypes, claim},
     error::{Error, Result},
     filter::CursorKey,
@@ -86,18 +87,7 @@ impl Entities {
 
     pub(super) async fn delete(&self, scope: Scope, id: Id, condition: Precondition) -> Result<Entity> {
         let clock = self.ledger.clock().clone();
-        let step = move |_: &Tx<'_>, scope: &Scope, old: &Entity| {
-            let (now, by) = (clock.now(), scope.user());
-            let version = old.version + 1;
-            Ok(Entity {
-                version,
-                deleted_at: Some(now),
-                deleted_by: by,
-                updated_at: now,
-                updated_by: by,
-                ..old.clone()
-            })
-        };
+        let step = move |_: &Tx<'_>, scope: &Scope, old: &Entity| Ok(removed(scope, old, clock.now()));
         self.change(scope, id, Change::DELETE, condition, step).await
     }
 
@@ -167,7 +157,7 @@ pub(super) struct Change {
 
 impl Change {
     pub const UPDATE: Self = Self { action: Action::Update, deleted: Deleted::Without, event: "entity.updated" };
-    const DELETE: Self = Self { action: Action::Delete, deleted: Deleted::Without, event: "entity.deleted" };
+    pub const DELETE: Self = Self { action: Action::Delete, deleted: Deleted::Without, event: "entity.deleted" };
     const RESTORE: Self = Self { action: Action::Delete, deleted: Deleted::Include, event: "entity.restored" };
     pub const REVERT: Self = Self { event: "entity.reverted", ..Self::UPDATE };
 
@@ -175,6 +165,12 @@ impl Change {
     fn name(self) -> &'static str {
         self.event.trim_start_matches("entity.")
     }
+}
+
+/// An entity once it is deleted.
+pub(super) fn removed(scope: &Scope, old: &Entity, now: Time) -> Entity {
+    let (version, by) = (old.version + 1, scope.user());
+    Entity { version, deleted_at: Some(now), deleted_by: by, updated_at: now, updated_by: by, ..old.clone() }
 }
 
 /// The event of a new entity with this state.
