@@ -70,6 +70,11 @@ impl Order {
         Ok(Self { keys: resolved })
     }
 
+    /// By one field that no two rows share.
+    pub fn by(field: Field, descending: bool) -> Self {
+        Self { keys: vec![(field.never_null(), descending)] }
+    }
+
     /// What follows `ORDER BY`.
     pub fn sql(&self) -> String {
         let mut sql = String::new();

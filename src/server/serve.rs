@@ -18,6 +18,7 @@ use crate::{
     config::Loaded,
     console,
     data::entities::EntityEvents,
+    data::entity_types,
     error::{Code, Error, Result},
     jobs::{Engine, Running},
     observability,
@@ -159,6 +160,7 @@ fn jobs(app: &App) -> Result<Engine> {
     app.mailer.register(&mut engine);
     app.identity.keep_house(&mut engine);
     app.identity.mail_links(&mut engine);
+    entity_types::keep_indexed(ledger, &app.entity_types, &mut engine);
     app.webhooks.keep_house(&mut engine);
     let anchor = Anchor::new(ledger.clone(), &app.outbound, app.config.audit.anchor_url.as_deref())?;
     anchor.keep(&mut engine);

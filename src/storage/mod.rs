@@ -4,8 +4,10 @@
 //! Only `sqlite.rs` names the driver.
 
 mod folder;
-mod schema;
+pub mod indexes;
 mod json;
+mod schema;
+pub mod search;
 mod sqlite;
 mod value;
 mod writer;

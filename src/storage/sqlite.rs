@@ -1,7 +1,7 @@
 //! SQLite: the only file that names the driver.
 
 use super::{
-    Options,
+    Options, search,
     value::{Column, FromColumn, Param},
 };
 use crate::error::{Code, Error, Result};
@@ -225,7 +225,10 @@ impl WriteConnection {
     pub fn transaction(&mut self, steps: impl FnOnce(&Tx<'_>) -> Result<()>) -> Result<()> {
         let tx = Tx { reader: Reader(&self.connection), hooks: RefCell::default(), endings: RefCell::default() };
         tx.execute("BEGIN IMMEDIATE", &[])?;
-        let outcome = steps(&tx).and_then(|()| tx.run_endings()).and_then(|()| tx.execute("COMMIT", &[]).map(drop));
+        let outcome = steps(&tx)
+            .and_then(|()| tx.run_endings())
+            .and_then(|()| search::settle(&tx))
+            .and_then(|()| tx.execute("COMMIT", &[]).map(drop));
         if outcome.is_err() && !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
@@ -288,6 +291,17 @@ fn configure(connection: &Connection) -> Result<()> {
             };
             let (text, part) = (String::from_utf8_lossy(text), String::from_utf8_lossy(part));
             Ok(Some(text.to_lowercase().contains(&*part)))
+        },
+    )?;
+    connection.create_scalar_function(
+        "holds_words",
+        4,
+        FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC,
+        |call| {
+            let sight = call.get_or_create_aux(2, |value| value.as_str().map(search::read::<search::Sight>)?)?;
+            let words = call.get_or_create_aux(3, |value| value.as_str().map(search::read::<search::Words>)?)?;
+            let name = call.get_raw(0).as_str_or_null().ok().flatten();
+            Ok(Some(search::holds_words(name, call.get_raw(1).as_str()?, &sight, &words)))
         },
     )?;
     Ok(())

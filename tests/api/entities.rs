@@ -301,7 +301,6 @@ fn lists_are_filtered_sorted_and_paged() {
         "cursor=AAAA",
         "deleted=maybe",
         "unknown=1",
-        "q=x",
         "fields=nothing",
         &format!("limit=5&sort=name&cursor={cursor}"),
         &format!("limit=5&filter=name%20!%3D%20null&cursor={cursor}"),

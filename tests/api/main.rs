@@ -21,6 +21,7 @@ mod login;
 mod mail;
 mod queries;
 mod roles;
+mod search;
 mod second_factor;
 mod sessions;
 #[path = "../support/sink.rs"]

@@ -98,6 +98,14 @@ fn views(user: &str, entity: &str, key: &str) -> Vec<View> {
         view("entities-empty", "entities/notes", &[], "No notes yet"),
         view("entities-no-match", "entities/customers?search=zzz", &[], "No entity matches"),
         view("entities-columns", "entities/customers", &["Columns"], "Credit"),
+        view(
+            "entities-groups",
+            "entities/customers?group=data.tier&measure=sum%28data.credit%29&filter=confidence%20%3E%200.5",
+            &[],
+            "Sum of credit by tier",
+        ),
+        view("entities-group-by", "entities/customers", &["Group by…"], "Measure"),
+        view("entities-filter", "entities/customers", &["Filter"], "Such as data.city"),
         view("entity-new", "entities/customers?open=new", &[], "Credit in euros"),
         view("entity", &format!("entities/customers?open={entity}"), &[], "Version"),
         view(

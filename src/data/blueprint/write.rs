@@ -31,6 +31,8 @@ struct TypeEntry<'a> {
     owner_only: bool,
     inspection: Option<InspectionMode>,
     indexes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<&'a [String]>,
     schema: String,
     fields: &'a BTreeMap<String, FieldOptions>,
 }
@@ -53,6 +55,7 @@ pub fn export(roles: &Roles, types: &EntityTypes) -> Result<String> {
             owner_only: kind.owner_only,
             inspection: kind.inspection,
             indexes: &kind.indexes,
+            search: kind.search.as_deref(),
             schema: serde_json::to_string_pretty(&kind.schema).map_err(Error::internal)?,
             fields: &kind.fields,
         })

@@ -1,12 +1,12 @@
 //! How many entities there are by city, what they come to by month: groups and their measures, of what the caller
 //! may read, computed by the database.
 
-use super::{scope::Scope, store, write::Entities};
+use super::{scope::Scope, search::Question, write::Entities};
 use crate::{
     error::{Error, Result},
     filter::Aggregate,
-    permit::{Action, Allowed, Route, rights::ReadEntity},
-    storage::{Param, Reader},
+    permit::{Allowed, Route, rights::ReadEntity},
+    storage::Reader,
     web::{At, ListQuery, Params},
 };
 use actix_web::{HttpResponse, web::Data};
@@ -22,6 +22,7 @@ struct AggregateQuery {
     group_by: Option<String>,
     measures: Option<String>,
     filter: Option<String>,
+    q: Option<String>,
     deleted: Option<String>,
     sort: Option<String>,
     limit: Option<u32>,
@@ -41,7 +42,7 @@ async fn aggregate(
     entities: Data<Entities>,
 ) -> Result<HttpResponse> {
     let scope = entities.scope(&permit, &entity_type.0)?;
-    let plan = Plan::new(&scope, query.0)?;
+    let plan = Plan::new(&entities, &scope, query.0)?;
     let groups = entities.ledger.db().read_off(move |reader| plan.run(reader)).await?;
     Ok(HttpResponse::Ok().json(groups))
 }
@@ -49,33 +50,26 @@ async fn aggregate(
 /// A question that was understood.
 struct Plan {
     aggregate: Aggregate,
-    condition: String,
-    params: Vec<Param<'static>>,
+    question: Question,
     limit: usize,
 }
 
 impl Plan {
-    fn new(scope: &Scope, query: AggregateQuery) -> Result<Self> {
+    fn new(entities: &Entities, scope: &Scope, query: AggregateQuery) -> Result<Self> {
         let list = ListQuery { limit: query.limit, deleted: query.deleted, ..ListQuery::default() };
         let (limit, deleted) = (list.limit()? as usize, list.deleted()?);
         let (group_by, measures, sort) = (query.group_by.as_deref(), query.measures.as_deref(), query.sort.as_deref());
         let aggregate = Aggregate::parse(group_by, measures, sort, &scope.fields())
             .map_err(|(pointer, error)| Error::invalid_at(pointer, "invalid", error.to_string()))?;
-        let mut params = Vec::new();
-        let mut condition = store::of_type(&scope.entity_type.name, deleted);
-        if !scope.reaches_all(Action::Read) {
-            condition = format!("{condition} AND {}", scope.condition(Action::Read, &mut params));
-        }
-        if let Some(text) = &query.filter {
-            condition = format!("{condition} AND {}", scope.filter(text, &mut params)?);
-        }
-        Ok(Self { aggregate, condition, params, limit })
+        let question = Question::new(entities, scope, deleted, query.filter.as_deref(), query.q.as_deref(), false)?;
+        Ok(Self { aggregate, question, limit })
     }
 
-    fn run(mut self, reader: &Reader<'_>) -> Result<Groups> {
-        self.params.push((self.limit + 1).into());
-        let sql = self.aggregate.sql("entities", &self.condition, &format!("?{}", self.params.len()));
-        let mut items = reader.query_all(&sql, &self.params, |row| self.aggregate.read(row))?;
+    fn run(self, reader: &Reader<'_>) -> Result<Groups> {
+        let Question { tables, condition, mut params, .. } = self.question;
+        params.push((self.limit + 1).into());
+        let sql = self.aggregate.sql(&tables, &condition, &format!("?{}", params.len()));
+        let mut items = reader.query_all(&sql, &params, |row| self.aggregate.read(row))?;
         let more = items.len() > self.limit;
         items.truncate(self.limit);
         Ok(Groups { items, more })

@@ -4,8 +4,8 @@ use super::{
     model::{COLUMNS, Shown, WIDTH},
     pick::Picks,
     scope::Scope,
+    search::Question,
     show::write_shown,
-    store,
     write::Entities,
 };
 use crate::{
@@ -26,6 +26,7 @@ pub(super) struct Listing {
     picks: Option<Picks>,
     order: Order,
     question: [String; 4],
+    tables: String,
     /// What every row fulfils, with its values.
     condition: String,
     params: Vec<Param<'static>>,
@@ -36,37 +37,30 @@ pub(super) struct Listing {
 
 impl Listing {
     pub fn new(entities: &Entities, scope: Scope, query: ListQuery) -> Result<Self> {
-        if query.q.is_some() {
-            return Err(Error::invalid_at(
-                "/q",
-                "not_available",
-                "Full-text search is not available yet; use `filter`.",
-            ));
-        }
         let (limit, deleted) = (query.limit()? as usize, query.deleted()?);
         let picks = query.fields.as_deref().map(|text| Picks::parse(text, scope.mask())).transpose()?;
         let sort = query.sort.unwrap_or_else(|| DEFAULT_SORT.to_owned());
         let id = Field::column("id", Kind::Text);
         let order = parse_sort(&sort).and_then(|keys| Order::new(&keys, &scope.fields(), id));
-        let order = order.map_err(|error| Error::invalid_at("/sort", "invalid_sort", error.to_string()))?;
-        let mut params = Vec::new();
-        let mut condition = store::of_type(&scope.entity_type.name, deleted);
-        let all = scope.reaches_all(Action::Read);
-        if !all {
-            condition = format!("{condition} AND {}", scope.condition(Action::Read, &mut params));
-        }
-        if let Some(text) = &query.filter {
-            condition = format!("{condition} AND {}", scope.filter(text, &mut params)?);
+        let mut order = order.map_err(|error| Error::invalid_at("/sort", "invalid_sort", error.to_string()))?;
+        let (filter, q) = (query.filter.as_deref(), query.q.as_deref());
+        let by_creation = matches!(sort.as_str(), "created_at" | DEFAULT_SORT);
+        let asked = Question::new(entities, &scope, deleted, filter, q, by_creation)?;
+        let Question { tables, condition, params, number } = asked;
+        let by_number = number.is_some();
+        if let Some(number) = number {
+            order = Order::by(number, sort.starts_with('-'));
         }
         let indexed = matches!(sort.trim_start_matches('-'), "created_at" | "updated_at" | "name");
         let count = query.count.unwrap_or(false);
-        let quick = all && indexed && !count && query.filter.is_none() && deleted == Deleted::Without;
-        let word = format!("{deleted:?}");
-        let question = [scope.entity_type.name.to_string(), sort, query.filter.unwrap_or_default(), word];
+        let plain = query.filter.is_none() && query.q.is_none() && deleted == Deleted::Without;
+        let quick = scope.reaches_all(Action::Read) && indexed && !count && plain;
+        let words = format!("{deleted:?} {by_number} {}", query.q.unwrap_or_default());
+        let question = [scope.entity_type.name.to_string(), sort, query.filter.unwrap_or_default(), words];
         let after = query.cursor.map(|cursor| entities.cursors.open(&question.each_ref().map(String::as_str), &cursor));
         let after = after.transpose()?;
         let entities = entities.clone();
-        Ok(Self { entities, scope, limit, picks, order, question, condition, params, after, count, quick })
+        Ok(Self { entities, scope, limit, picks, order, question, tables, condition, params, after, count, quick })
     }
 
     /// The page as JSON. Where an index gives it at once it is read here, else on a thread for long reads.
@@ -91,8 +85,9 @@ impl Listing {
         for (after, mut params) in parts {
             params.push((self.limit + 1 - rows).into());
             let sql = format!(
-                "SELECT {COLUMNS}, {} FROM entities WHERE {} AND {after} ORDER BY {} LIMIT ?{}",
+                "SELECT {COLUMNS}, {} FROM {} WHERE {} AND {after} ORDER BY {} LIMIT ?{}",
                 self.order.columns(),
+                self.tables,
                 self.condition,
                 self.order.sql(),
                 params.len()
@@ -121,7 +116,7 @@ impl Listing {
         out.extend_from_slice(b"],\"next_cursor\":");
         serde_json::to_writer(&mut out, &next).map_err(Error::internal)?;
         if self.count {
-            let sql = format!("SELECT count(*) FROM entities WHERE {}", self.condition);
+            let sql = format!("SELECT count(*) FROM {} WHERE {}", self.tables, self.condition);
             let total: i64 = reader.query_one(&sql, &self.params, |row| row.get(0))?.unwrap_or(0);
             out.extend_from_slice(format!(",\"total\":{total}").as_bytes());
         }

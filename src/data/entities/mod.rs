@@ -14,6 +14,7 @@ mod model;
 mod pick;
 mod routes;
 mod scope;
+mod search;
 mod standing;
 mod show;
 mod store;

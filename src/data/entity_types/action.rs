@@ -74,6 +74,7 @@ pub struct NewEntityType {
     pub schema: Option<Value>,
     pub fields: Option<BTreeMap<String, FieldInput>>,
     pub indexes: Option<Vec<String>>,
+    pub search: Option<Vec<String>>,
     pub alias: Option<String>,
     pub owner_only: Option<bool>,
     pub inspection: Option<InspectionMode>,
@@ -86,6 +87,9 @@ pub struct ChangeEntityType {
     pub schema: Option<Value>,
     pub fields: Option<BTreeMap<String, FieldInput>>,
     pub indexes: Option<Vec<String>>,
+    /// Null: without an index.
+    #[serde(default, deserialize_with = "nullable")]
+    pub search: Option<Option<Vec<String>>>,
     /// Null: no alias.
     #[serde(default, deserialize_with = "nullable")]
     pub alias: Option<Option<String>>,
@@ -171,6 +175,7 @@ impl NewEntityType {
             schema: self.schema.unwrap_or_else(any_object),
             fields: options(self.fields.unwrap_or_default()),
             indexes: self.indexes.unwrap_or_default(),
+            search: self.search,
             alias: self.alias.map(Into::into),
             owner_only: self.owner_only.unwrap_or(false),
             inspection: self.inspection,
@@ -205,6 +210,7 @@ impl From<NewEntityType> for ChangeEntityType {
             schema: Some(new.schema.unwrap_or_else(any_object)),
             fields: Some(new.fields.unwrap_or_default()),
             indexes: Some(new.indexes.unwrap_or_default()),
+            search: Some(new.search),
             alias: Some(new.alias),
             owner_only: Some(new.owner_only.unwrap_or(false)),
             inspection: Some(new.inspection),
@@ -228,6 +234,9 @@ impl ChangeEntityType {
         }
         if let Some(indexes) = self.indexes {
             definition.indexes = indexes;
+        }
+        if let Some(search) = self.search {
+            definition.search = search;
         }
         if let Some(alias) = self.alias {
             definition.alias = alias.map(Into::into);
@@ -346,7 +355,7 @@ pub async fn change(
                 compatibility::check(tx, &after, Some(since))?.into_result()?;
             }
             ensure_alias_free(tx, &after)?;
-            store::update(tx, &before, &after)?;
+            store::update(tx, &after)?;
             unique::adopt(tx, before.definition(), &after, &added)?;
             types.replace(tx, &after.name, Some(after.clone()));
             let event = Event::new("entity_type.updated", "entity_type", &after.name)

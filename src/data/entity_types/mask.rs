@@ -1,6 +1,6 @@
 //! What one clearance sees of an entity's data.
 
-use crate::{data::pointer, permit::Clearance};
+use crate::{data::pointer, permit::Clearance, storage::search::Sight};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -53,6 +53,11 @@ impl Mask {
                 .only
                 .as_ref()
                 .is_some_and(|only| !only.iter().any(|seen| path.starts_with(seen) || seen.starts_with(path)))
+    }
+
+    /// The part of data that a search may look into.
+    pub fn sight(&self) -> Sight {
+        Sight { only: self.only.clone(), hidden: self.hidden.clone() }
     }
 
     /// Takes out what is not to be seen.

@@ -4,6 +4,7 @@ mod action;
 mod compatibility;
 mod defaults;
 mod formats;
+mod indexing;
 mod mask;
 mod model;
 mod patterns;
@@ -14,6 +15,7 @@ mod store;
 mod unique;
 
 pub use action::{ChangeEntityType, FieldInput, NewEntityType, change, create, delete};
+pub use indexing::keep_indexed;
 pub use mask::Mask;
 pub use model::{Definition, EntityType, FieldOptions};
 pub use registry::EntityTypes;

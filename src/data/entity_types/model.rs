@@ -42,6 +42,8 @@ pub struct Definition {
     pub schema: Value,
     pub fields: BTreeMap<String, FieldOptions>,
     pub indexes: Vec<String>,
+    /// Where searches look besides the name, by an index; none: they look everywhere, without one.
+    pub search: Option<Vec<String>>,
     pub alias: Option<Arc<str>>,
     pub owner_only: bool,
     /// What inspection does with findings in this type's entities; none: as the server does.
@@ -86,6 +88,7 @@ impl EntityType {
             }
         }
         check_indexes(&definition, &mut faults);
+        check_search(&definition, &mut faults);
         let unique = unique_fields(&definition, &mut faults);
         faults.into_result()?;
         let validator = validator.ok_or_else(|| Error::internal("a schema without faults was not compiled"))?;
@@ -217,5 +220,23 @@ fn check_indexes(definition: &Definition, faults: &mut Faults) {
             );
             faults.push(at, "invalid_index", message);
         }
+    }
+}
+
+fn check_search(definition: &Definition, faults: &mut Faults) {
+    let pointers = definition.search.as_deref().unwrap_or_default();
+    if pointers.len() > INDEXES {
+        faults.push("/search", "too_many", format!("A search looks into at most {INDEXES} fields besides the name."));
+    }
+    for (index, pointer) in pointers.iter().enumerate() {
+        let path = pointer::segments(pointer).filter(|path| schema::allows(&definition.schema, path));
+        let message = if path.is_none() {
+            format!("`{pointer}` is no pointer to a field of this schema, such as /address/city.")
+        } else if pointers[..index].contains(pointer) {
+            format!("`{pointer}` is named twice.")
+        } else {
+            continue;
+        };
+        faults.push(format!("/search/{index}"), "invalid_search", message);
     }
 }

@@ -2,7 +2,8 @@
 
 use super::{
     action::{self, ChangeEntityType, NewEntityType},
-    model::EntityType,
+    indexing,
+    model::{Definition, EntityType},
     registry::EntityTypes,
 };
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     web::{At, ListQuery, Page, Params, Precondition, Valid, etag},
 };
 use actix_web::{HttpResponse, http::header, web::Data};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub fn routes() -> Vec<Route> {
     vec![
@@ -35,7 +36,12 @@ struct TypeQuery {
 }
 
 /// In the order of their names; the cursor is the last name of the page before.
-async fn list(_: Allowed<ReadEntityTypes>, query: Params<TypeQuery>, types: Data<EntityTypes>) -> Result<HttpResponse> {
+async fn list(
+    _: Allowed<ReadEntityTypes>,
+    query: Params<TypeQuery>,
+    ledger: Data<Ledger>,
+    types: Data<EntityTypes>,
+) -> Result<HttpResponse> {
     let TypeQuery { limit, cursor, count } = query.0;
     let limit = ListQuery { limit, ..ListQuery::default() }.limit()? as usize;
     if cursor.as_deref().is_some_and(|cursor| !is_name(cursor)) {
@@ -43,8 +49,9 @@ async fn list(_: Allowed<ReadEntityTypes>, query: Params<TypeQuery>, types: Data
     }
     let all = types.all();
     let mut rest = all.iter().filter(|kind| cursor.as_deref().is_none_or(|last| &*kind.name > last));
-    let items: Vec<_> = rest.by_ref().take(limit).map(|kind| kind.definition()).collect();
-    let next_cursor = items.last().filter(|_| rest.next().is_some()).map(|last| last.name.to_string());
+    let items: Vec<Shown<'_>> =
+        rest.by_ref().take(limit).map(|kind| Shown::new(&ledger, kind)).collect::<Result<_>>()?;
+    let next_cursor = items.last().filter(|_| rest.next().is_some()).map(|last| last.definition.name.to_string());
     Ok(HttpResponse::Ok().json(Page { items, next_cursor, total: count.unwrap_or(false).then_some(all.len() as i64) }))
 }
 
@@ -59,25 +66,43 @@ async fn create(
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, location))
         .insert_header((header::ETAG, etag(made.version, 0)))
-        .json(made.definition()))
+        .json(Shown::new(&ledger, &made)?))
 }
 
-fn answer(kind: &EntityType) -> HttpResponse {
-    HttpResponse::Ok().insert_header((header::ETAG, etag(kind.version, 0))).json(kind.definition())
+/// A type, and how far its indexes are.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    definition: &'a Definition,
+    /// In percent; null when they are whole.
+    indexing: Option<u8>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(ledger: &Ledger, kind: &'a EntityType) -> Result<Self> {
+        let definition = kind.definition();
+        Ok(Self { definition, indexing: ledger.db().read(|reader| indexing::progress(reader, definition))? })
+    }
+}
+
+fn answer(kind: &EntityType, shown: &Shown<'_>) -> HttpResponse {
+    HttpResponse::Ok().insert_header((header::ETAG, etag(kind.version, 0))).json(shown)
 }
 
 async fn show(
     _: Allowed<ReadEntityTypes>,
     name: At<String>,
     precondition: Precondition,
+    ledger: Data<Ledger>,
     types: Data<EntityTypes>,
 ) -> Result<HttpResponse> {
     let kind = types.require(&name.0)?;
-    let tag = etag(kind.version, 0);
-    if precondition.is_known(&tag) {
+    let (tag, shown) = (etag(kind.version, 0), Shown::new(&ledger, &kind)?);
+    // While indexes are made the answer changes without a new version.
+    if shown.indexing.is_none() && precondition.is_known(&tag) {
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish());
     }
-    Ok(answer(&kind))
+    Ok(answer(&kind, &shown))
 }
 
 async fn change(
@@ -89,7 +114,7 @@ async fn change(
     types: Data<EntityTypes>,
 ) -> Result<HttpResponse> {
     let kind = action::change(&ledger, &types, &permit, &name.0, body.0, precondition).await?;
-    Ok(answer(&kind))
+    Ok(answer(&kind, &Shown::new(&ledger, &kind)?))
 }
 
 async fn delete(

@@ -303,13 +303,11 @@ pub(super) fn allows(schema: &Value, path: &[String]) -> bool {
     let mut here = schema;
     for segment in path {
         let object = follow(schema, here);
-        match object.get("properties").and_then(|properties| properties.get(segment)) {
-            Some(next) => here = next,
-            None => {
-                let closed = object.get("additionalProperties") == Some(&Value::Bool(false));
-                return !closed || object.get("patternProperties").is_some();
-            }
-        }
+        let Some(next) = object.get("properties").and_then(|properties| properties.get(segment)) else {
+            let closed = object.get("additionalProperties") == Some(&Value::Bool(false));
+            return !closed || object.get("patternProperties").is_some();
+        };
+        here = next;
     }
     true
 }

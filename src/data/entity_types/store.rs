@@ -1,6 +1,6 @@
 //! Entity types in the database.
 
-use super::model::Definition;
+use super::{indexing, model::Definition};
 use crate::{
     config::InspectionMode,
     error::{Error, Result},
@@ -11,7 +11,7 @@ use crate::{
 use serde_json::Value;
 
 const COLUMNS: &str =
-    "id, name, schema, fields, indexes, alias, owner_only, version, created_at, updated_at, inspection";
+    "id, name, schema, fields, indexes, alias, owner_only, version, created_at, updated_at, inspection, search";
 
 pub(super) fn all(reader: &Reader<'_>) -> Result<Vec<Definition>> {
     reader.query_all(&format!("SELECT {COLUMNS} FROM entity_types ORDER BY name"), &[], read)
@@ -36,8 +36,9 @@ fn text(value: &impl serde::Serialize) -> Result<String> {
 
 pub(super) fn insert(tx: &Tx<'_>, new: &Definition) -> Result<()> {
     tx.execute(
-        "INSERT INTO entity_types (id, name, schema, fields, indexes, alias, owner_only, version, created_at, updated_at, inspection)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT INTO entity_types (id, name, schema, fields, indexes, alias, owner_only, version, created_at, updated_at, inspection,
+                                   search)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         params![
             new.id,
             &*new.name,
@@ -50,15 +51,16 @@ pub(super) fn insert(tx: &Tx<'_>, new: &Definition) -> Result<()> {
             new.created_at,
             new.updated_at,
             new.inspection.map(InspectionMode::as_str),
+            new.search.as_ref().map(text).transpose()?,
         ],
     )?;
-    index(tx, None, Some(new))
+    indexing::follow(tx, new)
 }
 
-pub(super) fn update(tx: &Tx<'_>, old: &Definition, new: &Definition) -> Result<()> {
+pub(super) fn update(tx: &Tx<'_>, new: &Definition) -> Result<()> {
     tx.execute(
         "UPDATE entity_types SET schema = ?2, fields = ?3, indexes = ?4, alias = ?5, owner_only = ?6, version = ?7,
-                updated_at = ?8, inspection = ?9 WHERE name = ?1",
+                updated_at = ?8, inspection = ?9, search = ?10 WHERE name = ?1",
         params![
             &*new.name,
             text(&new.schema)?,
@@ -69,15 +71,16 @@ pub(super) fn update(tx: &Tx<'_>, old: &Definition, new: &Definition) -> Result<
             new.version,
             new.updated_at,
             new.inspection.map(InspectionMode::as_str),
+            new.search.as_ref().map(text).transpose()?,
         ],
     )?;
-    index(tx, Some(old), Some(new))
+    indexing::follow(tx, new)
 }
 
 /// Removes a type together with what was deleted in it; how many entities that were.
 pub(super) fn delete(tx: &Tx<'_>, old: &Definition) -> Result<usize> {
-    index(tx, Some(old), None)?;
     let purged = tx.execute("DELETE FROM entities WHERE type = ?1 AND deleted_at IS NOT NULL", params![&*old.name])?;
+    indexing::forget(tx, old)?;
     tx.execute("DELETE FROM entity_types WHERE name = ?1", params![&*old.name])?;
     Ok(purged)
 }
@@ -86,24 +89,6 @@ pub(super) fn delete(tx: &Tx<'_>, old: &Definition) -> Result<usize> {
 pub(super) fn entities(reader: &Reader<'_>, name: &str) -> Result<i64> {
     let sql = "SELECT count(*) FROM entities WHERE type = ?1 AND deleted_at IS NULL";
     Ok(reader.query_one(sql, params![name], |row| row.get(0))?.unwrap_or(0))
-}
-
-/// Makes the indexes that `new` asks for and drops those that only `old` had. Type names hold no quotes.
-fn index(tx: &Tx<'_>, old: Option<&Definition>, new: Option<&Definition>) -> Result<()> {
-    let old = old.map(Definition::index_expressions).unwrap_or_default();
-    let wanted = new.map(Definition::index_expressions).unwrap_or_default();
-    for name in old.keys().filter(|name| !wanted.contains_key(*name)) {
-        tx.execute(&format!("DROP INDEX IF EXISTS {name}"), &[])?;
-    }
-    let Some(new) = new else { return Ok(()) };
-    for (name, sql) in wanted.iter().filter(|(name, _)| !old.contains_key(*name)) {
-        let of_type = format!("type = '{}' AND deleted_at IS NULL", new.name);
-        tx.execute(
-            &format!("CREATE INDEX IF NOT EXISTS {name} ON entities (type, {sql}, created_at, id) WHERE {of_type}"),
-            &[],
-        )?;
-    }
-    Ok(())
 }
 
 fn mode(text: String) -> Result<InspectionMode> {
@@ -124,5 +109,9 @@ fn read(row: &Row<'_>) -> Result<Definition> {
         created_at: row.get(8)?,
         updated_at: row.get(9)?,
         inspection: row.get::<Option<String>>(10)?.map(mode).transpose()?,
+        search: match row.get::<Option<String>>(11)? {
+            Some(text) => serde_json::from_str(&text).map_err(Error::internal)?,
+            None => None,
+        },
     })
 }

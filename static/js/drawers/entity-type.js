@@ -17,6 +17,24 @@ const INSPECTION = [
   ['block', 'Block: refuse findings'],
 ];
 
+const SEARCHED = 10;
+
+/** The texts of a schema that a search index holds: pointers to its top properties. */
+function textsOf(schema) {
+  const isText = ({ type, enum: choices }) => [type].flat().includes('string') && !choices;
+  return Object.entries(schema?.properties ?? {})
+    .filter(([, property]) => isText(property ?? {}))
+    .slice(0, SEARCHED)
+    .map(([key]) => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`);
+}
+
+const searchOptions = (type) =>
+  [
+    ['', 'Look at each entity'],
+    type?.search && ['as it is', ['By an index of the name', ...type.search.map((path) => sentence(path.slice(1)))].join(', ')],
+    ['texts', type?.search ? 'By an index of the name and the texts of now' : 'By an index of the name and all texts'],
+  ].filter(Boolean);
+
 const mayChange = () => can('entity_types', 'update');
 
 function typeForm(drawer, type, send, actions) {
@@ -49,15 +67,25 @@ function typeForm(drawer, type, send, actions) {
         value: type?.inspection ?? '',
         hint: 'Looks for script, SQL, commands and paths in what is written',
       }),
+      field({
+        type: 'select',
+        name: 'search',
+        label: 'Search',
+        options: searchOptions(type),
+        value: type?.search ? 'as it is' : '',
+        hint: 'With many entities an index finds words at once; each change then costs a little more',
+      }),
       h('div', { class: 'field' }, h('p', { class: 'label' }, 'Properties'), editor.node),
     ].filter(Boolean),
-    send: async ({ name, alias, inspection }) => {
+    send: async ({ name, alias, inspection, search }) => {
       if (!type && !/^[a-z][a-z0-9_]{0,62}$/.test(name))
         throw fieldError('/name', 'Begin with a small letter; then small letters, digits and _.');
       await send({
         ...(type ? {} : { name }),
         ...((alias || type?.alias) && { alias: alias || null }),
         ...(inspection !== (type?.inspection ?? '') && { inspection: inspection || null }),
+        ...(search === '' && type?.search && { search: null }),
+        ...(search === 'texts' && { search: textsOf(editor.read().schema) }),
         ...editor.read(),
       });
     },
@@ -108,6 +136,7 @@ async function existingType(drawer, name, { changed }) {
   drawer.setFoot(...actions);
   drawer.body.replaceChildren(
     facts([
+      ['Indexes', Number.isInteger(type.indexing) && `Being made: ${type.indexing} %`],
       ['Entities', type.entity_count !== undefined && number(type.entity_count)],
       ['Created', time(type.created_at, { full: true })],
       ['Updated', time(type.updated_at, { full: true })],

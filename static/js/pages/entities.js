@@ -1,4 +1,4 @@
-import { address, literal } from '../api.js';
+import { address } from '../api.js';
 import { button, emptyState, h, icon, labelled, number, sentence, time } from '../main.js';
 import { listView, listWithDrawer, menuButton } from '../parts/table.js';
 import { here, pageHead, setQuery, to, withQuery } from '../router.js';
@@ -79,10 +79,7 @@ function columnPicker(known) {
 
 /** What the address asks of the list: the same for its rows and its groups. */
 function askedOf(query) {
-  const word = query.get('search');
-  const parts = [query.get('filter'), word && `name ~ ${literal(word)}`].filter(Boolean);
-  const filter = parts.length > 1 ? parts.map((part) => `(${part})`).join(' and ') : parts[0];
-  return { filter, deleted: query.get('deleted') };
+  return { q: query.get('search'), filter: query.get('filter'), deleted: query.get('deleted') };
 }
 
 function filterMenu() {
@@ -210,7 +207,7 @@ function entityList(root, type) {
     params: askedOf,
     hidden: ['filter'],
     rowHref: (entity) => withQuery({ open: entity.id }),
-    search: { placeholder: 'Search by name' },
+    search: { placeholder: 'Search' },
     filters: [
       {
         name: 'deleted',

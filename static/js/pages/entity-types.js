@@ -24,6 +24,15 @@ const columnsFor = (types) => [
   ...(types.some((type) => type.entity_count !== undefined)
     ? [{ label: 'Entities', numeric: true, phoneLabel: 'Entities', cell: (type) => number(type.entity_count) }]
     : []),
+  ...(types.some(({ indexing }) => Number.isInteger(indexing))
+    ? [
+        {
+          label: 'Indexes',
+          phoneLabel: 'Indexes',
+          cell: ({ indexing }) => (Number.isInteger(indexing) ? `Being made: ${indexing} %` : ''),
+        },
+      ]
+    : []),
   { label: 'Updated', phoneLabel: 'Updated', cell: (type) => time(type.updated_at) },
   {
     label: h('span', { class: 'visually-hidden' }, 'Definition'),
