@@ -21,7 +21,7 @@ mod user;
 use crate::{
     config::{Config, Loaded, Sources},
     error::{Error, Faults, Result},
-    server::{App, Terminal},
+    server::{self, App, Terminal},
     web::Body,
 };
 use clap::{Parser, Subcommand};
@@ -160,6 +160,7 @@ pub fn run() -> ExitCode {
         env: std::env::vars_os().collect(),
         data_dir: line.data_dir,
         listen,
+        routes: server::routes::patterns(),
         probe_folder: matches!(line.command, Command::Serve(_) | Command::Config(config::ConfigCommand::Check)),
     };
     let status = match line.command {

@@ -2,7 +2,7 @@
 
 use super::{
     keys::{Config, Key, SECTIONS},
-    kinds::{Enforcement, Environment},
+    kinds::{Enforcement, Environment, is_same_route, route_of},
     layers::{Layers, covering},
     mistake::Origin,
     unavailable,
@@ -18,11 +18,17 @@ use std::{
 /// The file of keys in the data folder; only its owner may read it.
 pub const KEYRING_FILE: &str = "keyring.json";
 
-pub(super) fn check(config: &Config, layers: &mut Layers, probe_folder: bool) {
+/// What must hold between keys, whenever one changes.
+pub(super) fn check(config: &Config, layers: &mut Layers) {
     check_available(layers);
     check_server(config, layers);
     check_limits(config, layers);
     check_mail(config, layers);
+    check_routes(config, layers);
+}
+
+/// What the machine must bring, when the program starts.
+pub(super) fn check_machine(config: &Config, layers: &mut Layers, probe_folder: bool) {
     if probe_folder && let Err(cause) = probe(&config.data_dir) {
         refuse(layers, "data_dir", format!("must be a folder that can be written to: {cause}"));
     }
@@ -105,6 +111,40 @@ fn check_mail(config: &Config, layers: &mut Layers) {
     if config.environment == Environment::Production && config.server.public_url.is_none() {
         refuse(layers, "server.public_url", "must be set in production where mail is sent: its links lead there");
     }
+}
+
+/// A limit for a route that is not there would silently do nothing.
+fn check_routes(config: &Config, layers: &mut Layers) {
+    if layers.routes.is_empty() {
+        return;
+    }
+    let mut named: Vec<(String, &str)> = Vec::new();
+    for pattern in config.limits.routes.keys() {
+        let full = format!("limits.routes.{pattern}");
+        let route = route_of(pattern);
+        if !layers.routes.iter().any(|known| is_same_route(known, &route)) {
+            let message = match nearest_routes(&layers.routes, &route) {
+                near if near.is_empty() => {
+                    "there is no such route; see /openapi.json or `portcullis matrix`".to_owned()
+                }
+                near => format!("there is no such route; did you mean {}?", near.join(" or ")),
+            };
+            refuse(layers, &full, message);
+        } else if let Some((_, other)) = named.iter().find(|(known, _)| is_same_route(known, &route)) {
+            refuse(layers, &full, format!("is the same route as {other}; name it once"));
+        } else {
+            named.push((route, pattern));
+        }
+    }
+}
+
+fn nearest_routes(known: &[String], route: &str) -> Vec<String> {
+    let mut near: Vec<(usize, &String)> =
+        known.iter().map(|known| (strsim::damerau_levenshtein(route, known), known)).collect();
+    near.sort();
+    let best = near.first().map_or(0, |(distance, _)| *distance);
+    let close = near.into_iter().filter(|(distance, _)| *distance <= best + 1 && *distance <= 2 + route.len() / 3);
+    close.take(3).map(|(_, known)| known.clone()).collect()
 }
 
 fn check_keyring(config: &Config, layers: &mut Layers) {

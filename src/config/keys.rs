@@ -3,12 +3,12 @@
 
 use super::{
     kinds::{
-        AllowedOrigin, CallUrl, Enforcement, Environment, InspectionMode, LogFormat, LogLevel, RoleLimits,
+        AllowedOrigin, CallUrl, Enforcement, Environment, InspectionMode, LogFormat, LogLevel, RoleLimits, RouteLimits,
         RoutePattern, Signup, StorageUrl, Token, WebOrigin,
     },
     layers::Layers,
     peer::Peer,
-    setting::Setting,
+    setting::{Setting, Shape},
     smtp::{Sender, SmtpUrl},
 };
 use ipnet::IpNet;
@@ -30,6 +30,10 @@ pub struct Key {
     pub secret: bool,
     /// Whether it holds entries of free names.
     pub table: bool,
+    /// Whether it may change while the server runs.
+    pub live: bool,
+    /// What it takes, for whoever shows a field for it.
+    pub shape: fn() -> Shape,
     pub(super) range: Option<(i64, i64)>,
     pub(super) form: fn() -> String,
     pub(super) default: fn() -> Option<Value>,
@@ -63,12 +67,13 @@ pub struct Section {
     pub keys: &'static [Key],
 }
 
-/// Declares the top level and the sections: `/// help`, `name: Type = default[, least to most];`.
+/// Declares the top level and the sections: `/// help`, `name: Type = default[, least to most][ => live];`.
 macro_rules! keys {
     (
-        top { $($(#[doc = $top_help:literal])* $top:ident: $top_type:ty = $top_default:expr;)+ }
+        top { $($(#[doc = $top_help:literal])* $top:ident: $top_type:ty = $top_default:expr $(=> $top_live:ident)?;)+ }
         $($(#[doc = $section_help:literal])* $section:ident: $name:ident {
-            $($(#[doc = $help:literal])* $key:ident: $type:ty = $default:expr $(, $least:literal to $most:literal)?;)+
+            $($(#[doc = $help:literal])* $key:ident: $type:ty = $default:expr
+                $(, $least:literal to $most:literal)? $(=> $live:ident)?;)+
         })+
     ) => {
         $(
@@ -79,7 +84,7 @@ macro_rules! keys {
             impl $name {
                 const KEYS: &[Key] = &[$(key!(
                     concat!(stringify!($section), ".", stringify!($key)), concat!($($help),*), $type, $default
-                    $(, $least, $most)?
+                    $(, $least, $most)? $(=> $live)?
                 )),+];
             }
 
@@ -125,7 +130,7 @@ macro_rules! keys {
         /// Every key there is.
         pub const SECTIONS: &[Section] = &[
             Section { name: "", help: "", keys: &[$(key!(
-                stringify!($top), concat!($($top_help),*), $top_type, $top_default
+                stringify!($top), concat!($($top_help),*), $top_type, $top_default $(=> $top_live)?
             )),+] },
             $(Section { name: stringify!($section), help: concat!($($section_help),*), keys: $name::KEYS },)+
         ];
@@ -133,17 +138,15 @@ macro_rules! keys {
 }
 
 macro_rules! key {
-    ($name:expr, $help:expr, $type:ty, $default:expr) => { key!(@ $name, $help, $type, $default, None) };
-    ($name:expr, $help:expr, $type:ty, $default:expr, $least:literal, $most:literal) => {
-        key!(@ $name, $help, $type, $default, Some(($least, $most)))
-    };
-    (@ $name:expr, $help:expr, $type:ty, $default:expr, $range:expr) => {
+    ($name:expr, $help:expr, $type:ty, $default:expr $(, $least:literal, $most:literal)? $(=> $live:ident)?) => {
         Key {
             name: $name,
             help: $help,
             secret: <$type as Setting>::SECRET,
             table: <$type as Setting>::TABLE,
-            range: $range,
+            live: key!(is $($live)?),
+            shape: <$type as Setting>::shape,
+            range: key!(range $($least, $most)?),
             form: <$type as Setting>::form,
             default: || {
                 let default: $type = $default;
@@ -152,6 +155,10 @@ macro_rules! key {
             from_text: <$type as Setting>::from_text,
         }
     };
+    (is live) => { true };
+    (is) => { false };
+    (range $least:literal, $most:literal) => { Some(($least, $most)) };
+    (range) => { None };
 }
 
 /// The key of this full name, one that [`SECTIONS`] holds.
@@ -166,7 +173,7 @@ keys! {
         /// Folder of the database, the keys and everything else that must be kept. Made if missing; relative to the working directory.
         data_dir: PathBuf = PathBuf::from("./portcullis-data");
         /// Free names, on or off, for the team's own use.
-        flags: BTreeMap<String, bool> = BTreeMap::new();
+        flags: BTreeMap<String, bool> = BTreeMap::new() => live;
     }
     /// The HTTP server.
     server: Server {
@@ -212,42 +219,42 @@ keys! {
     /// Accounts, log-in and sessions.
     auth: Auth {
         /// Whether people can make accounts themselves: closed, open, or waiting for approval.
-        signup: Signup = Signup::Closed;
+        signup: Signup = Signup::Closed => live;
         /// Minutes that an access token lives.
-        access_token_minutes: u32 = 30, 1 to 1440;
+        access_token_minutes: u32 = 30, 1 to 1440 => live;
         /// Days that a refresh token lives.
-        refresh_days: u32 = 30, 1 to 365;
+        refresh_days: u32 = 30, 1 to 365 => live;
         /// Minutes without use after which a console session ends.
-        session_idle_minutes: u32 = 30, 1 to 1440;
+        session_idle_minutes: u32 = 30, 1 to 1440 => live;
         /// Hours after which a console session ends in any case.
-        session_max_hours: u32 = 12, 1 to 720;
+        session_max_hours: u32 = 12, 1 to 720 => live;
         /// Cost of password hashing; each step doubles the time.
         bcrypt_cost: u32 = 12, 10 to 15;
         /// Least characters of a password.
-        password_min: u32 = 12, 8 to 72;
+        password_min: u32 = 12, 8 to 72 => live;
         /// Failed log-ins from one network after which an account is locked for that network.
-        lockout_failures: u32 = 10, 1 to 100;
+        lockout_failures: u32 = 10, 1 to 100 => live;
         /// Minutes that it stays locked.
-        lockout_minutes: u32 = 15, 1 to 1440;
+        lockout_minutes: u32 = 15, 1 to 1440 => live;
         /// Failed log-ins after which a proof of work is asked for; 0: never.
-        challenge_after: u32 = 3, 0 to 100;
+        challenge_after: u32 = 3, 0 to 100 => live;
         /// Roles that must have a second factor; without one their sessions can only set it up.
-        require_mfa_roles: Vec<String> = Vec::new();
+        require_mfa_roles: Vec<String> = Vec::new() => live;
         /// Whether refusals are enforced, or only observed while trying out.
-        enforcement: Enforcement = Enforcement::Enforce;
+        enforcement: Enforcement = Enforcement::Enforce => live;
     }
     /// Rate limits.
     limits: Limits {
         /// Whether requests are limited at all.
-        enabled: bool = true;
+        enabled: bool = true => live;
         /// Requests a minute from one address without a known caller.
-        public_per_minute: u32 = 20, 1 to 1_000_000;
+        public_per_minute: u32 = 20, 1 to 1_000_000 => live;
         /// Log-ins a minute from one address, and per account from that network.
-        login_per_minute: u32 = 5, 1 to 10_000;
+        login_per_minute: u32 = 5, 1 to 10_000 => live;
         /// Requests a minute for each user of a role.
-        roles: RoleLimits = RoleLimits::default();
-        /// Requests a minute by route.
-        routes: BTreeMap<String, u32> = BTreeMap::new();
+        roles: RoleLimits = RoleLimits::default() => live;
+        /// Requests a minute of each caller by route, as in `"POST /entities/{type}" = 60`; callers without credentials count by address.
+        routes: RouteLimits = RouteLimits::default() => live;
     }
     /// Calls from pages of other origins; none are allowed unless named.
     cors: Cors {
@@ -259,7 +266,7 @@ keys! {
     /// Search for attacks in what requests carry.
     inspection: Inspection {
         /// What is done with a finding.
-        mode: InspectionMode = InspectionMode::Off;
+        mode: InspectionMode = InspectionMode::Off => live;
     }
     /// What is kept in memory.
     cache: Cache {
@@ -300,23 +307,23 @@ keys! {
     /// The kill switch.
     kill_switch: KillSwitch {
         /// Routes that answer even when everything is closed.
-        allow: Vec<RoutePattern> = Vec::new();
+        allow: Vec<RoutePattern> = Vec::new() => live;
     }
     /// Calls that the server makes.
     outbound: Outbound {
         /// Hosts, addresses or networks that may be called although they are not on the public internet.
-        allow: Vec<Peer> = Vec::new();
+        allow: Vec<Peer> = Vec::new() => live;
     }
     /// Log lines, on standard error.
     log: Log {
         /// How they look.
         format: LogFormat = LogFormat::Text;
         /// The least serious that are written.
-        level: LogLevel = LogLevel::Info;
+        level: LogLevel = LogLevel::Info => live;
         /// File to write to instead.
         file: Option<PathBuf> = None;
         /// Milliseconds from which a request is logged as slow.
-        slow_ms: u32 = 500, 1 to 600_000;
+        slow_ms: u32 = 500, 1 to 600_000 => live;
     }
     /// Figures for Prometheus.
     metrics: Metrics {

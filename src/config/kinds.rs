@@ -1,6 +1,6 @@
 //! The types that only configuration has: choices, origins, route patterns, tokens, limits by role.
 
-use super::setting::Setting;
+use super::setting::{Setting, Shape};
 use crate::validate::WebUrl;
 use secrecy::{ExposeSecret, SecretString};
 use std::{collections::BTreeMap, fmt, ops::Deref};
@@ -28,6 +28,10 @@ macro_rules! choice {
         impl Setting for $name {
             fn form() -> String {
                 format!("one of {}", [$($word),+].join(", "))
+            }
+
+            fn shape() -> Shape {
+                Shape::Choice { of: vec![$($word),+] }
             }
 
             fn read(value: &Value) -> Option<Self> {
@@ -162,6 +166,26 @@ fn is_route(text: &str) -> bool {
     path.starts_with('/') && !path.contains("//") && path.bytes().all(|b| b.is_ascii_graphic())
 }
 
+/// A route pattern as the route list writes it: `GET /api/v1/users` is `GET /users`, and HEAD is GET.
+pub fn route_of(pattern: &str) -> String {
+    let (method, path) = pattern.split_once(' ').map_or((None, pattern), |(method, path)| (Some(method), path));
+    let below =
+        ["/api/v1", "/api"].iter().find_map(|base| path.strip_prefix(base).filter(|rest| rest.starts_with('/')));
+    let path = below.unwrap_or(path);
+    match method {
+        Some("HEAD") => format!("GET {path}"),
+        Some(method) => format!("{method} {path}"),
+        None => path.to_owned(),
+    }
+}
+
+/// Whether two routes of [`route_of`] are one, whatever their placeholders are called.
+pub fn is_same_route(one: &str, other: &str) -> bool {
+    let holds = |segment: &str| segment.starts_with('{') && segment.ends_with('}');
+    one.split('/').count() == other.split('/').count()
+        && one.split('/').zip(other.split('/')).all(|(a, b)| a == b || (holds(a) && holds(b)))
+}
+
 /// A secret of at least 32 bytes that is not an example.
 #[derive(Clone)]
 pub struct Token(SecretString);
@@ -215,6 +239,10 @@ impl Setting for RoleLimits {
         "named {role}_per_minute, a whole number from 1 to 1000000".into()
     }
 
+    fn shape() -> Shape {
+        Shape::Table { of: Box::new(Shape::Number) }
+    }
+
     fn read(value: &Value) -> Option<Self> {
         let entry = |(name, value): (&String, &Value)| {
             let role = name.strip_suffix(PER_MINUTE).filter(|role| is_name(role))?;
@@ -241,6 +269,47 @@ fn is_call_url(text: &str) -> bool {
             && url.password().is_none()
             && url.host_str().is_some_and(|host| !host.is_empty())
     })
+}
+
+/// Requests a minute by route, from entries such as `"POST /entities/{type}" = 60`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteLimits(BTreeMap<String, u32>);
+
+impl Deref for RouteLimits {
+    type Target = BTreeMap<String, u32>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Setting for RouteLimits {
+    const TABLE: bool = true;
+
+    fn form() -> String {
+        "named by a route such as \"POST /entities/{type}\", a whole number from 1 to 1000000".into()
+    }
+
+    fn shape() -> Shape {
+        Shape::Table { of: Box::new(Shape::Number) }
+    }
+
+    fn read(value: &Value) -> Option<Self> {
+        let entry = |(pattern, value): (&String, &Value)| {
+            let limit = u32::read(value).filter(|limit| (1..=1_000_000).contains(limit))?;
+            is_route(pattern).then(|| (pattern.clone(), limit))
+        };
+        value.as_table()?.iter().map(entry).collect::<Option<_>>().map(Self)
+    }
+
+    fn write(&self) -> Option<Value> {
+        let entries = self.0.iter().map(|(pattern, limit)| (pattern.clone(), i64::from(*limit).into()));
+        Some(Value::Table(entries.collect()))
+    }
+
+    fn from_text(text: &str) -> Value {
+        u32::from_text(text)
+    }
 }
 
 fn is_name(text: &str) -> bool {

@@ -27,6 +27,8 @@ pub struct Sources {
     pub data_dir: Option<PathBuf>,
     /// Given by `--listen`.
     pub listen: Option<String>,
+    /// The routes there are, such as `POST /entities/{type}`, for what names one.
+    pub routes: Vec<String>,
     /// Whether to see if the data folder can be written to. A command for a running server must get
     /// through to it on a read-only disk, too.
     pub probe_folder: bool,
@@ -36,20 +38,22 @@ const PREFIX: &str = "PORTCULLIS_";
 /// Hidden in every message.
 pub(super) const HIDDEN: &str = "(hidden)";
 
+#[derive(Clone, Debug)]
 struct Entry {
     origin: Origin,
     value: Value,
 }
 
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Layers {
     entries: BTreeMap<String, Entry>,
     mistakes: Vec<Mistake>,
+    pub routes: Vec<String>,
 }
 
 impl Layers {
     pub(super) fn gather(sources: &Sources) -> Self {
-        let mut layers = Self::default();
+        let mut layers = Self { routes: sources.routes.clone(), ..Self::default() };
         let file = sources.file.clone().unwrap_or_else(|| sources.directory.join("portcullis.toml"));
         layers.add_file(&file, sources.file.is_some());
         layers.add_dot_env(&file.with_file_name(".env"));
@@ -167,6 +171,16 @@ impl Layers {
         self.mistake(full, None, origin, message);
     }
 
+    /// Lays what the database keeps over the file, and under what is set from outside.
+    pub(super) fn add_stored(&mut self, full: &str, value: &Value) {
+        match covering(full) {
+            Some(key) if key.live && self.origin(full).locked() => {}
+            Some(key) if key.live => self.set(full, value.clone(), Origin::Database),
+            Some(_) => self.mistake(full, None, Origin::Database, "cannot change while running"),
+            None => self.unknown(full, Origin::Database),
+        }
+    }
+
     /// The value of a key, or its default where it is not set or not legal.
     pub(super) fn take<T: Setting>(&mut self, key: &'static Key, default: T) -> T {
         if T::TABLE {
@@ -239,7 +253,7 @@ impl Layers {
 }
 
 /// The key or section whose name is most like this one, if any is.
-fn nearest(full: &str) -> Option<&'static str> {
+pub(super) fn nearest(full: &str) -> Option<&'static str> {
     let keys = SECTIONS.iter().flat_map(|section| section.keys).map(|key| key.name);
     keys.chain(SECTIONS.iter().map(|section| section.name))
         .map(|name| (strsim::damerau_levenshtein(full, name), name))
@@ -248,13 +262,17 @@ fn nearest(full: &str) -> Option<&'static str> {
         .map(|(_, name)| name)
 }
 
-fn exact(full: &str) -> Option<&'static Key> {
+pub(super) fn exact(full: &str) -> Option<&'static Key> {
     SECTIONS.iter().flat_map(|section| section.keys).find(|key| key.name == full)
 }
 
 /// The key that an entry of this full name belongs to: itself, or the table that it stands in.
 pub(super) fn covering(full: &str) -> Option<&'static Key> {
-    exact(full).or_else(|| exact(full.rsplit_once('.')?.0).filter(|key| key.table))
+    let mut tables = SECTIONS.iter().flat_map(|section| section.keys).filter(|key| key.table);
+    let holds = |key: &&Key| {
+        full.strip_prefix(key.name).and_then(|rest| rest.strip_prefix('.')).is_some_and(|rest| !rest.is_empty())
+    };
+    exact(full).or_else(|| tables.find(holds))
 }
 
 /// A value as people may see it: secrets hidden, passwords in addresses too.

@@ -8,12 +8,26 @@ pub enum Origin {
     #[default]
     Default,
     File(PathBuf),
+    /// Changed while running, and kept.
+    Database,
     DotEnv(PathBuf, String),
     Environment(String),
     Flag(&'static str),
 }
 
 impl Origin {
+    /// The kind of place, in one word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::File(_) => "file",
+            Self::Database => "database",
+            Self::DotEnv(..) => "dotenv",
+            Self::Environment(_) => "environment",
+            Self::Flag(_) => "flag",
+        }
+    }
+
     /// Set from outside the file, so that it cannot be changed while running.
     pub fn locked(&self) -> bool {
         matches!(self, Self::DotEnv(..) | Self::Environment(_) | Self::Flag(_))
@@ -25,6 +39,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => f.write_str("default"),
             Self::File(path) => write!(f, "{}", path.display()),
+            Self::Database => f.write_str("the database"),
             Self::DotEnv(path, variable) => write!(f, "{variable} in {}", path.display()),
             Self::Environment(variable) => write!(f, "{variable} in the environment"),
             Self::Flag(flag) => f.write_str(flag),

@@ -1,11 +1,15 @@
-//! The configuration: one typed tree from file, `.env`, environment and flags, with every mistake told at once.
+//! The configuration: one typed tree from file, `.env`, environment and flags, with every mistake told at once;
+//! and the part of it that may change while running.
 
 mod checks;
 mod document;
 mod keys;
 mod kinds;
 mod layers;
+mod live;
 mod mistake;
+mod outline;
+mod patch;
 mod peer;
 mod setting;
 mod smtp;
@@ -18,12 +22,16 @@ pub use keys::{
     SECTIONS, Section, Server, Storage, Tls,
 };
 pub use kinds::{
-    AllowedOrigin, CallUrl, Enforcement, Environment, InspectionMode, LogFormat, LogLevel, RoleLimits, RoutePattern,
-    Signup, StorageUrl, Token, WebOrigin,
+    AllowedOrigin, CallUrl, Enforcement, Environment, InspectionMode, LogFormat, LogLevel, RoleLimits, RouteLimits,
+    RoutePattern, Signup, StorageUrl, Token, WebOrigin, is_same_route, route_of,
 };
 pub use layers::Sources;
+pub use live::{Current, Live, Stored};
 pub use mistake::{Mistake, Mistakes, Origin};
+pub use outline::{Outline, OutlineKey};
+pub use patch::{Patch, text_change};
 pub use peer::Peer;
+pub use setting::Shape;
 pub use smtp::{Sender, SmtpTls, SmtpUrl};
 
 use layers::Layers;
@@ -34,6 +42,8 @@ use std::collections::BTreeMap;
 pub struct Loaded {
     pub config: Config,
     origins: BTreeMap<String, Origin>,
+    /// What was given from outside the database.
+    given: Layers,
 }
 
 impl Loaded {
@@ -46,11 +56,13 @@ impl Loaded {
 impl Config {
     /// Reads and checks all sources.
     pub fn load(sources: &Sources) -> Result<Loaded, Mistakes> {
-        let mut layers = Layers::gather(sources);
+        let given = Layers::gather(sources);
+        let mut layers = given.clone();
         let config = Self::take(&mut layers);
-        checks::check(&config, &mut layers, sources.probe_folder);
+        checks::check(&config, &mut layers);
+        checks::check_machine(&config, &mut layers, sources.probe_folder);
         match layers.into_parts() {
-            (origins, mistakes) if mistakes.is_empty() => Ok(Loaded { config, origins }),
+            (origins, mistakes) if mistakes.is_empty() => Ok(Loaded { config, origins, given }),
             (_, mistakes) => Err(Mistakes(mistakes)),
         }
     }

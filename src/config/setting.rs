@@ -4,12 +4,30 @@ use super::kinds::Token;
 use ipnet::IpNet;
 use jiff::civil::Date;
 use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
 use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
 };
 use toml::Value;
+
+/// What a key takes, as far as a form needs to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Shape {
+    Text,
+    Number,
+    Switch,
+    Choice {
+        of: Vec<&'static str>,
+    },
+    List,
+    /// Entries of free names.
+    Table {
+        of: Box<Shape>,
+    },
+}
 
 /// A type that a key can have.
 pub trait Setting: Sized {
@@ -20,6 +38,10 @@ pub trait Setting: Sized {
 
     /// What is legal, to follow "must be".
     fn form() -> String;
+
+    fn shape() -> Shape {
+        Shape::Text
+    }
 
     /// The value as a file gives it; none when it is not legal.
     fn read(value: &Value) -> Option<Self>;
@@ -38,6 +60,10 @@ impl Setting for u32 {
         "a whole number".into()
     }
 
+    fn shape() -> Shape {
+        Shape::Number
+    }
+
     fn read(value: &Value) -> Option<Self> {
         value.as_integer().and_then(|number| Self::try_from(number).ok())
     }
@@ -54,6 +80,10 @@ impl Setting for u32 {
 impl Setting for bool {
     fn form() -> String {
         "true or false".into()
+    }
+
+    fn shape() -> Shape {
+        Shape::Switch
     }
 
     fn read(value: &Value) -> Option<Self> {
@@ -183,6 +213,10 @@ impl<T: Setting> Setting for Option<T> {
         T::form()
     }
 
+    fn shape() -> Shape {
+        T::shape()
+    }
+
     fn read(value: &Value) -> Option<Self> {
         if value.as_str() == Some("") { Some(None) } else { T::read(value).map(Some) }
     }
@@ -201,6 +235,10 @@ impl<T: Setting> Setting for Vec<T> {
 
     fn form() -> String {
         format!("a list, each entry {}", T::form())
+    }
+
+    fn shape() -> Shape {
+        Shape::List
     }
 
     fn read(value: &Value) -> Option<Self> {
@@ -222,6 +260,10 @@ impl<T: Setting> Setting for BTreeMap<String, T> {
 
     fn form() -> String {
         T::form()
+    }
+
+    fn shape() -> Shape {
+        Shape::Table { of: Box::new(T::shape()) }
     }
 
     fn read(value: &Value) -> Option<Self> {

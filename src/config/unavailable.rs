@@ -10,7 +10,6 @@ pub(super) const KEYS: &[&str] = &[
     "tls.acme_domains",
     "auth.enforcement",
     "cache.cold_s",
-    "limits.routes",
     "files.store",
     "files.max_mb",
     "files.allow",

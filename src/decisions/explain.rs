@@ -148,8 +148,8 @@ impl Decision {
         let detail = match check {
             Check::Route => asked.map(|asked| format!("/api/v1{}", asked.path)).unwrap_or_default(),
             Check::Method => asked.map(|asked| asked.method.to_string()).unwrap_or_default(),
-            Check::LimitByAddress => self.limit(&["public", "login"]),
-            Check::LimitByCaller => self.limit(&["caller", "key"]),
+            Check::LimitByAddress => self.limit(&["public", "login", "public_route"]),
+            Check::LimitByCaller => self.limit(&["key", "caller", "route"]),
             Check::Authentication => match (&self.who, open) {
                 (Some(who), _) => match &who.via {
                     Via::ApiKey { name, .. } => format!("The API key {name} of {}.", who.email),
@@ -169,13 +169,16 @@ impl Decision {
     }
 
     fn limit(&self, policies: &[&str]) -> String {
-        match self.verdict.as_ref().filter(|verdict| policies.contains(&verdict.policy())) {
-            Some(verdict) => {
+        let of = |policy: &&str| self.verdicts.of(policy);
+        let told: Vec<_> = policies
+            .iter()
+            .filter_map(of)
+            .map(|verdict| {
                 let (left, limit) = verdict.left();
                 format!("The limit `{}`: {left} of {limit} a minute left.", verdict.policy())
-            }
-            None => "No limit counts this request.".to_owned(),
-        }
+            })
+            .collect();
+        if told.is_empty() { "No limit counts this request.".to_owned() } else { told.join(" ") }
     }
 
     fn permission(&self, outcome: Outcome, asked: Option<&Asked>, owner_only: OwnerOnly<'_>) -> Step {

@@ -7,7 +7,7 @@ use crate::{
     error::{Code, Error},
     ids::Id,
     permit::{Caller, Grants, LimitClass, Need, Principal, Route, SessionKind},
-    rate_limit::Verdict,
+    rate_limit::Verdicts,
     refusal::{Check, Reason},
 };
 use actix_web::http::Method;
@@ -108,7 +108,7 @@ pub struct Refused<'r> {
     pub request_id: &'r Arc<str>,
     pub ip: Option<IpAddr>,
     pub asked: Option<Asked>,
-    pub verdict: Option<Verdict>,
+    pub verdicts: Verdicts,
     /// Rules in observe mode that let it pass before it was refused.
     pub observed: Vec<(Check, Arc<str>)>,
 }
@@ -130,7 +130,7 @@ pub struct Decision {
     pub(super) who: Option<Who>,
     /// What callers without credentials held.
     pub(super) anonymous: Option<Arc<Grants>>,
-    pub(super) verdict: Option<Verdict>,
+    pub(super) verdicts: Verdicts,
     pub(super) observed: Vec<(Check, Arc<str>)>,
     /// The roles as they were.
     pub(super) roles: Arc<Snapshot>,
@@ -138,7 +138,7 @@ pub struct Decision {
 
 impl Decision {
     pub(super) fn new(refused: Refused<'_>, at: Time, roles: Arc<Snapshot>) -> Self {
-        let Refused { id, error, status, method, path, request_id, ip, mut asked, verdict, observed } = refused;
+        let Refused { id, error, status, method, path, request_id, ip, mut asked, verdicts, observed } = refused;
         let caller = asked.as_mut().and_then(|asked| asked.caller.take());
         let reason = error
             .reason()
@@ -158,7 +158,7 @@ impl Decision {
             asked,
             who: caller.as_ref().and_then(|caller| caller.principal.as_deref().map(Who::from)),
             anonymous: caller.map(|caller| caller.anonymous),
-            verdict,
+            verdicts,
             observed,
             roles,
         }

@@ -106,7 +106,7 @@ impl Authenticator {
             return Err(expired(known.kind));
         }
         let idle = now.since(Time(known.last_used.load(Relaxed)));
-        if known.kind == Kind::Session(SessionKind::Cookie) && idle >= self.identity.settings.session_idle {
+        if known.kind == Kind::Session(SessionKind::Cookie) && idle >= self.identity.session_idle() {
             return Err(expired(known.kind));
         }
         known.last_used.fetch_max(now.millis(), Relaxed);

@@ -1,13 +1,11 @@
 //! The handle for everything about identity.
 
-use super::{
-    Email, Hasher, Lockout, Policy, Tokens, elevations::WithRoles, offline::OfflineTries, sessions::Closed, users,
-};
+use super::{Email, Hasher, Lockout, Tokens, elevations::WithRoles, offline::OfflineTries, sessions::Closed, users};
 use crate::{
     access::Roles,
     audit::Ledger,
     clock::Clock,
-    config::{Config, Signup},
+    config::{Live, Signup},
     error::{Error, Result},
     ids::Id,
     mail::Mailer,
@@ -16,7 +14,7 @@ use crate::{
 };
 use std::{
     ops::Deref,
-    sync::{Arc, OnceLock, Weak},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
     time::Duration,
 };
 
@@ -32,24 +30,11 @@ pub struct Parts {
     pub(super) tokens: Tokens,
     pub(super) lockout: Lockout,
     pub(super) offline: OfflineTries,
-    pub(super) settings: Settings,
+    pub(super) config: Live,
     pub(super) gate: OnceLock<Arc<dyn Closed>>,
     pub(super) keyring: Keyring,
     pub(super) mailer: Mailer,
     address: OnceLock<String>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Settings {
-    pub signup: Signup,
-    pub refresh: Duration,
-    pub session_idle: Duration,
-    pub session_max: Duration,
-    pub password: Policy,
-    pub require_mfa_roles: Vec<String>,
-    /// Where the configuration says that this instance is reached.
-    public_url: Option<String>,
-    listen: String,
 }
 
 impl Deref for Identity {
@@ -60,33 +45,31 @@ impl Deref for Identity {
     }
 }
 
-fn minutes(count: u32) -> Duration {
+pub(super) fn minutes(count: u32) -> Duration {
     Duration::from_secs(u64::from(count) * 60)
 }
 
 impl Identity {
-    pub fn new(ledger: Ledger, roles: Roles, keyring: Keyring, mailer: Mailer, config: &Config) -> Result<Self> {
-        let auth = &config.auth;
-        let settings = Settings {
-            signup: auth.signup,
-            refresh: minutes(auth.refresh_days * 24 * 60),
-            session_idle: minutes(auth.session_idle_minutes),
-            session_max: minutes(auth.session_max_hours * 60),
-            password: Policy { min: auth.password_min as usize },
-            require_mfa_roles: auth.require_mfa_roles.clone(),
-            public_url: config.server.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
-            listen: format!("http://{}", config.server.listen),
-        };
-        for role in settings.require_mfa_roles.iter().filter(|role| roles.snapshot().get(role).is_none()) {
-            tracing::warn!(role, "auth.require_mfa_roles names a role that does not exist");
-        }
+    pub fn new(ledger: Ledger, roles: Roles, keyring: Keyring, mailer: Mailer, config: Live) -> Result<Self> {
+        let (known, told) = (roles.clone(), Mutex::new(Vec::new()));
+        config.subscribe(move |config| {
+            let required = &config.auth.require_mfa_roles;
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            if *told != *required {
+                for role in required.iter().filter(|role| known.snapshot().get(role).is_none()) {
+                    tracing::warn!(role, "auth.require_mfa_roles names a role that does not exist");
+                }
+                told.clone_from(required);
+                // Whoever is signed in may have to set up a second factor now.
+                known.principals().bump_all();
+            }
+        });
         let identity = Self(Arc::new(Parts {
-            hasher: Hasher::start(auth.bcrypt_cost)?,
-            tokens: Tokens::new(keyring.clone(), ledger.clock().clone(), minutes(auth.access_token_minutes)),
-            lockout: Lockout::new(ledger.clone(), auth.lockout_failures, minutes(auth.lockout_minutes))
-                .asking_work_after(auth.challenge_after),
+            hasher: Hasher::start(config.load().auth.bcrypt_cost)?,
+            tokens: Tokens::new(keyring.clone(), ledger.clock().clone(), config.clone()),
+            lockout: Lockout::new(ledger.clone(), config.clone()),
             offline: OfflineTries::default(),
-            settings,
+            config,
             gate: OnceLock::new(),
             address: OnceLock::new(),
             ledger,
@@ -112,9 +95,31 @@ impl Identity {
         let _ = self.address.set(address);
     }
 
-    pub(super) fn address(&self) -> &str {
-        let found = self.settings.public_url.as_ref().or_else(|| self.address.get());
-        found.unwrap_or(&self.settings.listen)
+    pub(super) fn address(&self) -> String {
+        let config = self.config.load();
+        let said = config.server.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
+        let found = said.or_else(|| self.address.get().cloned());
+        found.unwrap_or_else(|| format!("http://{}", config.server.listen))
+    }
+
+    /// Whether people can make accounts themselves.
+    pub(super) fn signup(&self) -> Signup {
+        self.config.load().auth.signup
+    }
+
+    /// How long a refresh token lives.
+    pub(super) fn refresh_lifetime(&self) -> Duration {
+        minutes(self.config.load().auth.refresh_days * 24 * 60)
+    }
+
+    /// How long a console session lives without use.
+    pub(super) fn session_idle(&self) -> Duration {
+        minutes(self.config.load().auth.session_idle_minutes)
+    }
+
+    /// How long a console session lives in any case.
+    pub(super) fn session_max(&self) -> Duration {
+        minutes(self.config.load().auth.session_max_hours * 60)
     }
 
     pub fn set_password_url(&self, token: &str) -> String {

@@ -25,7 +25,7 @@ impl Identity {
 
     fn clean(&self) -> Result<()> {
         let (now, steady) = (self.clock().now(), self.clock().steady());
-        let kept_since = now.minus(self.settings.refresh.max(SESSIONS_KEPT));
+        let kept_since = now.minus(self.refresh_lifetime().max(SESSIONS_KEPT));
         let reason = "expired sessions, links, attempts and replaced keys are removed";
         while self.ledger.unrecorded_blocking(reason, move |tx| sessions::clean(tx, kept_since))? {}
         self.ledger.unrecorded_blocking(reason, move |tx| {
@@ -43,8 +43,16 @@ impl Identity {
 mod tests {
     use super::*;
     use crate::{
-        access::Roles, audit::Ledger, cache::Generations, clock::Clock, config::Config, mail::Mailer,
-        outbound::Outbound, params, secrets::Keyring, storage,
+        access::Roles,
+        audit::Ledger,
+        cache::Generations,
+        clock::Clock,
+        config::{Config, Live},
+        mail::Mailer,
+        outbound::Outbound,
+        params,
+        secrets::Keyring,
+        storage,
     };
 
     #[test]
@@ -55,9 +63,9 @@ mod tests {
         let (db, writer) = storage::open(folder.path(), &storage::Options::default()).unwrap();
         let ledger = Ledger::new(db.clone(), writer, clock.clone());
         let roles = Roles::load(&db, Generations::default()).unwrap();
-        let config = Config::default();
-        let mailer = Mailer::new(&config.mail, Outbound::new(&config.outbound), keyring.clone(), clock.clone());
-        let identity = Identity::new(ledger.clone(), roles, keyring, mailer, &config).unwrap();
+        let config = Live::from(Config::default());
+        let mailer = Mailer::new(&config.load().mail, Outbound::new(&config), keyring.clone(), clock.clone());
+        let identity = Identity::new(ledger.clone(), roles, keyring, mailer, config).unwrap();
         let (now, old) = (clock.now(), clock.now().minus(SESSIONS_KEPT * 2));
         let fill = move |tx: &storage::Tx<'_>| {
             tx.execute(

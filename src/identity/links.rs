@@ -148,7 +148,7 @@ impl Identity {
     }
 
     async fn sign_up(&self, body: SignUp, requester: Requester) -> Result<users::User> {
-        let status = match self.settings.signup {
+        let status = match self.signup() {
             Signup::Closed => {
                 return Err(Error::forbidden("Nobody can make an account here; ask an administrator for one."));
             }

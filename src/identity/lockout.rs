@@ -4,10 +4,12 @@
 //! An attempt is reserved on disk before its password is looked at, and counts as failed until it succeeds.
 //! So a thousand parallel guesses evaluate no more than the limit, and ending the process resets nothing.
 
+use super::handle::minutes;
 use crate::{
     actor::network,
     audit::Ledger,
     clock::Time,
+    config::Live,
     error::{Code, Error, Result},
     params,
     refusal::Check,
@@ -21,10 +23,7 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
 #[derive(Clone)]
 pub struct Lockout {
     ledger: Ledger,
-    failures: u32,
-    lock: Duration,
-    /// Failures, of an account or from a network, after which strangers show work; none: never.
-    work_after: u32,
+    config: Live,
 }
 
 /// What an attempt shows beside the password.
@@ -54,15 +53,26 @@ struct Row {
 }
 
 impl Lockout {
-    /// Locks for `lock` after `failures` failures.
-    pub fn new(ledger: Ledger, failures: u32, lock: Duration) -> Self {
+    /// Locks as the configuration says.
+    pub fn new(ledger: Ledger, config: Live) -> Self {
         // Steady time begins here, before anybody can move the system's clock.
         ledger.clock().steady();
-        Self { ledger, failures: failures.max(1), lock, work_after: 0 }
+        Self { ledger, config }
     }
 
-    pub fn asking_work_after(self, work_after: u32) -> Self {
-        Self { work_after, ..self }
+    /// Failures after which an account is locked for a network.
+    fn most(&self) -> u32 {
+        self.config.load().auth.lockout_failures
+    }
+
+    /// How long it stays locked.
+    fn lock(&self) -> Duration {
+        minutes(self.config.load().auth.lockout_minutes)
+    }
+
+    /// Failures, of an account or from a network, after which strangers show work; none: never.
+    fn work_after(&self) -> u32 {
+        self.config.load().auth.challenge_after
     }
 
     /// Takes one attempt on the account, or says how long to wait, or that work is to be shown first.
@@ -81,7 +91,7 @@ impl Lockout {
                 lockout.ask(tx, &reserved, &work)?;
                 spend(tx, &work)?;
                 let now = lockout.now();
-                let blocked_until = (failures >= lockout.failures).then(|| now.plus(lockout.lock));
+                let blocked_until = (failures >= lockout.most()).then(|| now.plus(lockout.lock()));
                 tx.execute(
                     "INSERT INTO login_attempts (account, network, failures, blocked_until, last_at)
                      VALUES (?1, ?2, ?3, ?4, ?5)
@@ -118,7 +128,7 @@ impl Lockout {
 
     /// The password was never looked at: the attempt counts for nothing.
     pub async fn release(&self, attempt: Attempt) -> Result<()> {
-        let limit = self.failures;
+        let limit = self.most();
         self.ledger
             .unrecorded("a log-in attempt is given back", move |tx| {
                 tx.execute(
@@ -138,8 +148,8 @@ impl Lockout {
         let rows = reader.query_all(
             "SELECT account, max(blocked_until) FROM login_attempts
              WHERE failures >= ?1 AND blocked_until > ?2 GROUP BY account LIMIT 10000",
-            params![self.failures, now],
-            |row| Ok((row.get::<String>(0)?, row.get::<Time>(1)?.min(now.plus(self.lock)))),
+            params![self.most(), now],
+            |row| Ok((row.get::<String>(0)?, row.get::<Time>(1)?.min(now.plus(self.lock())))),
         )?;
         Ok(rows.into_iter().collect())
     }
@@ -153,7 +163,7 @@ impl Lockout {
         let Some(row) = row else { return Ok(0) };
         let now = self.now();
         // A clock that went back must not lock for longer than a lock lasts.
-        let left = row.blocked_until.map_or(Duration::ZERO, |until| until.since(now)).min(self.lock);
+        let left = row.blocked_until.map_or(Duration::ZERO, |until| until.since(now)).min(self.lock());
         if !left.is_zero() {
             let wait = Duration::from_secs(left.as_millis().div_ceil(1000) as u64);
             return Err(Error::new(
@@ -165,21 +175,22 @@ impl Lockout {
                 format!(
                     "{} of {} failed attempts on this account from this network: {} for {} s.",
                     row.failures,
-                    self.failures,
-                    if row.failures >= self.failures { "locked" } else { "waiting" },
+                    self.most(),
+                    if row.failures >= self.most() { "locked" } else { "waiting" },
                     wait.as_secs()
                 ),
             )
             .retry_after(wait));
         }
-        let over = row.failures >= self.failures || now.since(row.last_at) > FORGOTTEN_AFTER;
+        let over = row.failures >= self.most() || now.since(row.last_at) > FORGOTTEN_AFTER;
         Ok(if over { 0 } else { row.failures })
     }
 
     /// Refuses an attempt without work where failures ask for some: of this account from wherever they came, or
     /// from this network on whichever accounts.
     fn ask(&self, reader: &Reader<'_>, attempt: &Attempt, work: &Work) -> Result<()> {
-        if self.work_after == 0 || !matches!(work, Work::Missing) {
+        let work_after = self.work_after();
+        if work_after == 0 || !matches!(work, Work::Missing) {
             return Ok(());
         }
         let since = self.now().minus(FORGOTTEN_AFTER);
@@ -188,11 +199,10 @@ impl Lockout {
                 "SELECT coalesce(sum(failed), 0) FROM
                  (SELECT failed FROM login_attempts WHERE {column} = ?1 AND failed > 0 AND last_at > ?2 LIMIT ?3) AS some"
             );
-            let failed: Option<i64> = reader.query_one(&sql, params![key, since, self.work_after], |row| row.get(0))?;
-            if failed.unwrap_or(0) >= i64::from(self.work_after) {
+            let failed: Option<i64> = reader.query_one(&sql, params![key, since, work_after], |row| row.get(0))?;
+            if failed.unwrap_or(0) >= i64::from(work_after) {
                 let whom = if column == "account" { "on this account" } else { "from this network" };
-                let why =
-                    format!("At least {} attempts {whom} failed, and no answered challenge came.", self.work_after);
+                let why = format!("At least {work_after} attempts {whom} failed, and no answered challenge came.");
                 return Err(needs_work().because(Check::Challenge, why));
             }
         }
@@ -200,10 +210,10 @@ impl Lockout {
     }
 
     fn wait_after(&self, failures: u32) -> Duration {
-        if failures >= self.failures {
-            return self.lock;
+        if failures >= self.most() {
+            return self.lock();
         }
-        Duration::from_secs(1_u64 << failures.saturating_sub(1).min(20)).min(self.lock)
+        Duration::from_secs(1_u64 << failures.saturating_sub(1).min(20)).min(self.lock())
     }
 }
 
@@ -265,7 +275,7 @@ fn place(ip: Option<IpAddr>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{clock::Clock, storage};
+    use crate::{clock::Clock, config::Config, storage};
 
     const LOCK: Duration = Duration::from_secs(900);
 
@@ -273,7 +283,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (db, writer) = storage::open(folder.path(), &storage::Options::default()).unwrap();
         let clock = Clock::movable();
-        (Lockout::new(Ledger::new(db, writer, clock.clone()), 10, LOCK), clock, folder)
+        (Lockout::new(Ledger::new(db, writer, clock.clone()), Live::from(Config::default())), clock, folder)
     }
 
     fn from(text: &str) -> Option<IpAddr> {

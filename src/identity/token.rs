@@ -1,8 +1,10 @@
 //! Access tokens: JWT (RFC 7519) signed with HS256 and nothing else. Every claim is checked against the clock
 //! that everything asks; a header may name a key of ours, never bring one.
 
+use super::handle::minutes;
 use crate::{
     clock::{Clock, Time},
+    config::Live,
     error::{Code, Error, Result},
     ids::Id,
     refusal::Check,
@@ -47,21 +49,21 @@ impl Claims {
 pub struct Tokens {
     keyring: Keyring,
     clock: Clock,
-    lifetime: Duration,
+    config: Live,
 }
 
 impl Tokens {
-    pub fn new(keyring: Keyring, clock: Clock, lifetime: Duration) -> Self {
-        Self { keyring, clock, lifetime }
+    pub fn new(keyring: Keyring, clock: Clock, config: Live) -> Self {
+        Self { keyring, clock, config }
     }
 
     pub fn lifetime(&self) -> Duration {
-        self.lifetime
+        minutes(self.config.load().auth.access_token_minutes)
     }
 
     pub fn issue(&self, user: Id, session: Id) -> Result<String> {
         let iat = self.clock.now().millis() / 1000;
-        let exp = iat + self.lifetime.as_secs() as i64;
+        let exp = iat + self.lifetime().as_secs() as i64;
         let claims = Claims {
             iss: ISSUER.into(),
             aud: AUDIENCE.into(),
@@ -131,6 +133,7 @@ fn refused(why: impl std::fmt::Display) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     use serde_json::{Value, json};
 
@@ -144,7 +147,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::movable();
         let keyring = Keyring::open_or_create(folder.path(), &clock).unwrap();
-        Fixture { tokens: Tokens::new(keyring, clock.clone(), Duration::from_secs(1800)), clock, _folder: folder }
+        Fixture { tokens: Tokens::new(keyring, clock.clone(), Live::from(Config::default())), clock, _folder: folder }
     }
 
     impl Fixture {

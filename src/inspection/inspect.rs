@@ -4,6 +4,7 @@ use super::{Class, Mode, class_of, detect::prepare, is_operator};
 use crate::{
     actor::Actor,
     audit::{Event, Ledger, Outcome},
+    config::Live,
     error::{Code, Error, Fault, Result},
 };
 use serde::Serialize;
@@ -28,7 +29,7 @@ const BYTES: usize = 64 << 10;
 pub struct Inspection(Arc<Inner>);
 
 struct Inner {
-    mode: Mode,
+    config: Live,
     ledger: Ledger,
     observed: [AtomicU64; Class::ALL.len()],
     blocked: [AtomicU64; Class::ALL.len()],
@@ -48,17 +49,24 @@ struct Finding {
 }
 
 impl Inspection {
-    pub fn new(ledger: Ledger, mode: Mode) -> Self {
+    pub fn new(ledger: Ledger, config: Live) -> Self {
+        let mode = config.load().inspection.mode;
         if mode != Mode::Off {
             prepare();
         }
+        // Switched on later, the rules are made ready beside the requests.
+        config.subscribe(|config| {
+            if config.inspection.mode != Mode::Off {
+                std::thread::spawn(prepare);
+            }
+        });
         let counters = || std::array::from_fn(|_| AtomicU64::new(0));
-        Self(Arc::new(Inner { mode, ledger, observed: counters(), blocked: counters() }))
+        Self(Arc::new(Inner { config, ledger, observed: counters(), blocked: counters() }))
     }
 
     /// The server's mode.
     pub fn mode(&self) -> Mode {
-        self.0.mode
+        self.0.config.load().inspection.mode
     }
 
     pub fn counts(&self) -> Vec<Count> {
@@ -79,7 +87,7 @@ impl Inspection {
         name: Option<&str>,
         data: Option<&Map<String, Value>>,
     ) -> Result<()> {
-        let mode = own.unwrap_or(self.0.mode);
+        let mode = own.unwrap_or_else(|| self.mode());
         if mode == Mode::Off {
             return Ok(());
         }
@@ -101,7 +109,7 @@ impl Inspection {
         route: &str,
         parameters: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
     ) -> Result<()> {
-        let mode = own.unwrap_or(self.0.mode);
+        let mode = own.unwrap_or_else(|| self.mode());
         if mode == Mode::Off {
             return Ok(());
         }

@@ -9,12 +9,14 @@ use crate::{
     actor::Actor,
     audit::Ledger,
     clock::Time,
+    config::Live,
     error::{Code, Error, Result},
     jobs::{self, MayRun},
     permit::{Action, Caller, Reach, Route},
     refusal::Check,
 };
 use actix_web::http::Method;
+use arc_swap::ArcSwap;
 use std::{
     path::Path,
     sync::{
@@ -33,7 +35,8 @@ pub(super) struct Shared {
     set: RwLock<Set>,
     pub ledger: Ledger,
     pub file: KillFile,
-    allow: Vec<(Option<Method>, String)>,
+    /// The routes of `kill_switch.allow`.
+    allow: ArcSwap<Vec<(Option<Method>, String)>>,
 }
 
 #[derive(Default)]
@@ -54,15 +57,22 @@ pub struct Activation {
 
 impl KillSwitch {
     /// The switch as it was left, with the routes of `kill_switch.allow`; watches the `KILL` file in `folder`.
-    pub fn open<A: AsRef<str>>(ledger: Ledger, folder: &Path, allow: &[A]) -> Result<Self> {
+    pub fn open(ledger: Ledger, folder: &Path, config: &Live) -> Result<Self> {
         let kept = ledger.db().read(state::load)?;
         let switch = Self(Arc::new(Shared {
             engaged: AtomicBool::new(false),
             set: RwLock::new(Set { by_switch: kept, ..Set::default() }),
             file: KillFile::in_folder(folder),
-            allow: allow.iter().map(|pattern| allowed(pattern.as_ref())).collect(),
+            allow: ArcSwap::default(),
             ledger,
         }));
+        let shared = Arc::downgrade(&switch.0);
+        config.subscribe(move |config| {
+            if let Some(shared) = shared.upgrade() {
+                let allow = config.kill_switch.allow.iter().map(|pattern| allowed(pattern)).collect();
+                shared.allow.store(Arc::new(allow));
+            }
+        });
         switch.0.mirror();
         switch.0.look_for_file();
         Ok(switch)
@@ -206,7 +216,7 @@ impl Shared {
     }
 
     fn allows(&self, pattern: &str, method: &Method) -> bool {
-        self.allow.iter().any(|(only, allowed)| {
+        self.allow.load().iter().any(|(only, allowed)| {
             let path = match allowed.strip_suffix("/*") {
                 Some(above) => pattern.strip_prefix(above).is_some_and(|rest| rest.starts_with('/')),
                 None => allowed == pattern,

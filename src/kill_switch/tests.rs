@@ -3,6 +3,7 @@ use crate::{
     actor::Actor,
     audit::Ledger,
     clock::{Clock, Time},
+    config::{Live, Loaded, Stored},
     error::Code,
     jobs::MayRun,
     storage::{Options, open},
@@ -16,8 +17,10 @@ fn ledger(folder: &Path) -> Ledger {
 }
 
 fn switch(folder: &Path, ledger: &Ledger) -> KillSwitch {
-    let allow = ["GET /api/v1/entities/{type}", "/files/*"];
-    KillSwitch::open(ledger.clone(), folder, &allow).unwrap()
+    let allow = ["GET /api/v1/entities/{type}", "/files/*"].map(|route| toml::Value::String(route.to_owned()));
+    let stored = Stored::from([("kill_switch.allow".to_owned(), toml::Value::Array(allow.into()))]);
+    let config = Live::new(Loaded::default().with_stored(&stored).unwrap());
+    KillSwitch::open(ledger.clone(), folder, &config).unwrap()
 }
 
 fn because(scope: Scope, reason: &str) -> Activation {

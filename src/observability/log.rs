@@ -2,15 +2,21 @@
 //! starts a line of its own, reaches the terminal or turns the line around.
 
 use crate::{
-    config::{Config, LogFormat},
+    config::{Config, LogFormat, LogLevel},
     validate::one_line,
 };
 use std::{
     borrow::Cow,
     io::{self, Write},
+    sync::OnceLock,
 };
 use tracing::Subscriber;
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter, util::SubscriberInitExt};
+
+/// Puts another filter into the log that was started.
+type Reload = Box<dyn Fn(EnvFilter) + Send + Sync>;
+
+static RELOAD: OnceLock<Reload> = OnceLock::new();
 
 /// Starts the log of the process; later calls change nothing.
 pub fn start(config: &Config) {
@@ -21,15 +27,34 @@ fn log<M>(config: &Config, out: M) -> Box<dyn Subscriber + Send + Sync>
 where
     M: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    // What a client sends that is no HTTP is no error of ours.
-    let filter = EnvFilter::new(format!("{},actix_http=off", config.log.level.as_str()));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(OneLineEach(out));
+    let log = tracing_subscriber::fmt().with_env_filter(filter(config.log.level)).with_writer(OneLineEach(out));
     match config.log.format {
         LogFormat::Json => {
-            Box::new(log.json().flatten_event(true).with_current_span(false).with_span_list(false).finish())
+            let log = log.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            let log = log.with_filter_reloading();
+            let handle = log.reload_handle();
+            let _ = RELOAD.set(Box::new(move |filter| drop(handle.reload(filter))));
+            Box::new(log.finish())
         }
-        LogFormat::Text => Box::new(log.with_target(false).with_ansi(false).finish()),
+        LogFormat::Text => {
+            let log = log.with_target(false).with_ansi(false).with_filter_reloading();
+            let handle = log.reload_handle();
+            let _ = RELOAD.set(Box::new(move |filter| drop(handle.reload(filter))));
+            Box::new(log.finish())
+        }
     }
+}
+
+/// Changes the least serious lines that are logged from now on.
+pub fn set_level(level: LogLevel) {
+    if let Some(reload) = RELOAD.get() {
+        reload(filter(level));
+    }
+}
+
+/// What a client sends that is no HTTP is no error of ours.
+fn filter(level: LogLevel) -> EnvFilter {
+    EnvFilter::new(format!("{},actix_http=off", level.as_str()))
 }
 
 /// Passes events on as single lines; the formatter hands each one over as a whole.

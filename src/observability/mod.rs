@@ -3,5 +3,5 @@
 mod log;
 mod traffic;
 
-pub use log::start as start_log;
+pub use log::{set_level, start as start_log};
 pub use traffic::{Point, Traffic};

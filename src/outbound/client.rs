@@ -5,7 +5,11 @@ use super::{
     guard::{Guard, Names, SystemNames},
     target::{Named, Target},
 };
-use crate::{config, error::Result};
+use crate::{
+    config::{self, Live},
+    error::Result,
+};
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use moka::sync::Cache;
 use reqwest::{
@@ -58,13 +62,21 @@ pub struct Outbound {
 }
 
 impl Outbound {
-    pub fn new(settings: &config::Outbound) -> Self {
-        Self::with(settings, Arc::new(SystemNames), Limits::default())
+    pub fn new(config: &Live) -> Self {
+        let outbound = Self::with(&config.load().outbound, Arc::new(SystemNames), Limits::default());
+        let changed = outbound.clone();
+        config.subscribe(move |config| {
+            changed.guard.allow.store(Arc::new(config.outbound.allow.clone()));
+            // Kept connections were judged by what held before.
+            changed.clients.invalidate_all();
+        });
+        outbound
     }
 
     /// With a resolver and limits of one's own.
     pub fn with(settings: &config::Outbound, names: Arc<dyn Names>, limits: Limits) -> Self {
-        let guard = Guard { allow: settings.allow.clone().into(), names, patience: limits.connect };
+        let guard =
+            Guard { allow: Arc::new(ArcSwap::from_pointee(settings.allow.clone())), names, patience: limits.connect };
         let clients = Cache::builder().max_capacity(16).time_to_idle(Duration::from_secs(120)).build();
         Self { guard, limits, clients }
     }

@@ -6,6 +6,7 @@ use super::{
     target::Named,
 };
 use crate::config::Peer;
+use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use std::{
     io,
@@ -31,7 +32,7 @@ impl Names for SystemNames {
 
 #[derive(Clone)]
 pub(super) struct Guard {
-    pub allow: Arc<[Peer]>,
+    pub allow: Arc<ArcSwap<Vec<Peer>>>,
     pub names: Arc<dyn Names>,
     pub patience: Duration,
 }
@@ -69,7 +70,7 @@ impl Guard {
 
     fn judge_address(&self, called: &str, address: IpAddr, port: u16) -> Result<(), Refused> {
         match special(address) {
-            Some(kind) if !self.allow.iter().any(|peer| peer.covers(address, port)) => {
+            Some(kind) if !self.allow.load().iter().any(|peer| peer.covers(address, port)) => {
                 Err(refused(called, kind.words()))
             }
             _ => Ok(()),
@@ -77,7 +78,7 @@ impl Guard {
     }
 
     fn is_allowed_host(&self, name: &str, port: u16) -> bool {
-        self.allow.iter().any(|peer| peer.is_host(name, port))
+        self.allow.load().iter().any(|peer| peer.is_host(name, port))
     }
 }
 

@@ -66,7 +66,7 @@ pub const CATALOGUE: &[Resource] = &[
     resource("webhooks", CRUD, "Outgoing notifications"),
     resource("backups", &[Read, Create, Delete], "Backups"),
     resource("secrets", &[Read, Write], "Keys of this instance and their rotation"),
-    resource("settings", &[Read, Write], "What may change while running"),
+    resource("settings", &[Read, Update], "What may change while running"),
     resource("overview", &[Read], "The state of this instance: overview, doctor, logs"),
     resource("decisions", &[Read], "Why requests were refused"),
     resource("observations", &[Read, Write], "What rules in observe mode would have refused"),

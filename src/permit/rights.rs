@@ -51,13 +51,13 @@ rights! {
     ReadElevations = "elevations" Read;
     CreateElevations = "elevations" Create;
     UpdateElevations = "elevations" Update;
-    ReadJobs = "jobs" Read;
     ReadSettings = "settings" Read;
-    WriteSettings = "settings" Write;
+    UpdateSettings = "settings" Update;
     ReadWebhooks = "webhooks" Read;
     CreateWebhooks = "webhooks" Create;
     UpdateWebhooks = "webhooks" Update;
     DeleteWebhooks = "webhooks" Delete;
+    ReadJobs = "jobs" Read;
     ReadOverview = "overview" Read;
     ReadDecisions = "decisions" Read;
     ReadObservations = "observations" Read;

@@ -15,7 +15,7 @@ use std::{
 };
 
 const SHARDS: usize = 64;
-/// Keys in a shard: as many as a table of 16,384 buckets takes, so that all tables stay below 18 MB.
+/// Keys in a shard: as many as a table of 16,384 buckets takes, so that all its tables stay below 18 MB.
 const KEYS: usize = 14_336;
 /// Cells in a shard for keys beyond that.
 const SHARED: usize = 256;
@@ -27,14 +27,25 @@ type Counter = RateLimiter<u64, Store, Steady, StateInformationMiddleware>;
 /// What a minute is divided into where limits differ from key to key.
 const MINUTE: u32 = 1_000_000_000;
 
-/// A limit of its own for each key, all counted in one place: a request takes its share of the minute.
-pub(super) struct Shares(Counter);
+/// Counts requests of many keys against whichever limit is asked for: a request takes its share of the minute, so
+/// that a limit may differ from key to key and change at any time. Keys are hashes already.
+pub(super) struct Keyed(Counter);
 
-impl Shares {
-    pub fn new(clock: Clock) -> Self {
+impl Keyed {
+    /// For a million keys in 18 MB.
+    pub fn large(clock: Clock) -> Self {
+        Self::with_room(KEYS, clock)
+    }
+
+    /// For half as many.
+    pub fn small(clock: Clock) -> Self {
+        Self::with_room(KEYS / 2, clock)
+    }
+
+    fn with_room(keys: usize, clock: Clock) -> Self {
         let clock = Steady(clock);
         let quota = Quota::per_minute(NonZeroU32::new(MINUTE).unwrap_or(NonZeroU32::MIN));
-        Self(RateLimiter::new(quota, Store::new(clock.clone()), clock))
+        Self(RateLimiter::new(quota, Store::new(keys, clock.clone()), clock))
     }
 
     pub fn check(&self, policy: &'static str, limit: u32, key: u64) -> Verdict {
@@ -52,38 +63,6 @@ impl Shares {
     }
 }
 
-/// At most so many requests a minute for each key. Keys are hashes already.
-pub(super) struct Keyed {
-    policy: &'static str,
-    limit: u32,
-    inner: Counter,
-}
-
-impl Keyed {
-    pub fn per_minute(policy: &'static str, limit: u32, clock: Clock) -> Self {
-        let quota = Quota::per_minute(NonZeroU32::new(limit).unwrap_or(NonZeroU32::MIN));
-        let clock = Steady(clock);
-        let store = Store::new(clock.clone());
-        Self { policy, limit, inner: RateLimiter::new(quota, store, clock) }
-    }
-
-    pub fn check(&self, key: u64) -> Verdict {
-        let Self { policy, limit, inner } = self;
-        let (policy, limit) = (*policy, *limit);
-        match inner.check_key(&key) {
-            Ok(state) => {
-                let remaining = state.remaining_burst_capacity();
-                let reset = state.quota().replenish_interval() * limit.saturating_sub(remaining);
-                Verdict { policy, limit, remaining, reset, wait: None }
-            }
-            Err(until) => {
-                let wait = until.wait_time_from(inner.clock().now());
-                Verdict { policy, limit, remaining: 0, reset: wait, wait: Some(wait) }
-            }
-        }
-    }
-}
-
 /// The clock as the algorithm wants it.
 #[derive(Clone)]
 struct Steady(Clock);
@@ -98,6 +77,8 @@ impl Ticks for Steady {
 
 struct Store {
     clock: Steady,
+    /// Keys in a shard, at most.
+    room: usize,
     start: u64,
     shards: Box<[Mutex<Shard>]>,
 }
@@ -110,10 +91,10 @@ struct Shard {
 }
 
 impl Store {
-    fn new(clock: Steady) -> Self {
+    fn new(room: usize, clock: Steady) -> Self {
         let shard = || Mutex::new(Shard { keys: HashMap::default(), shared: Box::new([]), swept: 0 });
         let shards = std::iter::repeat_with(shard).take(SHARDS).collect();
-        Self { start: clock.now().as_u64(), clock, shards }
+        Self { start: clock.now().as_u64(), clock, room, shards }
     }
 
     #[cfg(test)]
@@ -136,8 +117,8 @@ impl StateStore for Store {
             *time = next.as_u64();
             return Ok(outcome);
         }
-        shard.sweep_if_due(self.clock.now().as_u64().saturating_sub(self.start));
-        if shard.keys.len() < KEYS {
+        shard.sweep_if_due(self.room, self.clock.now().as_u64().saturating_sub(self.start));
+        if shard.keys.len() < self.room {
             let (outcome, next) = measure(None)?;
             shard.keys.insert(*key, next.as_u64());
             return Ok(outcome);
@@ -154,8 +135,8 @@ impl StateStore for Store {
 
 impl Shard {
     /// Forgets the keys whose allowance is whole again: they are like new ones.
-    fn sweep_if_due(&mut self, now: u64) {
-        let every = if self.keys.len() < KEYS { SWEEP_EVERY } else { SWEEP_FULL_EVERY };
+    fn sweep_if_due(&mut self, room: usize, now: u64) {
+        let every = if self.keys.len() < room { SWEEP_EVERY } else { SWEEP_FULL_EVERY };
         if now.saturating_sub(self.swept) < every {
             return;
         }
@@ -195,25 +176,25 @@ mod tests {
     #[test]
     fn a_key_has_its_allowance_and_gets_it_back_over_time() {
         let clock = Clock::movable();
-        let limit = Keyed::per_minute("test", 20, clock.clone());
+        let limit = Keyed::large(clock.clone());
         for used in 1..=20 {
-            let verdict = limit.check(7);
+            let verdict = limit.check("test", 20, 7);
             assert_eq!((verdict.wait, verdict.remaining), (None, 20 - used));
         }
-        let refused = limit.check(7);
+        let refused = limit.check("test", 20, 7);
         let wait = refused.wait.unwrap();
         assert!(wait > Duration::from_secs(2) && wait <= Duration::from_secs(3), "{wait:?}");
-        assert!(limit.check(8).wait.is_none());
+        assert!(limit.check("test", 20, 8).wait.is_none());
         clock.advance(3_000);
-        assert!(limit.check(7).wait.is_none() && limit.check(7).wait.is_some());
+        assert!(limit.check("test", 20, 7).wait.is_none() && limit.check("test", 20, 7).wait.is_some());
         clock.advance(60_000);
-        assert_eq!(limit.check(7).remaining, 19);
+        assert_eq!(limit.check("test", 20, 7).remaining, 19);
     }
 
     #[test]
     fn keys_with_limits_of_their_own_are_counted_in_one_place() {
         let clock = Clock::movable();
-        let shares = Shares::new(clock.clone());
+        let shares = Keyed::small(clock.clone());
         for limit in [1, 3, 7, 40, 999] {
             for used in 1..=limit {
                 let verdict = shares.check("test", limit, u64::from(limit));
@@ -230,30 +211,30 @@ mod tests {
     #[test]
     fn a_million_keys_stay_in_bounds_and_free_no_blocked_one() {
         let clock = Clock::movable();
-        let limit = Keyed::per_minute("test", 1, clock.clone());
+        let limit = Keyed::large(clock.clone());
         let hasher = RandomState::new();
         let blocked = hasher.hash_one("blocked");
-        assert!(limit.check(blocked).wait.is_none() && limit.check(blocked).wait.is_some());
+        assert!(limit.check("test", 1, blocked).wait.is_none() && limit.check("test", 1, blocked).wait.is_some());
         for number in 0..1_200_000_u32 {
-            limit.check(hasher.hash_one(number));
+            limit.check("test", 1, hasher.hash_one(number));
         }
-        assert!(limit.check(blocked).wait.is_some());
-        assert!(limit.inner.into_state_store().len() <= SHARDS * KEYS);
+        assert!(limit.check("test", 1, blocked).wait.is_some());
+        assert!(limit.0.into_state_store().len() <= SHARDS * KEYS);
     }
 
     #[test]
     fn idle_keys_are_forgotten() {
         let clock = Clock::movable();
-        let limit = Keyed::per_minute("test", 20, clock.clone());
+        let limit = Keyed::large(clock.clone());
         let hasher = RandomState::new();
         for number in 0..100_000_u32 {
-            limit.check(hasher.hash_one(number));
+            limit.check("test", 20, hasher.hash_one(number));
         }
         clock.advance(120_000);
         for number in 0..10_000_u32 {
-            limit.check(hasher.hash_one(("new", number)));
+            limit.check("test", 20, hasher.hash_one(("new", number)));
         }
-        let left = limit.inner.into_state_store().len();
+        let left = limit.0.into_state_store().len();
         assert!(left <= 10_000, "{left}");
     }
 }

@@ -5,4 +5,4 @@ mod limiter;
 mod verdict;
 
 pub use limiter::RateLimiter;
-pub use verdict::Verdict;
+pub use verdict::{Verdict, Verdicts};

@@ -1,11 +1,12 @@
 //! What the program is made of: each handle made once, for the server and for commands alike.
 
+use super::routes;
 use crate::{
     access::Roles,
     audit::Ledger,
     cache::Generations,
     clock::Clock,
-    config::{Config, Loaded},
+    config::{Live, Loaded},
     data::{
         entities::{Entities, EntityCache},
         entity_types::EntityTypes,
@@ -22,6 +23,7 @@ use crate::{
     permit::Authenticate,
     rate_limit::RateLimiter,
     secrets::Keyring,
+    settings::Settings,
     storage::{self, DataFolder, FolderLock},
     webhooks::Webhooks,
 };
@@ -36,7 +38,8 @@ impl Closed for KillSwitch {
 /// Every handle, and the lock on the data folder.
 #[derive(Clone)]
 pub struct App {
-    pub config: Arc<Config>,
+    pub config: Live,
+    pub settings: Settings,
     pub clock: Clock,
     pub folder: DataFolder,
     pub keyring: Keyring,
@@ -60,7 +63,8 @@ pub struct App {
 impl App {
     /// Takes the data folder and opens everything in it, made anew where it is not there.
     pub fn open(loaded: Loaded, clock: Clock) -> Result<Self> {
-        let config = Arc::new(loaded.config);
+        let live = Live::new(loaded);
+        let config = live.load();
         let folder = DataFolder::open(&config.data_dir)?;
         let lock = Arc::new(folder.lock()?);
         let keyring = Keyring::open_or_create(folder.path(), &clock)?;
@@ -71,10 +75,11 @@ impl App {
         };
         let (db, writer) = storage::open(folder.path(), &options)?;
         let ledger = Ledger::new(db.clone(), writer, clock.clone());
+        let settings = Settings::open(ledger.clone(), live.clone())?;
         let roles = Roles::load(&db, Generations::default())?;
-        let outbound = Outbound::new(&config.outbound);
+        let outbound = Outbound::new(&live);
         let mailer = Mailer::new(&config.mail, outbound.clone(), keyring.clone(), clock.clone());
-        let identity = Identity::new(ledger.clone(), roles.clone(), keyring.clone(), mailer.clone(), &config)?;
+        let identity = Identity::new(ledger.clone(), roles.clone(), keyring.clone(), mailer.clone(), live.clone())?;
         let authenticator = Authenticator::new(
             identity.clone(),
             u64::from(config.cache.capacity_mb) << 18,
@@ -83,7 +88,7 @@ impl App {
         let entity_types = EntityTypes::load(&db)?;
         roles.ask(Arc::new(entity_types.clone()));
         let warm = Duration::from_secs(config.cache.warm_s.into());
-        let inspection = Inspection::new(ledger.clone(), config.inspection.mode);
+        let inspection = Inspection::new(ledger.clone(), live.clone());
         let entities = Entities {
             ledger: ledger.clone(),
             types: entity_types.clone(),
@@ -92,14 +97,15 @@ impl App {
             cursors: CursorKey::new(&keyring.fingerprint(b"cursors")),
             scratch: folder.path().into(),
         };
-        let kill_switch = KillSwitch::open(ledger.clone(), folder.path(), &config.kill_switch.allow)?;
-        let limits = RateLimiter::new(&config.limits, roles.clone(), clock.clone());
+        let kill_switch = KillSwitch::open(ledger.clone(), folder.path(), &live)?;
+        let limits = RateLimiter::new(live.clone(), &routes::routes(), roles.clone(), clock.clone());
         let decisions = Decisions::new(roles.clone(), clock.clone());
         let traffic = Arc::new(Traffic::new(clock.clone()));
         identity.ask(Arc::new(kill_switch.clone()));
         let webhooks = Webhooks::open(ledger.clone(), keyring.clone(), &outbound)?;
         Ok(Self {
-            config,
+            config: live,
+            settings,
             clock,
             folder,
             keyring,

@@ -3,11 +3,11 @@
 
 use super::{address, headers, report};
 use crate::{
-    config::Config,
+    config::Live,
     decisions::{Asked, Decisions, Refused},
     error::{Code, Error},
     ids::Id,
-    rate_limit::Verdict,
+    rate_limit::Verdicts,
     refusal::Check,
     web::{RequestInfo, render},
 };
@@ -37,7 +37,7 @@ pub type Aliases = Arc<dyn Fn(&str) -> Option<Arc<str>> + Send + Sync>;
 pub struct Edge(Arc<Inner>);
 
 struct Inner {
-    config: Arc<Config>,
+    config: Live,
     aliases: Aliases,
     nouns: Vec<&'static str>,
     headers: headers::Standing,
@@ -47,13 +47,13 @@ struct Inner {
 
 impl Edge {
     pub fn new(
-        config: Arc<Config>,
+        config: Live,
         aliases: Aliases,
         nouns: Vec<&'static str>,
         log: report::Reporter,
         decisions: Decisions,
     ) -> Self {
-        let headers = headers::Standing::new(&config);
+        let headers = headers::Standing::new(&config.load());
         Self(Arc::new(Inner { config, aliases, nouns, headers, log, decisions }))
     }
 }
@@ -121,7 +121,7 @@ impl Inner {
         let given =
             request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).filter(|id| is_request_id(id));
         let id: Arc<str> = given.map_or_else(|| Id::new().to_string().into(), Into::into);
-        let ip = address::client(request.request(), &self.config.server.trusted_proxies);
+        let ip = address::client(request.request(), &self.config.load().server.trusted_proxies);
         RequestInfo { id, ip, unversioned: false, started: Instant::now() }
     }
 
@@ -196,8 +196,8 @@ impl Inner {
                 response.response_mut().head_mut().set_connection_type(actix_http::ConnectionType::Close);
             }
         }
-        let verdict = response.request().extensions().get::<Verdict>().copied();
-        for (name, value) in verdict.iter().flat_map(Verdict::headers) {
+        let verdicts = response.request().extensions().get::<Verdicts>().cloned();
+        for (name, value) in verdicts.iter().flat_map(Verdicts::headers) {
             response.headers_mut().insert(name, value);
         }
         self.headers.apply(response, info, original.path());
@@ -217,9 +217,9 @@ impl Inner {
         path: &str,
     ) {
         let request = response.request();
-        let (asked, verdict) = {
+        let (asked, verdicts) = {
             let mut left = request.extensions_mut();
-            (left.remove::<Asked>(), left.get::<Verdict>().copied())
+            (left.remove::<Asked>(), left.get::<Verdicts>().cloned().unwrap_or_default())
         };
         self.decisions.record(Refused {
             id,
@@ -230,7 +230,7 @@ impl Inner {
             request_id: &info.id,
             ip: info.ip,
             asked,
-            verdict,
+            verdicts,
             observed: Vec::new(),
         });
     }

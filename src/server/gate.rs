@@ -5,14 +5,14 @@ use super::{App, csrf};
 use crate::{
     actor::Actor,
     audit::{Event, Ledger, Outcome},
-    config::Config,
+    config::{Config, Live},
     data::entity_types::EntityTypes,
     decisions::Asked,
     error::{Code, Error, Result},
     inspection::{Inspection, Mode},
     kill_switch::KillSwitch,
     permit::{Authenticate, Caller, Credential, LimitClass, Need, Principal, Route, unauthenticated},
-    rate_limit::{RateLimiter, Verdict},
+    rate_limit::{RateLimiter, Verdict, Verdicts},
     refusal::Check,
     web::RequestInfo,
 };
@@ -49,13 +49,13 @@ struct Inner {
     limits: RateLimiter,
     types: EntityTypes,
     inspection: Inspection,
-    config: Arc<Config>,
+    config: Live,
     timeout: Duration,
 }
 
 impl Gate {
     pub fn new(app: &App) -> Self {
-        let timeout = Duration::from_secs(app.config.server.request_timeout_s.into());
+        let timeout = Duration::from_secs(app.config.load().server.request_timeout_s.into());
         Self(Arc::new(Inner {
             authenticate: app.authenticator(),
             ledger: app.ledger.clone(),
@@ -75,14 +75,14 @@ impl Gate {
             return Ok(());
         }
         let ip = request.extensions().get::<RequestInfo>().and_then(|info| info.ip);
-        self.0.identify(request, LimitClass::Public, ip, true).map(drop)
+        self.0.identify(request, LimitClass::Public, None, ip, true).map(drop)
     }
 }
 
 impl Inner {
     /// Who is calling, in the limits of their address.
     fn meet(&self, request: &HttpRequest, route: &Route, info: &RequestInfo) -> Result<Caller> {
-        let principal = self.identify(request, route.limit, info.ip, is_open(route))?;
+        let principal = self.identify(request, route.limit, Some(route), info.ip, is_open(route))?;
         let anonymous = self.authenticate.anonymous();
         Ok(Caller { principal, anonymous, ip: info.ip, request_id: info.id.clone() })
     }
@@ -95,13 +95,15 @@ impl Inner {
         }
         // Open routes act on what their body brings, never on the cookie.
         if let Some(principal) = caller.principal.as_ref().filter(|_| !open) {
-            csrf::check(request, principal, &self.config)
+            csrf::check(request, principal, &self.config.load())
                 .inspect_err(|error| self.note(error, &caller.actor(), route))?;
         }
         self.kill_switch.refuses(route, request.method()).map_or(Ok(()), Err)?;
         if let Some(principal) = &caller.principal {
             self.kill_switch.refuses_caller(route, caller).map_or(Ok(()), Err)?;
-            self.limit(request, self.limits.check_caller(principal), || caller.actor())?;
+            for verdict in self.limits.check_caller(principal, route) {
+                self.limit(request, Some(verdict), || caller.actor())?;
+            }
             if principal.enrol_only && !open && !route.while_enrolling {
                 let error = enrol_first();
                 self.note(&error, &caller.actor(), route);
@@ -117,13 +119,19 @@ impl Inner {
         &self,
         request: &HttpRequest,
         class: LimitClass,
+        route: Option<&Route>,
         ip: Option<IpAddr>,
         open: bool,
     ) -> Result<Option<Arc<Principal>>> {
-        let known = present(request, &self.config)
+        let known = present(request, &self.config.load())
             .and_then(|credential| credential.map(|known| self.authenticate.authenticate(known)).transpose());
-        if class == LimitClass::Login || !matches!(known, Ok(Some(_))) {
-            self.limit(request, self.limits.check_ip(class, ip), || Actor::anonymous().from_request(ip, None))?;
+        let stranger = || Actor::anonymous().from_request(ip, None);
+        let is_known = matches!(known, Ok(Some(_)));
+        if class == LimitClass::Login || !is_known {
+            self.limit(request, self.limits.check_ip(class, ip), stranger)?;
+        }
+        if let Some(route) = route.filter(|_| !is_known) {
+            self.limit(request, self.limits.check_route_by_ip(route, ip), stranger)?;
         }
         known.or_else(|error| if open { Ok(None) } else { Err(error) })
     }
@@ -156,7 +164,7 @@ impl Inner {
     /// Leaves the verdict for the answer's headers, and refuses when the limit is reached.
     fn limit(&self, request: &HttpRequest, verdict: Option<Verdict>, who: impl FnOnce() -> Actor) -> Result<()> {
         let Some(verdict) = verdict else { return Ok(()) };
-        request.extensions_mut().insert(verdict);
+        Verdicts::add(&mut request.extensions_mut(), verdict);
         let Some(error) = verdict.refusal() else { return Ok(()) };
         let event = Event::new("request.limited", "limit", verdict.policy());
         self.ledger.note(&who(), event.outcome(Outcome::Denied));

@@ -6,7 +6,7 @@ use crate::{
     mail::Mailer,
     permit::{
         Allowed, Route,
-        rights::{ReadSettings, WriteSettings},
+        rights::{ReadSettings, UpdateSettings},
     },
     web::{Body, Valid},
 };
@@ -46,7 +46,7 @@ struct Tested {
     message: Option<String>,
 }
 
-async fn test(allowed: Allowed<WriteSettings>, body: Valid<Test>, identity: Data<Identity>) -> Result<Json<Tested>> {
+async fn test(allowed: Allowed<UpdateSettings>, body: Valid<Test>, identity: Data<Identity>) -> Result<Json<Tested>> {
     let message = identity.test_mail(&allowed.into_permit().actor(), &body.0.to).await?;
     Ok(Json(Tested { sent: message.is_none(), message }))
 }

@@ -4,7 +4,7 @@ use crate::{
     audit::Ledger,
     cache::CacheStats,
     clock::{Clock, Time},
-    config::Config,
+    config::{Config, Live},
     data::entities::Entities,
     error::Result,
     identity::{Authenticator, Identity, Waiting},
@@ -150,13 +150,14 @@ async fn overview(
     _: Allowed<ReadOverview>,
     ledger: Data<Ledger>,
     identity: Data<Identity>,
-    (config, clock): (Data<Config>, Data<Clock>),
+    (config, clock): (Data<Live>, Data<Clock>),
     started: Data<StartedAt>,
     (kill_switch, inspection): (Data<KillSwitch>, Data<Inspection>),
     caches: (Data<Authenticator>, Data<Entities>),
 ) -> Result<Json<Overview>> {
     let now = clock.now();
     let counts = ledger.db().read_off(move |reader| count(reader, &identity, now)).await?;
+    let config = config.load();
     let (size_bytes, wal_bytes) = ledger.db().sizes();
     Ok(Json(Overview {
         version: env!("CARGO_PKG_VERSION"),

@@ -1,6 +1,7 @@
 //! One log line for a request, and the numbers behind the overview.
 
 use crate::{
+    config::Live,
     error::{Code, Error},
     ids::Id,
     observability::Traffic,
@@ -13,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 #[derive(Clone)]
 pub struct Reporter {
     pub traffic: Arc<Traffic>,
-    pub slow: Duration,
+    pub config: Live,
 }
 
 impl Reporter {
@@ -28,7 +29,7 @@ impl Reporter {
         let elevation = elevation(request).map(tracing::field::display);
         let ip = info.ip.map(tracing::field::display);
         let decision = decision.map(tracing::field::display);
-        if took >= self.slow {
+        if took >= Duration::from_millis(self.config.load().log.slow_ms.into()) {
             tracing::warn!(target: "portcullis::request", request_id = %info.id, %method, path, status, ms, ip, elevation_id = elevation, "slow request");
         } else if status >= 400 || elevation.is_some() || !(method == Method::GET || method == Method::HEAD) {
             tracing::info!(target: "portcullis::request", request_id = %info.id, %method, path, status, ms, ip, decision_id = decision, elevation_id = elevation, "request");

@@ -8,7 +8,7 @@ use crate::{
     error::{Code, Error, Result},
     identity, kill_switch,
     permit::Route,
-    webhooks,
+    settings, webhooks,
 };
 use actix_web::{
     HttpResponse, guard,
@@ -25,6 +25,7 @@ pub fn routes() -> Vec<Route> {
         entity_types::routes(),
         entities::routes(),
         kill_switch::routes(),
+        settings::routes(),
         super::mail::routes(),
         webhooks::routes(),
         super::overview::routes(),
@@ -33,6 +34,11 @@ pub fn routes() -> Vec<Route> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// What a limit by route can name, such as `POST /entities/{type}`.
+pub fn patterns() -> Vec<String> {
+    routes().iter().map(|route| format!("{} {}", route.method, route.path)).collect()
 }
 
 /// The built-in nouns under `/api/v1`, which no entity type may take as its alias.

@@ -62,7 +62,9 @@ pub fn run(loaded: Loaded, run_command: RunCommand) -> Result<()> {
     observability::start_log(&loaded.config);
     actix_web::rt::System::new().block_on(async {
         let mut signals = Signals::listen()?;
-        let server = start(App::open(loaded, Clock::system())?).await?;
+        let app = App::open(loaded, Clock::system())?;
+        app.config.subscribe(|config| observability::set_level(config.log.level));
+        let server = start(app).await?;
         let control = Control::start(&server.app, run_command)?;
         announce(&server).await?;
         signals.wait().await;
@@ -114,9 +116,9 @@ pub async fn start(app: App) -> Result<Server> {
     let connections = Connections::default();
     let draining = Data::new(Draining::default());
     let jobs = jobs(&app)?.start().await?;
-    let listen = app.config.server.listen;
+    let listen = app.config.load().server.listen;
     let (built, marker, registry) = (app.clone(), draining.clone(), connections.clone());
-    let workers = match app.config.server.workers {
+    let workers = match app.config.load().server.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         some => some as usize,
     };
@@ -162,7 +164,7 @@ fn jobs(app: &App) -> Result<Engine> {
     app.identity.mail_links(&mut engine);
     entity_types::keep_indexed(ledger, &app.entity_types, &mut engine);
     app.webhooks.keep_house(&mut engine);
-    let anchor = Anchor::new(ledger.clone(), &app.outbound, app.config.audit.anchor_url.as_deref())?;
+    let anchor = Anchor::new(ledger.clone(), &app.outbound, app.config.load().audit.anchor_url.as_deref())?;
     anchor.keep(&mut engine);
     Ok(engine)
 }
@@ -190,8 +192,7 @@ impl Server {
 }
 
 fn edge(app: &App) -> Edge {
-    let slow = Duration::from_millis(app.config.log.slow_ms.into());
-    let log = Reporter { traffic: app.traffic.clone(), slow };
+    let log = Reporter { traffic: app.traffic.clone(), config: app.config.clone() };
     let types = app.entity_types.clone();
     let aliases = Arc::new(move |alias: &str| types.by_alias(alias).map(|found| (&*found.name).into()));
     Edge::new(app.config.clone(), aliases, routes::nouns(), log, app.decisions.clone())
@@ -199,7 +200,8 @@ fn edge(app: &App) -> Edge {
 
 /// Closed unless origins are configured.
 fn cors(app: &App) -> Condition<Cors> {
-    let settings = &app.config.cors;
+    let config = app.config.load();
+    let settings = &config.cors;
     let mut cors = Cors::default()
         .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
         .allowed_headers(["authorization", "content-type", "if-match", "if-none-match", "x-request-id", "x-csrf-token"])
@@ -217,8 +219,8 @@ fn cors(app: &App) -> Condition<Cors> {
 fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
     let gate = Gate::new(app);
     config
-        .app_data(Data::new(BodyLimit((app.config.server.body_limit_mb as usize) << 20)))
-        .app_data(Data::from(app.config.clone()))
+        .app_data(Data::new(BodyLimit((app.config.load().server.body_limit_mb as usize) << 20)))
+        .app_data(Data::new(app.config.clone()))
         .app_data(Data::new(app.ledger.clone()))
         .app_data(Data::new(app.roles.clone()))
         .app_data(Data::new(app.identity.clone()))
@@ -229,6 +231,7 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(Data::from(Arc::new(app.entity_types.clone()) as Arc<dyn FieldCatalogue>))
         .app_data(Data::from(Arc::new(EntityEvents(app.entity_types.clone())) as Arc<dyn Masking>))
         .app_data(Data::new(app.kill_switch.clone()))
+        .app_data(Data::new(app.settings.clone()))
         .app_data(Data::new(app.inspection.clone()))
         .app_data(Data::new(app.webhooks.clone()))
         .app_data(Data::new(app.authenticator.clone()))

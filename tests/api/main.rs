@@ -24,6 +24,7 @@ mod roles;
 mod search;
 mod second_factor;
 mod sessions;
+mod settings;
 #[path = "../support/sink.rs"]
 mod sink;
 mod stories;

@@ -45,7 +45,8 @@ fn owner(user: Id) -> String {
 impl Identity {
     /// Whether a person with these roles must have a second factor.
     fn requires_factor(&self, roles: &[String]) -> bool {
-        roles.iter().any(|role| self.settings.require_mfa_roles.contains(role))
+        let config = self.config.load();
+        roles.iter().any(|role| config.auth.require_mfa_roles.contains(role))
     }
 
     /// Whether this person has yet to set up the second factor that a role of theirs takes.
@@ -54,7 +55,7 @@ impl Identity {
     }
 
     pub(in crate::identity) fn password_policy(&self, roles: &[String]) -> Policy {
-        let policy = self.settings.password;
+        let policy = Policy { min: self.config.load().auth.password_min as usize };
         if self.requires_factor(roles) { policy.with_factor() } else { policy }
     }
 

@@ -261,8 +261,8 @@ impl Identity {
         let secret = random_token(32)?;
         let fingerprint = self.fingerprint("session", &secret);
         let (secret_column, lifetime) = match kind {
-            SessionKind::Cookie => (Some(fingerprint.clone()), self.settings.session_max),
-            SessionKind::Token => (None, self.settings.refresh),
+            SessionKind::Cookie => (Some(fingerprint.clone()), self.session_max()),
+            SessionKind::Token => (None, self.refresh_lifetime()),
         };
         let session = NewSession {
             id: Id::new(),
@@ -319,7 +319,7 @@ impl Identity {
         let Some(account) = account else { return Ok((None, Record::Unchanged)) };
         let secret = random_token(32)?;
         let successor = self.fingerprint("session", &secret);
-        store::rotate(tx, session.id, fingerprint, &successor, now, now.plus(self.settings.refresh))?;
+        store::rotate(tx, session.id, fingerprint, &successor, now, now.plus(self.refresh_lifetime()))?;
         let event = Event::new("session.refreshed", "session", session.id);
         Ok((Some(Issued { session: session.id, secret, user: account.user }), event.into()))
     }

@@ -244,7 +244,7 @@ async fn change_password(
 async fn list(signed_in: InSession, identity: Data<Identity>) -> Result<HttpResponse> {
     let principal = &signed_in.principal;
     let current = Some(signed_in.session.id);
-    let (now, idle) = (identity.clock().now(), identity.settings.session_idle);
+    let (now, idle) = (identity.clock().now(), identity.session_idle());
     let items = identity.db().read(|reader| store::list(reader, principal.user_id, now, idle, current))?;
     Ok(HttpResponse::Ok().json(Page { items, next_cursor: None, total: None }))
 }

@@ -61,6 +61,7 @@ impl Site {
             env: env.collect(),
             data_dir: Some(folder.path().join("data")),
             listen: Some("127.0.0.1:0".into()),
+            routes: portcullis::server::routes::patterns(),
             ..Sources::default()
         };
         let loaded = Config::load(&sources).unwrap_or_else(|mistakes| panic!("{mistakes}"));
