@@ -1,11 +1,11 @@
-//! `portcullis kill-switch`: close everything, or all changes, at once.
+//! `portcullis kill-switch`: close everything, or a part of it, at once.
 
 use super::{Exit, LiveCommand, duration, json_text};
 use crate::{
     actor::Actor,
     clock::Time,
     error::{Error, Result},
-    kill_switch::{Activation, Scope, State},
+    kill_switch::{Activation, Scope, State, unknown_type},
     server::{App, Terminal},
 };
 use clap::Subcommand;
@@ -24,9 +24,9 @@ pub enum KillSwitch {
         /// Why; everyone who is refused reads it, and the audit log keeps it.
         #[arg(value_parser = reason)]
         reason: String,
-        /// What to close: all, or writes.
-        #[arg(long, default_value = "all", value_parser = ["all", "writes"])]
-        scope: String,
+        /// What to close: all, writes, signups, api_keys, or the entities of a type, as in type:customers.
+        #[arg(long, default_value = "all")]
+        scope: Scope,
         /// Open again by itself after this long, such as 30m or 2h.
         #[arg(long, value_name = "DURATION", value_parser = duration)]
         expires: Option<Duration>,
@@ -60,8 +60,11 @@ impl LiveCommand for KillSwitch {
                 Ok(Exit::Done)
             }
             Self::Enable { reason, scope, expires } => {
+                if let Some(fault) = unknown_type(scope, &app.entity_types) {
+                    return Err(Error::invalid_at("--scope", "unknown", fault));
+                }
                 let activation = Activation {
-                    scope: scope.parse::<Scope>().map_err(Error::internal)?,
+                    scope: scope.clone(),
                     reason: reason.clone(),
                     expires_at: expires.map(|after| app.clock.now().plus(after)),
                 };
@@ -100,10 +103,7 @@ fn describe(state: &State) -> String {
     if !state.active {
         return "Open.\n".to_owned();
     }
-    let what = match state.scope {
-        Some(Scope::Writes) => "Changes are closed",
-        _ => "Everything is closed",
-    };
+    let what = format!("{} closed", state.scope.as_ref().unwrap_or(&Scope::All).subject());
     let at = state.activated_at.as_ref().map(|at| format!(" since {at}")).unwrap_or_default();
     let by = state.activated_by.as_ref().map(|by| format!(" by {}", by.label)).unwrap_or_default();
     let until = state.expires_at.as_ref().map(|end: &Time| format!(", until {end}")).unwrap_or_default();

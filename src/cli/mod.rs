@@ -129,7 +129,7 @@ live! {
     /// Who broke the glass; close it where nobody else can.
     #[command(subcommand)]
     Elevation(elevation::Elevation),
-    /// Close everything, or all changes, at once.
+    /// Close everything, or a part of it, at once.
     #[command(subcommand)]
     KillSwitch(kill_switch::KillSwitch),
     /// Bring entities in from a CSV or JSON Lines file.

@@ -1,4 +1,4 @@
-//! The kill switch: refuses everything, or every change, at once. The state lives in the database and is
+//! The kill switch: refuses everything, or a part of it, at once. The state lives in the database and is
 //! mirrored in memory, where each request looks; switching on works when the database does not.
 
 mod file;
@@ -8,9 +8,9 @@ mod state;
 mod switch;
 
 pub use persist::Pending;
-pub use routes::routes;
+pub use routes::{routes, unknown_type};
 pub use state::{By, Scope, State};
-pub use switch::{Activation, KillSwitch};
+pub use switch::{Activation, KillSwitch, Visit};
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Time},
+    data::entity_types::EntityTypes,
     error::{Code, Error, Faults, Result},
     identity::{Identity, Password},
     permit::{
@@ -59,10 +60,14 @@ async fn flip(
     switch: Data<KillSwitch>,
     identity: Data<Identity>,
     clock: Data<Clock>,
+    types: Data<EntityTypes>,
 ) -> Result<Json<State>> {
     let Flip { active, scope, reason, expires_at, password } = body.0;
     if active && expires_at.is_some_and(|end| end <= clock.now()) {
         return Err(Error::invalid_at("/expires_at", "out_of_range", "The end must be in the future."));
+    }
+    if let Some(fault) = scope.as_ref().and_then(|scope| unknown_type(scope, &types)) {
+        return Err(Error::invalid_at("/scope", "unknown", fault));
     }
     confirm(allowed.caller(), password, active, &identity).await?;
     let reason = reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
@@ -76,6 +81,14 @@ async fn flip(
     let (switch, actor) = (KillSwitch::clone(&switch), allowed.actor());
     let opened = tokio::task::spawn_blocking(move || switch.deactivate(&actor, reason.as_deref()));
     opened.await.map_err(Error::internal)?.map(Json)
+}
+
+/// What is wrong with closing a type that is not there: a slip of the pen must not look like a closed door.
+pub fn unknown_type(scope: &Scope, types: &EntityTypes) -> Option<String> {
+    match scope {
+        Scope::Type(name) if types.get(name).is_none() => Some(format!("There is no entity type {name}.")),
+        _ => None,
+    }
 }
 
 /// A key that may flip the switch is enough, and so is an elevation, which took a proof; an open browser is not.

@@ -6,25 +6,47 @@ use crate::{
     error::{Error, Result},
     ids::Id,
     params,
+    permit::is_name,
     storage::{Reader, Tx},
 };
 use serde::{Deserialize, Serialize};
-use std::str::FromStr;
+use std::{fmt, str::FromStr, sync::Arc};
 
 /// What is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
     All,
     /// Changes; reading goes on.
     Writes,
+    /// Accounts that people make themselves.
+    Signups,
+    /// Whatever comes by an API key.
+    ApiKeys,
+    /// The entities of one type.
+    Type(Arc<str>),
 }
 
 impl Scope {
-    pub fn as_str(self) -> &'static str {
+    /// What is stopped, to begin a sentence.
+    pub fn subject(&self) -> String {
         match self {
-            Self::All => "all",
-            Self::Writes => "writes",
+            Self::All => "Everything is".to_owned(),
+            Self::Writes => "Changes are".to_owned(),
+            Self::Signups => "Signing up is".to_owned(),
+            Self::ApiKeys => "Access by API key is".to_owned(),
+            Self::Type(name) => format!("Access to {name} is"),
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::Writes => f.write_str("writes"),
+            Self::Signups => f.write_str("signups"),
+            Self::ApiKeys => f.write_str("api_keys"),
+            Self::Type(name) => write!(f, "type:{name}"),
         }
     }
 }
@@ -36,8 +58,28 @@ impl FromStr for Scope {
         match text {
             "all" => Ok(Self::All),
             "writes" => Ok(Self::Writes),
-            _ => Err(format!("`{text}` is no scope; there are all and writes")),
+            "signups" => Ok(Self::Signups),
+            "api_keys" => Ok(Self::ApiKeys),
+            _ => match text.strip_prefix("type:").filter(|name| is_name(name)) {
+                Some(name) => Ok(Self::Type(name.into())),
+                None => Err(format!(
+                    "`{text}` is no scope; there are all, writes, signups, api_keys, and type: with an entity type, as in type:customers"
+                )),
+            },
         }
+    }
+}
+
+impl Serialize for Scope {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Scope {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -112,7 +154,7 @@ pub(super) fn store(tx: &Tx<'_>, state: &State) -> Result<()> {
          ON CONFLICT (id) DO UPDATE SET active = 1, scope = excluded.scope, reason = excluded.reason,
          expires_at = excluded.expires_at, activated_by = excluded.activated_by, activated_at = excluded.activated_at",
         params![
-            state.scope.unwrap_or(Scope::All).as_str(),
+            state.scope.as_ref().unwrap_or(&Scope::All).to_string(),
             state.reason.as_deref().unwrap_or_default(),
             state.expires_at,
             by,

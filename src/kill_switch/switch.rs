@@ -47,6 +47,23 @@ struct Set {
     times: u64,
 }
 
+/// What a request asks for, as far as scopes tell requests apart.
+#[derive(Clone, Copy)]
+pub struct Visit<'r> {
+    /// The pattern of its route, as in `/entities/{type}`.
+    pub path: &'r str,
+    pub method: &'r Method,
+    /// The entity type that the address names, by its own name.
+    pub entity_type: Option<&'r str>,
+    /// Whether it comes by API key.
+    pub by_key: bool,
+}
+
+/// Where people make accounts themselves.
+const SIGN_UP: &str = "/auth/signup";
+/// Below this a `type` in the address is an entity type.
+const ENTITIES: &str = "/entities/";
+
 /// How to switch on.
 #[derive(Clone, Debug)]
 pub struct Activation {
@@ -85,32 +102,41 @@ impl KillSwitch {
 
     /// The answer to a request on this route, when it is refused. Routes that answer under the kill switch,
     /// and those that the configuration allows, are let through whoever calls.
-    pub fn refuses(&self, route: &Route, method: &Method) -> Option<Error> {
-        if !self.0.engaged.load(SeqCst) || route.under_kill_switch {
-            return None;
-        }
-        self.refuses_path(route.path, method)
+    pub fn refuses(&self, route: &Route, visit: &Visit<'_>) -> Option<Error> {
+        if route.under_kill_switch { None } else { self.refuses_visit(visit) }
     }
 
-    /// [`KillSwitch::refuses`] for what is served beside the routes, by its pattern.
-    pub fn refuses_path(&self, pattern: &str, method: &Method) -> Option<Error> {
+    /// [`KillSwitch::refuses`] for what is served beside the routes, too.
+    pub fn refuses_visit(&self, visit: &Visit<'_>) -> Option<Error> {
         if !self.0.engaged.load(SeqCst) {
             return None;
         }
         let state = self.0.state()?;
-        let reads = method == Method::GET || method == Method::HEAD || method == Method::OPTIONS;
-        let closed = state.scope == Some(Scope::All) || !reads;
-        (closed && !self.0.allows(pattern, method)).then(|| refusal(&state, self.0.ledger.clock().now()))
+        let reads = matches!(*visit.method, Method::GET | Method::HEAD | Method::OPTIONS);
+        let closed = match state.scope.as_ref() {
+            None | Some(Scope::All) => true,
+            Some(Scope::Writes) => !reads,
+            Some(Scope::Signups) => visit.path == SIGN_UP,
+            Some(Scope::ApiKeys) => visit.by_key,
+            Some(Scope::Type(name)) => visit.entity_type == Some(&**name) && visit.path.starts_with(ENTITIES),
+        };
+        (closed && !self.0.allows(visit.path, visit.method)).then(|| refusal(&state, self.0.ledger.clock().now()))
     }
 
     /// The answer to a known caller on a route that answers under the kill switch: with everything closed,
-    /// only those who may switch it off have a session. Who may see the switch may see it all the same.
+    /// or whatever comes by key, only those who may switch it off get in. Who may see the switch may see it all the
+    /// same.
     pub fn refuses_caller(&self, route: &Route, caller: &Caller) -> Option<Error> {
         if !self.0.engaged.load(SeqCst) || !route.under_kill_switch || route.noun() == "kill-switch" {
             return None;
         }
         let writes = caller.grants().reach("kill_switch", None, Action::Write) == Some(Reach::Any);
-        if writes { None } else { self.refuses_log_in() }
+        if writes {
+            return None;
+        }
+        let by_key = caller.principal.as_ref().is_some_and(|principal| principal.key.is_some());
+        let state = self.0.state().filter(|state| by_key && state.scope == Some(Scope::ApiKeys));
+        state.map(|state| refusal(&state, self.0.ledger.clock().now())).or_else(|| self.refuses_log_in())
     }
 
     /// The answer to any log-in by somebody who may not switch it off.
@@ -240,9 +266,9 @@ fn allowed(text: &str) -> (Option<Method>, String) {
 
 fn refusal(state: &State, now: Time) -> Error {
     let reason = state.reason.as_deref().unwrap_or_default();
-    let what = if state.scope == Some(Scope::Writes) { "Changes are" } else { "Everything is" };
+    let what = state.scope.as_ref().unwrap_or(&Scope::All).subject();
     let error = Error::new(Code::KillSwitchActive, format!("{what} stopped by the kill switch: {reason}"));
-    let scope = state.scope.map_or("all", Scope::as_str);
+    let scope = state.scope.as_ref().unwrap_or(&Scope::All);
     let error = error.because(Check::KillSwitch, format!("It is on with the scope {scope}: {reason}"));
     match state.expires_at {
         Some(end) => error.retry_after(end.since(now)),

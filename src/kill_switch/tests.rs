@@ -23,6 +23,10 @@ fn switch(folder: &Path, ledger: &Ledger) -> KillSwitch {
     KillSwitch::open(ledger.clone(), folder, &config).unwrap()
 }
 
+fn visit<'r>(path: &'r str, method: &'r Method) -> Visit<'r> {
+    Visit { path, method, entity_type: None, by_key: false }
+}
+
 fn because(scope: Scope, reason: &str) -> Activation {
     Activation { scope, reason: reason.into(), expires_at: None }
 }
@@ -48,7 +52,7 @@ fn scopes_close_what_they_say_and_the_allowed_routes_stay_open() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = ledger(folder.path());
     let switch = switch(folder.path(), &ledger);
-    let refused = |path: &str, method: &Method| switch.refuses_path(path, method).map(|error| error.code());
+    let refused = |path: &str, method: &Method| switch.refuses_visit(&visit(path, method)).map(|error| error.code());
     assert_eq!(refused("/users", &Method::POST), None);
     switch.activate(&Actor::cli(), because(Scope::Writes, "audit"));
     assert_eq!(refused("/users", &Method::GET), None);
@@ -56,7 +60,7 @@ fn scopes_close_what_they_say_and_the_allowed_routes_stay_open() {
     assert!(switch.may_run() && switch.refuses_log_in().is_none());
     switch.activate(&Actor::cli(), because(Scope::All, "a leak"));
     assert!(!switch.may_run());
-    let error = switch.refuses_path("/users", &Method::GET).unwrap();
+    let error = switch.refuses_visit(&visit("/users", &Method::GET)).unwrap();
     assert!(error.detail().contains("a leak"), "{error:?}");
     assert_eq!(refused("/entities/{type}", &Method::HEAD), None);
     assert_eq!(refused("/entities/{type}", &Method::POST), Some(Code::KillSwitchActive));
@@ -74,6 +78,33 @@ fn scopes_close_what_they_say_and_the_allowed_routes_stay_open() {
 }
 
 #[test]
+fn a_part_is_closed_and_the_rest_stays_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = ledger(folder.path());
+    let switch = switch(folder.path(), &ledger);
+    let plain = visit("/users", &Method::GET);
+    let sign_up = visit("/auth/signup", &Method::POST);
+    let by_key = Visit { by_key: true, ..plain };
+    let entity = |name: &'static str| Visit { entity_type: Some(name), ..visit("/entities/{type}/{id}", &Method::GET) };
+    let asked = [plain, sign_up, by_key, entity("customers"), entity("orders")];
+    for (scope, closed) in [
+        ("signups", [false, true, false, false, false]),
+        ("api_keys", [false, false, true, false, false]),
+        ("type:customers", [false, false, false, true, false]),
+    ] {
+        let scope: Scope = scope.parse().unwrap();
+        switch.activate(&Actor::cli(), because(scope.clone(), "a part"));
+        assert_eq!(asked.map(|visit| switch.refuses_visit(&visit).is_some()), closed, "{scope}");
+        assert!(switch.may_run() && switch.refuses_log_in().is_none());
+        let again = self::switch(folder.path(), &ledger);
+        assert_eq!(again.state().scope, Some(scope), "one at a time, kept");
+    }
+    for wrong in ["", "ALL", "type:", "type:Customers", "type:a b", "everything"] {
+        assert!(wrong.parse::<Scope>().is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn it_survives_a_restart_and_ends_when_it_expires() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = ledger(folder.path());
@@ -83,10 +114,10 @@ fn it_survives_a_restart_and_ends_when_it_expires() {
     assert!(kept && state.active);
     let switch = switch(folder.path(), &ledger);
     assert_eq!(switch.state(), state);
-    assert!(switch.refuses_path("/users", &Method::GET).unwrap().wait().is_some());
+    assert!(switch.refuses_visit(&visit("/users", &Method::GET)).unwrap().wait().is_some());
     switch.watch().unwrap();
     ledger.clock().advance(61_000);
-    assert!(!switch.state().active && switch.refuses_path("/users", &Method::GET).is_none());
+    assert!(!switch.state().active && switch.refuses_visit(&visit("/users", &Method::GET)).is_none());
     eventually(|| events(&ledger).len() == 2);
     assert_eq!(events(&ledger)[1]["changes"]["after"]["off_because"], "It expired.");
 }

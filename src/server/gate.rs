@@ -10,7 +10,7 @@ use crate::{
     decisions::Asked,
     error::{Code, Error, Result},
     inspection::{Inspection, Mode},
-    kill_switch::KillSwitch,
+    kill_switch::{KillSwitch, Visit},
     permit::{Authenticate, Caller, Credential, LimitClass, Need, Principal, Route, unauthenticated},
     rate_limit::{RateLimiter, Verdict, Verdicts},
     refusal::Check,
@@ -98,7 +98,13 @@ impl Inner {
             csrf::check(request, principal, &self.config.load())
                 .inspect_err(|error| self.note(error, &caller.actor(), route))?;
         }
-        self.kill_switch.refuses(route, request.method()).map_or(Ok(()), Err)?;
+        let visit = Visit {
+            path: route.path,
+            method: request.method(),
+            entity_type: request.match_info().get("type"),
+            by_key: caller.principal.as_ref().is_some_and(|principal| principal.key.is_some()),
+        };
+        self.kill_switch.refuses(route, &visit).map_or(Ok(()), Err)?;
         if let Some(principal) = &caller.principal {
             self.kill_switch.refuses_caller(route, caller).map_or(Ok(()), Err)?;
             for verdict in self.limits.check_caller(principal, route) {
