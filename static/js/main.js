@@ -58,6 +58,7 @@ const ICONS = {
   columns: 'M4 4h16v16H4zM10 4v16M15 4v16',
   shield: 'M12 3l8 3v6c0 5-3.5 8-8 9-4.5-1-8-4-8-9V6z',
   terminal: 'M4 6l6 6-6 6M12 19h8',
+  bolt: 'M13 3 5 13.5h6L10 21l9-11h-6.5z',
   link: 'M10 14a4 4 0 0 0 6 0l3-3a4 4 0 0 0-6-6l-1 1M14 10a4 4 0 0 0-6 0l-3 3a4 4 0 0 0 6 6l1-1',
 };
 

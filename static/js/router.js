@@ -143,6 +143,7 @@ const NAVIGATION = [
       ['sessions', 'My sessions', 'monitor'],
     ],
   },
+  { title: 'Integrations', pages: [['webhooks', 'Webhooks', 'bolt', 'webhooks']] },
   {
     title: 'Safety',
     pages: [

@@ -42,6 +42,7 @@ fn a_list_costs_150_kb_and_12_requests_and_sign_in_60_and_6() {
         ("/console/entity-types", "Customers"),
         ("/console/roles", "Analyst"),
         ("/console/api-keys", "No API keys yet"),
+        ("/console/webhooks", "No webhooks yet"),
         ("/console/audit", "signed in"),
     ] {
         browser.forget_files();

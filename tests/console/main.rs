@@ -21,3 +21,8 @@ mod site;
 #[path = "../support/mod.rs"]
 mod support;
 mod users;
+mod webhooks;
+
+#[path = "../api/support/receiver.rs"]
+#[expect(dead_code, reason = "the tests of the API look closer at what is received")]
+mod receiver;

@@ -1,6 +1,6 @@
 //! Every page and every drawer, on a desk and on a phone, light and dark: no complaint, nothing cut, nothing that a reader of screens would miss.
 
-use crate::{browser::Browser, site::Site};
+use crate::{browser::Browser, receiver::Receiver, site::Site};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -29,7 +29,8 @@ return {
 
 /// A site with something on every page; answers the address of each view, what to press there, and the words it then has.
 fn furnished() -> (Site, Vec<View>) {
-    let site = Site::new();
+    let receiver = Receiver::start();
+    let site = Site::with(&[("PORTCULLIS_OUTBOUND__ALLOW", &receiver.allowed())]);
     let schema = json!({"type": "object", "required": ["city"], "properties": {
         "city": {"type": "string"}, "credit": {"type": "integer", "minimum": 0, "title": "Credit in euros"},
         "tier": {"enum": ["gold", "silver"]}, "active": {"type": "boolean"},
@@ -71,7 +72,8 @@ fn furnished() -> (Site, Vec<View>) {
     let permissions = json!(["users:read", "entities.customers:read", "entities.customers:update:own"]);
     site.post("/roles", &json!({"name": "support_team", "permissions": permissions, "clearance": "internal"}));
     let entity = entity["id"].as_str().expect("an id").to_owned();
-    (site, views(&id, &entity, &key))
+    let hook = hook(&site, &receiver);
+    (site, views(&id, &entity, &key, &hook))
 }
 
 struct View {
@@ -85,7 +87,19 @@ fn view(name: &'static str, address: &str, press: &'static [&'static str], words
     View { name, address: format!("/console/{address}"), press, words }
 }
 
-fn views(user: &str, entity: &str, key: &str) -> Vec<View> {
+/// A webhook with a delivery that got through and one that is to be tried again.
+fn hook(site: &Site, receiver: &Receiver) -> String {
+    let body = json!({"name": "Chat of the team", "url": receiver.url("/hook"), "events": ["user.*", "role.created"]});
+    let hook = site.post("/webhooks", &body)["id"].as_str().expect("an id").to_owned();
+    for calls in 1..=2 {
+        site.post(&format!("/webhooks/{hook}/test"), &json!({}));
+        receiver.wait_for(calls);
+        receiver.answer("503 Busy");
+    }
+    hook
+}
+
+fn views(user: &str, entity: &str, key: &str, hook: &str) -> Vec<View> {
     vec![
         view("sign-in", "sign-in", &[], "To the administration console"),
         view("set-up", "setup", &[], "Set up Portcullis"),
@@ -128,6 +142,11 @@ fn views(user: &str, entity: &str, key: &str) -> Vec<View> {
         view("api-key-new", "api-keys?open=new", &[], "Create the key"),
         view("api-key", &format!("api-keys?open={key}"), &[], "600 requests a minute"),
         view("api-key-rotate", &format!("api-keys?open={key}"), &["Rotate"], "The old secret ends"),
+        view("webhooks", "webhooks", &[], "Chat of the team"),
+        view("webhook-new", "webhooks?open=new", &[], "Create the webhook"),
+        view("webhook", &format!("webhooks?open={hook}"), &["What was sent and answered"], "It answered 503."),
+        view("webhook-rotate", &format!("webhooks?open={hook}"), &["Rotate"], "The old secret ends"),
+        view("webhooks-no-match", "webhooks?state=off", &[], "No webhook matches"),
         view("sessions", "sessions", &[], "This one"),
         view("audit", "audit", &[], "signed in"),
         view("audit-filters", "audit", &["More filters"], "Apply"),

@@ -20,6 +20,7 @@ const TYPES = [
   ['entity_type', 'Entity types'],
   ['kill_switch', 'Kill switch'],
   ['elevation', 'Elevations'],
+  ['webhook', 'Webhooks'],
   ['route', 'Refused requests'],
 ];
 const DAYS = [
@@ -78,6 +79,9 @@ const WHOLE = {
   'elevation.ended': ['ended an elevation', 'end an elevation'],
   'elevation.expired': ['closed an elevation at its time', 'close an elevation'],
   'elevation.reviewed': ['reviewed an elevation', 'review an elevation'],
+  'webhook.tested': ['sent a test to a webhook', 'send a test to a webhook'],
+  'webhook.replayed': ['sent a delivery of a webhook again', 'send a delivery of a webhook again'],
+  'webhook.disabled': ['switched a webhook off', 'reach a webhook, which was switched off'],
   'kill_switch.activated': ['switched the kill switch on', 'switch the kill switch on'],
   'kill_switch.deactivated': ['switched the kill switch off', 'switch the kill switch off'],
 };

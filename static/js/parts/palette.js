@@ -10,6 +10,7 @@ const ACTS = [
   ['roles', 'New role', 'roles'],
   ['entity-types', 'New entity type', 'entity_types'],
   ['api-keys', 'New API key'],
+  ['webhooks', 'New webhook', 'webhooks'],
 ];
 const REQUEST_ID = /^[A-Za-z0-9._-]{8,128}$/;
 const WAIT_MS = 120;
