@@ -147,20 +147,31 @@ function rotate(hook, drawer, changed) {
 
 function notices(hook) {
   const overlaps = hook.overlap_ends_at && new Date(hook.overlap_ends_at) > new Date();
+  const failed = count(hook.failures, 'delivery', 'deliveries');
+  const skipped = count(hook.skipped, 'event');
   return [
     hook.disabled_reason &&
       notice('danger', h('p', { class: 'strong' }, 'It was switched off by itself'), h('p', {}, hook.disabled_reason)),
     hook.active &&
       hook.failures > 0 &&
-      notice(
-        'caution',
-        h('p', {}, `${count(hook.failures, 'delivery', 'deliveries')} failed in a row, since `, time(hook.failing_since), '.'),
-      ),
+      notice('caution', h('p', {}, `${failed} failed in a row, since `, time(hook.failing_since), '.')),
     hook.skipped > 0 &&
-      notice('caution', h('p', {}, `${count(hook.skipped, 'event')} came while too many deliveries waited and were not queued.`)),
-    overlaps && notice('', h('p', {}, 'Calls carry both signatures until then: ', time(hook.overlap_ends_at, { full: true }))),
-  ].filter(Boolean);
+      notice('caution', h('p', {}, `${skipped} came while too many deliveries waited, and went unheard.`)),
+    overlaps &&
+      notice('', h('p', {}, 'Calls carry both signatures until then: ', time(hook.overlap_ends_at, { full: true }))),
+  ];
 }
+
+const known = (hook) =>
+  facts([
+    ['State', stateOf(hook)],
+    ['Calls', h('span', { class: 'break' }, hook.url)],
+    ['Hears of', hook.events.map(wordsOf).join(', ')],
+    ['Waiting', hook.pending > 0 && count(hook.pending, 'delivery', 'deliveries')],
+    ['Last delivered', hook.last_delivered_at ? time(hook.last_delivered_at, { full: true }) : 'Never'],
+    ['Created', time(hook.created_at, { full: true })],
+    ['Id', copyable(hook.id, 'Copy the id')],
+  ]);
 
 async function existingHook(drawer, id, changed) {
   const hook = await get(`/webhooks/${segment(id)}`);
@@ -195,30 +206,17 @@ async function existingHook(drawer, id, changed) {
     await atFields(() => patch(`/webhooks/${hook.id}`, change));
     saved('Saved.');
   };
+  const acts = h(
+    'div',
+    { class: 'row' },
+    button('Send a test', { glyph: 'bolt', onclick: test }),
+    button(hook.active ? 'Switch off' : 'Switch on', { onclick: flip }),
+  );
+  const edit = () => form({ submit: 'Save', drawer, actions, fields: settings(hook), send });
   drawer.body.replaceChildren(
-    ...notices(hook),
-    facts([
-      ['State', stateOf(hook)],
-      ['Calls', h('span', { class: 'break' }, hook.url)],
-      ['Hears of', hook.events.map(wordsOf).join(', ')],
-      ['Waiting', hook.pending > 0 && count(hook.pending, 'delivery', 'deliveries')],
-      ['Last delivered', hook.last_delivered_at ? time(hook.last_delivered_at, { full: true }) : 'Never'],
-      ['Created', time(hook.created_at, { full: true })],
-      ['Id', copyable(hook.id, 'Copy the id')],
-    ]),
-    may('update')
-      ? h(
-          'div',
-          { class: 'row' },
-          button('Send a test', { glyph: 'bolt', onclick: test }),
-          button(hook.active ? 'Switch off' : 'Switch on', { onclick: flip }),
-        )
-      : '',
-    failure,
+    h('div', { class: 'stack' }, notices(hook), known(hook), may('update') && acts, failure),
     h('div', { class: 'section' }, h('h3', {}, 'Deliveries'), log.node),
-    may('update')
-      ? h('div', { class: 'section' }, h('h3', {}, 'Settings'), form({ submit: 'Save', drawer, actions, fields: settings(hook), send }))
-      : '',
+    may('update') ? h('div', { class: 'section' }, h('h3', {}, 'Settings'), edit()) : '',
   );
 }
 

@@ -23,7 +23,7 @@ function outcome({ status, error, attempts, duration_ms: took }) {
 }
 
 const text = (label, value) => [
-  h('h4', {}, label),
+  h('p', { class: 'muted small' }, label),
   h('pre', { class: 'quote', tabindex: '0', role: 'region', 'aria-label': label }, value),
 ];
 
@@ -100,7 +100,8 @@ export function deliveries(hook, { mayReplay, settled }) {
       const more = () => load(page.next_cursor);
       foot.replaceChildren(page.next_cursor ? button('Older ones', { tone: 'small', onclick: more }) : '');
       if (!rows.children.length) {
-        foot.replaceChildren(emptyState({ icon: 'bolt', title: 'Nothing was sent yet', text: 'Send a test to try it.' }));
+        const nothing = { icon: 'bolt', title: 'Nothing was sent yet', text: 'Send a test to try it.' };
+        foot.replaceChildren(emptyState(nothing));
       }
       return page.items.some((one) => one.state === 'waiting' && !one.attempts);
     } catch (problem) {
