@@ -21,7 +21,7 @@ const KNOWN = EVENTS.map(([pattern]) => pattern);
 function giveSecret({ name, secret }) {
   showOnce({
     title: `The secret of ${name}`,
-    text: 'Copy it to the program that is called: it verifies the signature of each call with it. It is not shown again.',
+    text: 'Copy it to the program that is called, which verifies signatures with it. It is not shown again.',
     secret,
   });
 }

@@ -89,11 +89,12 @@ export default function webhooks({ root }) {
     },
   });
   const make = () => setQuery({ open: 'new' });
+  const add = button('New webhook', { glyph: 'plus', tone: 'primary', onclick: make });
   root.append(
     pageHead({
       title: 'Webhooks',
       lead: 'Who hears of what happens, without its contents: signed, tried three times, never to private addresses.',
-      actions: can('webhooks', 'create') ? [button('New webhook', { glyph: 'plus', tone: 'primary', onclick: make })] : [],
+      actions: can('webhooks', 'create') ? [add] : [],
     }),
     list.node,
   );
