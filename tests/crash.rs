@@ -83,3 +83,32 @@ fn what_was_closed_is_closed_after_a_crash() {
     assert_eq!(server.get(&token, "/users")["code"], "kill_switch_active");
     assert_eq!(server.get(&token, "/kill-switch")["reason"], "an intruder");
 }
+
+#[test]
+fn a_refresh_token_that_was_used_is_known_after_a_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = support::start(folder.path());
+    server.set_up();
+    let refresh = |server: &support::Portcullis, token: &str| {
+        let body = json!({"refresh_token": token});
+        let answer = server.client.post(server.path("/auth/refresh")).json(&body).send().unwrap();
+        (answer.status().as_u16(), answer.json::<serde_json::Value>().unwrap())
+    };
+    let token = |answer: &serde_json::Value| answer["refresh_token"].as_str().unwrap().to_owned();
+    let body = json!({"email": support::EMAIL, "password": support::PASSWORD});
+    let first: serde_json::Value =
+        server.client.post(server.path("/auth/login")).json(&body).send().unwrap().json().unwrap();
+    let (status, second) = refresh(&server, &token(&first));
+    assert_eq!(status, 200, "{second}");
+    let (status, third) = refresh(&server, &token(&second));
+    assert_eq!(status, 200, "{third}");
+    server.kill();
+    let server = support::start(folder.path());
+    let access = third["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(server.get(&access, "/auth/me")["email"], support::EMAIL);
+    assert_eq!(refresh(&server, &token(&first)).0, 401);
+    assert_eq!(server.get(&access, "/auth/me")["code"], "unauthenticated", "a replay ends the family");
+    assert_eq!(refresh(&server, &token(&third)).0, 401);
+    let verdict = server.get(&server.log_in(), "/audit/verify");
+    assert_eq!(verdict["valid"], true, "{verdict}");
+}

@@ -175,11 +175,11 @@ impl Authenticator {
         // The stamp comes before every read, so that a change in between outdates what is kept.
         let (stamp, loaded, until, csrf): (Stamp, Loaded, Time, String) = match kind {
             SessionKind::Token => {
-                let claims = self.identity.tokens.verify(secret)?;
+                let (claims, ends) = self.identity.tokens.verify(secret)?;
                 let stamp = principals.stamp(&claims.sub);
                 let session = self.load(By::Id(claims.sid))?.filter(|session| session.user_id == claims.sub);
                 let session = session.ok_or_else(no_session)?;
-                let until = session.expires_at.min(claims.ends_at());
+                let until = session.expires_at.min(ends);
                 (stamp, session, until, String::new())
             }
             SessionKind::Cookie => {

@@ -79,18 +79,21 @@ impl Tokens {
         jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(key.secret())).map_err(Error::internal)
     }
 
-    pub fn verify(&self, token: &str) -> Result<Claims> {
+    /// What a good token says, and until when it is good as far as itself and its key go.
+    pub fn verify(&self, token: &str) -> Result<(Claims, Time)> {
         if token.len() > MAX_BYTES {
             return Err(refused("it is too long"));
         }
         let now = self.clock.now();
         let header = jsonwebtoken::decode_header(token).map_err(refused)?;
         let kid = named_key(&header).ok_or_else(|| refused("its header says more than it may"))?;
-        let key = self.keyring.find(Purpose::Jwt, kid, now).ok_or_else(|| refused("its key is not known"))?;
+        let found = self.keyring.find_with_end(Purpose::Jwt, kid, now);
+        let (key, key_ends) = found.ok_or_else(|| refused("its key is not known"))?;
         let decoding = DecodingKey::from_secret(key.secret());
         let claims = jsonwebtoken::decode::<Claims>(token, &decoding, &validation()).map_err(refused)?.claims;
         check_times(&claims, now.millis().div_euclid(1000))?;
-        Ok(claims)
+        let ends = claims.ends_at().min(key_ends);
+        Ok((claims, ends))
     }
 }
 
@@ -190,7 +193,7 @@ mod tests {
         let fixture = fixture();
         let (user, session) = (Id::new(), Id::new());
         let token = fixture.tokens.issue(user, session).unwrap();
-        let claims = fixture.tokens.verify(&token).unwrap();
+        let (claims, _) = fixture.tokens.verify(&token).unwrap();
         assert_eq!((claims.sub, claims.sid), (user, session));
         fixture.clock.advance(1_829_000);
         assert!(fixture.tokens.verify(&token).is_ok());

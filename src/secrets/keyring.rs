@@ -174,8 +174,14 @@ impl Keyring {
 
     /// The key of this id, if it may still verify or decrypt.
     pub fn find(&self, purpose: Purpose, id: &str, now: Time) -> Option<Key> {
+        self.find_with_end(purpose, id, now).map(|(key, _)| key)
+    }
+
+    /// [`Keyring::find`], and until when it may.
+    pub fn find_with_end(&self, purpose: Purpose, id: &str, now: Time) -> Option<(Key, Time)> {
         let found = self.0.held.iter().find(|held| held.purpose == purpose && *held.key.id == *id)?;
-        found.retiring_until.is_none_or(|until| now < until).then(|| found.key.clone())
+        let end = found.retiring_until.unwrap_or(Time(i64::MAX));
+        (now < end).then(|| (found.key.clone(), end))
     }
 
     /// When the current key of a purpose was made.

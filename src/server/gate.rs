@@ -14,7 +14,7 @@ use crate::{
     permit::{Authenticate, Caller, Credential, LimitClass, Need, Principal, Route, unauthenticated},
     rate_limit::{RateLimiter, Verdict, Verdicts},
     refusal::Check,
-    web::RequestInfo,
+    web::{RequestInfo, media_type},
 };
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse,
@@ -142,6 +142,16 @@ impl Inner {
         known.or_else(|error| if open { Ok(None) } else { Err(error) })
     }
 
+    /// Refuses what the type alone rules out, of a caller who may do what they ask for: others hear from the
+    /// handler's first parameter that they may not.
+    fn look_at(&self, request: &HttpRequest, route: &Route, caller: &Caller) -> Result<()> {
+        if !may(request, route, caller) {
+            return Ok(());
+        }
+        check_type(request, route)?;
+        self.inspect(request, route, caller)
+    }
+
     /// Looks at the address of a request whose caller may do what they ask for. What has a grammar of its own is
     /// left to that.
     fn inspect(&self, request: &HttpRequest, route: &Route, caller: &Caller) -> Result<()> {
@@ -151,13 +161,7 @@ impl Inner {
         }
         let entity_type = path.get("type");
         let own = entity_type.and_then(|name| self.types.require(name).ok()?.inspection);
-        let may = match route.need {
-            Need::Permission { resource, action } | Need::SessionWith { resource, action } => {
-                caller.grants().reach(resource, entity_type, action).is_some()
-            }
-            _ => true,
-        };
-        if !may || own.unwrap_or(self.inspection.mode()) == Mode::Off {
+        if own.unwrap_or(self.inspection.mode()) == Mode::Off {
             return Ok(());
         }
         let segments = path.iter().map(|(name, value)| (name.into(), value.into()));
@@ -186,6 +190,33 @@ impl Inner {
     }
 }
 
+/// Whether the caller holds what the route asks for.
+fn may(request: &HttpRequest, route: &Route, caller: &Caller) -> bool {
+    let holds = |resource, action| caller.grants().reach(resource, request.match_info().get("type"), action).is_some();
+    let principal = caller.principal.as_ref();
+    let in_session = principal.is_some_and(|principal| principal.session.is_some());
+    match route.need {
+        Need::Public(_) => true,
+        Need::SignedIn => principal.is_some(),
+        Need::Session => in_session,
+        Need::Permission { resource, action } => holds(resource, action),
+        Need::SessionWith { resource, action } => in_session && holds(resource, action),
+        Need::Own { resource, action } => in_session || holds(resource, action),
+    }
+}
+
+/// A form of another site can send other types without asking; a write takes none of them, with a body or without.
+fn check_type(request: &HttpRequest, route: &Route) -> Result<()> {
+    if route.method == Method::GET || route.streams {
+        return Ok(());
+    }
+    match media_type(request).as_deref() {
+        None if !request.headers().contains_key(header::CONTENT_TYPE) => Ok(()),
+        Some("application/json" | "application/merge-patch+json") => Ok(()),
+        _ => Err(Error::new(Code::UnsupportedMediaType, "Send a body as application/json in UTF-8, or none at all.")),
+    }
+}
+
 fn enrol_first() -> Error {
     Error::forbidden("Your role takes a second factor. Set it up with POST /auth/mfa/totp and /auth/mfa/confirm first.")
         .because(Check::SecondFactor, "A role of the caller takes a second factor, and none is set up.")
@@ -194,8 +225,9 @@ fn enrol_first() -> Error {
 
 /// The credential of a request: a token, else a key, else the console's cookie.
 fn present<'r>(request: &'r HttpRequest, config: &Config) -> Result<Option<Credential<'r>>> {
-    if let Some(value) = request.headers().get(header::AUTHORIZATION) {
-        let bearer = value.to_str().ok().and_then(|value| {
+    let mut values = request.headers().get_all(header::AUTHORIZATION);
+    if let Some(value) = values.next() {
+        let bearer = value.to_str().ok().filter(|_| values.next().is_none()).and_then(|value| {
             let (scheme, token) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
         });
@@ -289,7 +321,7 @@ where
                 }
             };
             let admitted = gate.0.admit(request.request(), route, &caller);
-            if let Err(error) = admitted.and_then(|()| gate.0.inspect(request.request(), route, &caller)) {
+            if let Err(error) = admitted.and_then(|()| gate.0.look_at(request.request(), route, &caller)) {
                 leave(request.request(), route, Some(caller));
                 return Ok(refuse(request, error));
             }

@@ -3,6 +3,7 @@
 mod api_keys;
 mod audit;
 mod batch;
+mod browser;
 mod challenge;
 mod decisions;
 mod edge;
@@ -30,5 +31,6 @@ mod sink;
 mod stories;
 mod support;
 mod unique;
+mod tokens;
 mod users;
 mod webhooks;

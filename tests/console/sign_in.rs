@@ -1,10 +1,16 @@
 //! Signing in and out, and what Back shows afterwards.
 
 use crate::{
+    browser::Browser,
     site::{AFTER_A_FAILURE, Site, sign_in},
     support::{EMAIL, PASSWORD},
 };
-use std::thread;
+use serde_json::json;
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    thread,
+};
 
 #[test]
 fn a_wrong_password_is_said_and_a_deep_link_survives_signing_in() {
@@ -56,4 +62,51 @@ fn the_work_that_failures_ask_for_is_done_beside_the_page() {
     thread::sleep(AFTER_A_FAILURE);
     sign_in(&browser, EMAIL, PASSWORD);
     browser.arrives_at("/console/");
+}
+
+#[test]
+fn nothing_secret_is_where_a_script_could_take_it() {
+    let site = Site::new();
+    let browser = site.console();
+    for page in ["/console/", "/console/users", "/console/api-keys", "/console/account"] {
+        browser.visit(page);
+        browser.holds("document.querySelector('main h1')");
+        let kept = "return [document.cookie, Object.keys(localStorage), Object.keys(sessionStorage), window.name]";
+        assert_eq!(browser.script(kept, Vec::new()), json!(["", [], [], ""]), "{page}");
+    }
+    browser.visit("/console/account");
+    browser.choose("Colours", "Dark");
+    assert_eq!(browser.script("return Object.entries(localStorage)", Vec::new()), json!([["theme", "dark"]]));
+    let stores = "const done = arguments[0]; indexedDB.databases().then(async (databases) => \
+                  done([databases.length, (await caches.keys()).length, \
+                  (await navigator.serviceWorker.getRegistrations()).length]))";
+    assert_eq!(browser.script_later(stores), json!([0, 0, 0]));
+}
+
+/// A page of somebody else that shows `inside` in a frame, served once for each request.
+fn page_around(inside: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("http://localhost:{}", listener.local_addr().expect("an address").port());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let _ = stream.read(&mut [0; 4096]);
+            let body = format!("<!doctype html><title>Win a prize</title><iframe id=frame src=\"{inside}\"></iframe>");
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\ncontent-length";
+            let _ = write!(stream, "{head}: {}\r\n\r\n{body}", body.len());
+        }
+    });
+    address
+}
+
+#[test]
+fn no_other_site_shows_the_console_in_a_frame() {
+    let site = Site::new();
+    let around = page_around(format!("{}/console/", site.server.url));
+    let browser = Browser::open(&around);
+    browser.visit("/");
+    browser.holds("document.readyState === 'complete'");
+    let said = browser.complaints();
+    let blocked = said.iter().any(|line| line.contains("frame-ancestors") || line.contains("X-Frame-Options"));
+    assert!(blocked, "Chromium says why it shows nothing: {said:?}");
 }

@@ -131,6 +131,12 @@ impl Site {
         Actor::new(self.client.clone(), &self.url, Some(key.to_owned()))
     }
 
+    /// The same person over a connection of their own.
+    pub fn another(&self, actor: &Actor) -> Actor {
+        let client = Client::builder().timeout(Duration::from_secs(60)).build().expect("a client");
+        Actor::new(client, &self.url, actor.token.clone())
+    }
+
     /// Stops the application and keeps its folder.
     pub fn close(mut self) -> TempDir {
         self.shut_down();
