@@ -1,11 +1,14 @@
 //! The web console, embedded in the binary: pages, style sheet, modules. No build step.
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    mail::Mailer,
+};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header,
     middleware::Compress,
-    web::{self, ServiceConfig},
+    web::{self, Data, ServiceConfig},
 };
 use rust_embed::{EmbeddedFile, RustEmbed};
 use sha2::{Digest, Sha256};
@@ -86,7 +89,16 @@ async fn serve(request: HttpRequest) -> Result<HttpResponse> {
     } else {
         return Err(Error::not_found());
     };
-    Asset::find(file).map(|asset| asset.answer(&request)).ok_or_else(Error::not_found)
+    let mails = request.app_data::<Data<Mailer>>().is_some_and(|mailer| mailer.is_configured());
+    let asset = if file == "index.html" && mails { Some(with_mail()) } else { Asset::find(file) };
+    asset.map(|asset| asset.answer(&request)).ok_or_else(Error::not_found)
+}
+
+/// The page with a mark for the modules that mail is sent here, so that they need not ask.
+fn with_mail() -> Asset {
+    let page = Assets::get("index.html").map(|file| file.data.into_owned()).unwrap_or_default();
+    let bytes = String::from_utf8_lossy(&page).replacen("<html ", "<html data-mail ", 1).into_bytes();
+    Asset { tag: tag(&Sha256::digest(&bytes)), bytes: Cow::Owned(bytes), kind: "text/html; charset=utf-8" }
 }
 
 /// A page is what has a module of its own under `js/pages`.

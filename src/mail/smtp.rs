@@ -15,7 +15,7 @@ use lettre::{
     },
 };
 use secrecy::ExposeSecret;
-use std::{error::Error as _, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 use tokio::time::timeout;
 
 /// To make the connection.
@@ -83,15 +83,18 @@ fn encryption(server: &SmtpUrl) -> Result<TlsParameters> {
 
 /// What happened, with the server's words.
 fn told(what: &str, cause: &Cause) -> Error {
-    let mut words = cause.to_string();
-    let mut source = cause.source();
-    while let Some(inner) = source {
-        let inner_words = inner.to_string();
-        if !words.contains(&inner_words) {
-            words = format!("{words}: {inner_words}");
+    // Its own words and those of its sources repeat each other.
+    let mut parts: Vec<String> = Vec::new();
+    let mut next: Option<&dyn std::error::Error> = Some(cause);
+    while let Some(error) = next {
+        for part in error.to_string().split(": ").map(str::to_owned) {
+            if !parts.contains(&part) {
+                parts.push(part);
+            }
         }
-        source = inner.source();
+        next = error.source();
     }
+    let words = parts.join(": ");
     let words: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).take(WORDS).collect();
     Error::unavailable(format!("The mail server {what} ({words})."))
 }

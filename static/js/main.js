@@ -273,7 +273,7 @@ export function showFieldErrors(form, errors = []) {
 
 /* Boot */
 
-const GATES = ['sign-in', 'setup', 'set-password'];
+const GATES = ['sign-in', 'setup', 'set-password', 'forgot-password'];
 
 function applyTheme() {
   const theme = localStorage.getItem('theme');

@@ -8,4 +8,7 @@ mod beside;
 mod blueprint;
 mod elevations;
 mod entities;
+mod mail;
+#[path = "../support/sink.rs"]
+mod sink;
 mod start;

@@ -10,6 +10,7 @@ mod entities;
 mod entity_types;
 mod import;
 mod kill_switch;
+mod mail;
 mod overview;
 mod pages;
 mod roles;
@@ -17,6 +18,8 @@ mod search;
 mod second_factor;
 mod set_up;
 mod sign_in;
+#[path = "../support/sink.rs"]
+mod sink;
 mod site;
 #[path = "../support/mod.rs"]
 mod support;

@@ -27,10 +27,15 @@ return {
   wide: wide.slice(0, 3).map((element) => element.outerHTML.slice(0, 160)),
 };";
 
+/// Nothing arrives there.
+const MAIL: [(&str, &str); 2] =
+    [("PORTCULLIS_MAIL__SMTP_URL", "smtp://127.0.0.1:9"), ("PORTCULLIS_MAIL__FROM", "The Gate <gate@example.org>")];
+
 /// A site with something on every page; answers the address of each view, what to press there, and the words it then has.
 fn furnished() -> (Site, Vec<View>) {
     let receiver = Receiver::start();
-    let site = Site::with(&[("PORTCULLIS_OUTBOUND__ALLOW", &receiver.allowed())]);
+    let allowed = [("PORTCULLIS_OUTBOUND__ALLOW", receiver.allowed())];
+    let site = Site::with(&allowed.iter().map(|(name, value)| (*name, value.as_str())).chain(MAIL).collect::<Vec<_>>());
     let schema = json!({"type": "object", "required": ["city"], "properties": {
         "city": {"type": "string"}, "credit": {"type": "integer", "minimum": 0, "title": "Credit in euros"},
         "tier": {"enum": ["gold", "silver"]}, "active": {"type": "boolean"},
@@ -104,6 +109,7 @@ fn views(user: &str, entity: &str, key: &str, hook: &str) -> Vec<View> {
         view("sign-in", "sign-in", &[], "To the administration console"),
         view("set-up", "setup", &[], "Set up Portcullis"),
         view("set-password", "set-password#token=none", &[], "The link works once."),
+        view("forgot-password", "forgot-password", &[], "You get a link by mail"),
         view("overview", "", &[], "Audit events"),
         view("entity-types", "entity-types", &[], "Customers"),
         view("entity-type-new", "entity-types?open=new", &["Add a property"], "Properties"),
@@ -154,7 +160,7 @@ fn views(user: &str, entity: &str, key: &str, hook: &str) -> Vec<View> {
         view("verify", "audit", &["Verify chain"], "The chain is whole."),
         view("elevations-empty", "elevations", &[], "Nobody broke the glass"),
         view("kill-switch", "kill-switch", &[], "Traffic flows."),
-        view("account", "account", &[], "Appearance"),
+        view("account", "account", &[], "Send a test"),
         view("second-factor", "account", &["Set up"], "Scan this"),
         view("search", "users", &["Search"], "Pages"),
         view("not-there", "entities/ghosts", &[], "There is no such type"),

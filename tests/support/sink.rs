@@ -105,16 +105,32 @@ impl Mail {
     }
 }
 
-/// A certificate for `localhost` that signs itself, and its key.
-pub fn certificate(folder: &Path) -> (String, String) {
-    let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
-    let (certificate, key) = (path("certificate.pem"), path("key.pem"));
+/// A certificate for `localhost`, its key, and the authority to trust for it.
+pub struct Certificate {
+    pub path: String,
+    pub key: String,
+    pub authority: String,
+}
+
+impl Certificate {
+    pub fn make(folder: &Path) -> Self {
+        let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
+        let (authority, authority_key) = (path("authority.pem"), path("authority.key"));
+        let made = Self { path: path("certificate.pem"), key: path("certificate.key"), authority };
+        request(&["/CN=Test authority", &authority_key, &made.authority, "basicConstraints=critical,CA:TRUE"], &[]);
+        let signed =
+            ["-CA", &made.authority, "-CAkey", &authority_key, "-addext", "basicConstraints=critical,CA:FALSE"];
+        request(&["/CN=localhost", &made.key, &made.path, "subjectAltName=DNS:localhost"], &signed);
+        made
+    }
+}
+
+fn request([subject, key, certificate, extension]: &[&str; 4], further: &[&str]) {
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"])
-        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
-        .args(["-addext", "basicConstraints=critical,CA:TRUE", "-keyout", &key, "-out", &certificate])
+        .args(["-subj", subject, "-keyout", key, "-out", certificate, "-addext", extension])
+        .args(further)
         .output()
         .expect("openssl is there");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    (certificate, key)
 }

@@ -19,7 +19,7 @@ function giveLink(user) {
   const link = new URL(user.set_password_url, location.origin).href;
   showOnce({
     title: `A link for ${user.email}`,
-    text: 'Whoever opens this link sets the password. It works once and is not shown again.',
+    text: `Whoever opens this link sets the password. It works once and is not shown again.${user.mailed ? ' They get one by mail, too.' : ''}`,
     secret: link,
   });
 }
@@ -65,7 +65,8 @@ async function newUser(drawer, changed) {
         });
         drawer.close();
         changed();
-        if (user.set_password_url) giveLink(user);
+        const mailed = document.documentElement.hasAttribute('data-mail') && user.status === 'active';
+        if (user.set_password_url) giveLink({ ...user, mailed });
         else toast(`${user.email} was created.`);
       },
     }),

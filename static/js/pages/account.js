@@ -222,10 +222,18 @@ function appearance() {
   );
 }
 
+/** For those who look after the instance. */
+function mail() {
+  if (!can('settings', 'read')) return '';
+  const place = h('div', { class: 'stack' });
+  import('../parts/mail.js').then(({ showMail }) => showMail(place, can('settings', 'write')));
+  return card('Mail', place);
+}
+
 export default function account({ root }) {
   root.append(
     pageHead({ title: 'Your account' }),
-    h('div', { class: 'stack narrow' }, profile(), passwordForm(), secondFactor(), glass() ?? '', appearance()),
+    h('div', { class: 'stack narrow' }, profile(), passwordForm(), secondFactor(), glass() ?? '', appearance(), mail()),
   );
   return {};
 }

@@ -41,6 +41,7 @@ function columns(end) {
           { class: 'row strong', title: item.user_agent },
           device(item.user_agent),
           item.current && badge('This one', 'good'),
+          item.new_device && badge('New device', 'caution'),
         ),
     },
     { label: 'Kind', cell: (item) => KINDS[item.kind] ?? item.kind },

@@ -16,7 +16,7 @@ export default function setPasswordPage(root) {
   const password = h('input', {
     class: 'input',
     type: 'password',
-    name: 'password',
+    name: 'new_password',
     autocomplete: 'new-password',
     required: true,
   });
@@ -36,7 +36,7 @@ export default function setPasswordPage(root) {
     submit.disabled = true;
     failure.replaceChildren();
     try {
-      await post('/auth/password/reset', { token, password: password.value });
+      await post('/auth/password/reset', { token, new_password: password.value });
       form.replaceChildren(
         h('h1', {}, 'Set your password'),
         notice('good', h('p', { role: 'status' }, 'Your password is set.')),
@@ -51,7 +51,7 @@ export default function setPasswordPage(root) {
 
   const lost = [
     h('h1', {}, 'This link is not complete'),
-    h('p', {}, 'Open the whole link that you were given, or ask an administrator for a new one.'),
+    h('p', {}, 'Open the whole link that you were given, or ask for a new one.'),
     signInLink('Go to sign-in'),
   ];
   root.replaceChildren(

@@ -118,7 +118,9 @@ export default function signInPage(root) {
           submit,
         ),
       ),
-      h('p', { class: 'gate-note' }, 'Locked out? Whoever runs the server can issue a new password link.'),
+      document.documentElement.hasAttribute('data-mail')
+        ? h('p', { class: 'gate-note' }, h('a', { href: '/console/forgot-password' }, 'Forgot password?'))
+        : h('p', { class: 'gate-note' }, 'Locked out? Whoever runs the server can issue a new password link.'),
     ),
   );
   email.focus();

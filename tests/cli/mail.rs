@@ -1,0 +1,96 @@
+//! Mail from the command line: encrypted, signed in, and what is refused before anything is sent.
+
+use crate::{
+    place::{Place, Said},
+    sink::{Certificate, Sink},
+};
+
+const TEST: [&str; 4] = ["mail", "test", "--to", "jo@example.org"];
+
+fn test(place: &Place, url: &str, trusted: &str) -> Said {
+    place.run_with(
+        &TEST,
+        &[
+            ("PORTCULLIS_MAIL__SMTP_URL", url),
+            ("PORTCULLIS_MAIL__FROM", "gate@example.org"),
+            ("PORTCULLIS_OUTBOUND__ALLOW", "localhost,127.0.0.1"),
+            ("SSL_CERT_FILE", trusted),
+        ],
+    )
+}
+
+#[test]
+fn starttls_and_implicit_tls_reach_a_server_whose_certificate_is_trusted() {
+    let place = Place::new();
+    let Certificate { path, key, authority: trusted } = Certificate::make(place.path());
+    let options = ["--certificate", &path, "--key", &key, "--user", "gate", "--password", "p@ss word"];
+    let sink = Sink::with(&options);
+    let url = format!("smtp://gate:p%40ss%20word@localhost:{}?tls=required", sink.port);
+    let said = test(&place, &url, &trusted);
+    assert_eq!(said.status, Some(0), "{}", said.talk);
+    let mail = sink.next();
+    assert!(mail.encrypted && mail.user.as_deref() == Some("gate"));
+    assert_eq!(mail.header("Subject"), "Mail from Portcullis works");
+
+    let implicit = Sink::with(&[&options[..], &["--implicit"]].concat());
+    let url = format!("smtps://gate:p%40ss%20word@localhost:{}", implicit.port);
+    assert_eq!(test(&place, &url, &trusted).status, Some(0));
+    assert!(implicit.next().encrypted);
+
+    let other = place.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    let stranger = Certificate::make(&other).authority;
+    for (url, trusted) in [
+        (url.clone(), &stranger),
+        (format!("smtp+starttls://gate:p%40ss%20word@localhost:{}", sink.port), &stranger),
+        // The certificate is for the name.
+        (url.replace("localhost", "127.0.0.1"), &trusted),
+    ] {
+        let said = test(&place, &url, trusted);
+        assert_eq!(said.status, Some(1), "{}", said.talk);
+        assert!(said.talk.contains("certificate") && !said.talk.contains("word"), "{}", said.talk);
+    }
+    sink.stays_empty();
+    implicit.stays_empty();
+}
+
+#[test]
+fn what_the_server_says_is_told_and_the_status_is_1() {
+    let place = Place::new();
+    let sink = Sink::with(&["--refuse", "550 5.7.1 not from you"]);
+    let said = test(&place, &format!("smtp://127.0.0.1:{}", sink.port), "");
+    assert_eq!(said.status, Some(1));
+    assert!(said.talk.contains("did not take the message") && said.talk.contains("not from you"), "{}", said.talk);
+    drop(sink);
+    let said = place.run(&TEST);
+    assert_eq!(said.status, Some(1));
+    assert!(said.talk.contains("mail.smtp_url"), "{}", said.talk);
+    assert_eq!(place.run(&["mail", "test", "--to", "nobody"]).status, Some(2));
+}
+
+#[test]
+fn a_malformed_server_is_refused_and_its_password_never_shown() {
+    let place = Place::new();
+    let with = |command: &[&str], url: &str, from: &str| {
+        let env = [("PORTCULLIS_MAIL__SMTP_URL", url), ("PORTCULLIS_MAIL__FROM", from)];
+        place.run_with(command, &env)
+    };
+    for (url, from) in [
+        ("https://user:hushhush@mail.example.org", "gate@example.org"),
+        ("smtp://user:hushhush@mail.example.org?tls=off", "gate@example.org"),
+        ("smtps://user:hushhush@mail.example.org", "nobody"),
+        ("smtps://user:hushhush@mail.example.org", ""),
+    ] {
+        for command in [&["config", "check"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+            let said = with(command, url, from);
+            assert_eq!(said.status, Some(2), "{url} {from}: {}", said.talk);
+            assert!(said.talk.contains("mail.") && !said.talk.contains("hushhush"), "{}", said.talk);
+        }
+    }
+    for command in [&["config", "show"][..], &["config", "show", "--json"]] {
+        let said = with(command, "smtps://user:hushhush@mail.example.org", "The Gate <gate@example.org>");
+        assert_eq!(said.status, Some(0), "{}", said.talk);
+        assert!(said.out.contains("gate@example.org") && !said.out.contains("hushhush"), "{}", said.out);
+        assert!(!said.out.contains("mail.example.org"), "{}", said.out);
+    }
+}
