@@ -4,6 +4,8 @@ use crate::{
     place::{Place, Said},
     sink::{Certificate, Sink},
 };
+use serde_json::json;
+use std::{fs, process::Stdio, thread, time::Duration};
 
 const TEST: [&str; 4] = ["mail", "test", "--to", "jo@example.org"];
 
@@ -93,4 +95,52 @@ fn a_malformed_server_is_refused_and_its_password_never_shown() {
         assert!(said.out.contains("gate@example.org") && !said.out.contains("hushhush"), "{}", said.out);
         assert!(!said.out.contains("mail.example.org"), "{}", said.out);
     }
+}
+
+#[test]
+fn the_log_holds_no_token_however_much_it_says() {
+    let place = Place::new();
+    place.make_admin();
+    let sink = Sink::new();
+    let log = place.path().join("log");
+    let url = format!("smtp://127.0.0.1:{}", sink.port);
+    let mut server = place
+        .program()
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .env("PORTCULLIS_MAIL__SMTP_URL", url)
+        .env("PORTCULLIS_MAIL__FROM", "gate@example.org")
+        .env("PORTCULLIS_OUTBOUND__ALLOW", "127.0.0.1")
+        .env("PORTCULLIS_LOG__LEVEL", "trace")
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let said = || fs::read_to_string(&log).unwrap();
+    let mut address = None;
+    for _ in 0..400 {
+        thread::sleep(Duration::from_millis(25));
+        let serving = said().lines().find(|line| line.contains("serving")).map(str::to_owned);
+        address = serving.and_then(|line| {
+            let (_, rest) = line.split_once("127.0.0.1:")?;
+            rest.split(|c: char| !c.is_ascii_digit()).next().map(str::to_owned)
+        });
+        if address.is_some() {
+            break;
+        }
+    }
+    let base = format!("http://127.0.0.1:{}/api/v1/auth/password", address.expect("it serves"));
+    let client = reqwest::blocking::Client::new();
+    let send = |path: &str, body: serde_json::Value| client.post(format!("{base}{path}")).json(&body).send().unwrap();
+    assert_eq!(send("/forgot", json!({"email": "ada@team.example"})).status(), 202);
+    let token = sink.next().token();
+    let password = "quiet marble lantern";
+    assert_eq!(send("/reset", json!({"token": token, "new_password": password})).status(), 204);
+    assert_eq!(send("/reset", json!({"token": token, "new_password": password})).status(), 401);
+    let notice = sink.next();
+    assert!(notice.text().contains("ada@team.example"));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let said = said();
+    assert!(said.contains("/auth/password/reset"), "{said}");
+    assert!(!said.contains(&token) && !said.contains(password), "{said}");
 }
