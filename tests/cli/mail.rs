@@ -40,7 +40,7 @@ fn starttls_and_implicit_tls_reach_a_server_whose_certificate_is_trusted() {
     assert!(implicit.next().encrypted);
 
     let other = place.path().join("other");
-    std::fs::create_dir(&other).unwrap();
+    fs::create_dir(&other).unwrap();
     let stranger = Certificate::make(&other).authority;
     for (url, trusted) in [
         (url.clone(), &stranger),

@@ -34,8 +34,8 @@ const MAIL: [(&str, &str); 2] =
 /// A site with something on every page; answers the address of each view, what to press there, and the words it then has.
 fn furnished() -> (Site, Vec<View>) {
     let receiver = Receiver::start();
-    let allowed = [("PORTCULLIS_OUTBOUND__ALLOW", receiver.allowed())];
-    let site = Site::with(&allowed.iter().map(|(name, value)| (*name, value.as_str())).chain(MAIL).collect::<Vec<_>>());
+    let allowed = receiver.allowed();
+    let site = Site::with(&[&MAIL[..], &[("PORTCULLIS_OUTBOUND__ALLOW", &allowed)]].concat());
     let schema = json!({"type": "object", "required": ["city"], "properties": {
         "city": {"type": "string"}, "credit": {"type": "integer", "minimum": 0, "title": "Credit in euros"},
         "tier": {"enum": ["gold", "silver"]}, "active": {"type": "boolean"},
