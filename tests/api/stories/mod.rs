@@ -1,5 +1,6 @@
 //! What the backends that teams built by hand did for their users, done here over HTTP.
 
+mod cloud_operations;
 mod customer_risk;
 mod four_roles;
 
