@@ -70,6 +70,61 @@ fn write_until_killed(server: support::Portcullis, token: &str, acknowledged: &A
     }
 }
 
+/// Each client sends one request after the other, each with a key of its own, until the server is gone; then all of
+/// them are sent again.
+#[test]
+fn a_request_that_comes_again_after_a_crash_is_not_done_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = support::start(folder.path());
+    let mut token = server.set_up();
+    assert_eq!(server.post(&token, "/entity-types", &json!({"name": "orders"})).status(), 201);
+    let send = |server: &support::Portcullis, token: &str, key: &str| {
+        let request = server.post_builder(token, "/entities/orders").header("idempotency-key", key);
+        request.json(&json!({"name": key}))
+    };
+    let mut keys = Vec::new();
+    for round in 0..5 {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|client| {
+                let requests: Vec<_> = (0..500)
+                    .map(|number| format!("{round}-{client}-{number}"))
+                    .map(|key| (send(&server, &token, &key), key))
+                    .collect();
+                thread::spawn(move || {
+                    let mut sent = Vec::new();
+                    for (request, key) in requests {
+                        let answer = request.send().and_then(reqwest::blocking::Response::json::<serde_json::Value>);
+                        let Ok(answer) = answer else {
+                            sent.push((key, None));
+                            break;
+                        };
+                        sent.push((key, Some(answer)));
+                    }
+                    sent
+                })
+            })
+            .collect();
+        thread::sleep(Duration::from_millis(200 + 41 * round));
+        server.kill();
+        keys.extend(clients.into_iter().flat_map(|client| client.join().expect("a client")));
+        server = support::start(folder.path());
+        token = server.log_in();
+    }
+    for (key, first) in &keys {
+        let answer = send(&server, &token, key).send().expect("an answer");
+        let (status, replayed) = (answer.status(), answer.headers().contains_key("idempotency-replayed"));
+        let again: serde_json::Value = answer.json().expect("JSON");
+        assert_eq!((status.as_u16(), &again["name"]), (201, &json!(key)), "{again}");
+        if let Some(first) = first {
+            assert!(replayed && *first == again, "{first} then {again}");
+        }
+    }
+    let unanswered = keys.iter().filter(|(_, first)| first.is_none()).count();
+    println!("{} requests over 5 crashes, {unanswered} of them without an answer at first", keys.len());
+    let total = server.get(&token, "/entities/orders?count=true&limit=1")["total"].clone();
+    assert_eq!(total, json!(keys.len()), "each request was done once");
+}
+
 #[test]
 fn what_was_closed_is_closed_after_a_crash() {
     let folder = tempfile::tempdir().unwrap();

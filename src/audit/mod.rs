@@ -5,6 +5,7 @@ mod anchor;
 mod chain;
 mod event;
 mod export;
+mod keyed;
 mod follower;
 mod masking;
 mod notes;
@@ -17,6 +18,7 @@ pub use chain::{GENESIS, link};
 pub use event::{Event, Outcome, Record, difference};
 pub use export::{Export, Format};
 pub use follower::{Follower, Recorded};
+pub use keyed::{Keyed, Outcome as KeyedOutcome, clean as keyed_clean, under_way};
 pub use masking::{Masking, SeenBy};
 pub use routes::routes;
 pub use store::{Filter, Shown};
@@ -71,6 +73,16 @@ impl Ledger {
         change: impl FnMut(&Tx<'_>) -> Result<(T, R)> + Send + 'static,
     ) -> Result<T> {
         self.writer.write(self.recorded(actor, change)).await
+    }
+
+    /// [`Ledger::change`] that also says what is answered, for when the request comes again.
+    pub async fn change_answered<T: Send + 'static, R: Into<Record>>(
+        &self,
+        actor: &Actor,
+        change: impl FnMut(&Tx<'_>) -> Result<(T, R)> + Send + 'static,
+        answer: impl Fn(&Tx<'_>, &T) -> Result<KeyedOutcome> + Send + 'static,
+    ) -> Result<T> {
+        self.writer.write(self.answered(actor, change, move |tx, result, _| answer(tx, result))).await
     }
 
     /// [`Ledger::change`] for threads where blocking is fine (commands, jobs).
@@ -158,12 +170,25 @@ impl Ledger {
     fn recorded<T, R: Into<Record>>(
         &self,
         actor: &Actor,
+        change: impl FnMut(&Tx<'_>) -> Result<(T, R)> + Send + 'static,
+    ) -> impl FnMut(&Tx<'_>) -> Result<T> + Send + 'static {
+        self.answered(actor, change, |_, _, record| Ok(KeyedOutcome::done(record)))
+    }
+
+    fn answered<T, R: Into<Record>>(
+        &self,
+        actor: &Actor,
         mut change: impl FnMut(&Tx<'_>) -> Result<(T, R)> + Send + 'static,
+        answer: impl Fn(&Tx<'_>, &T, &Record) -> Result<KeyedOutcome> + Send + 'static,
     ) -> impl FnMut(&Tx<'_>) -> Result<T> + Send + 'static {
         let (actor, clock, follower) = (actor.clone(), self.clock.clone(), self.follower.clone());
+        let keyed = Keyed::current();
         move |tx| {
             let (result, record) = change(tx)?;
             let (actor, at, record, follower) = (actor.clone(), clock.now(), record.into(), follower.clone());
+            if let Some(keyed) = &keyed {
+                keyed.keep(tx, at, &answer(tx, &result, &record)?)?;
+            }
             tx.before_commit(move |tx| chain::append(tx, &actor, at, &record, follower.get()));
             Ok(result)
         }

@@ -1,6 +1,6 @@
 //! What the program is made of: each handle made once, for the server and for commands alike.
 
-use super::routes;
+use super::{idempotency::Idempotency, routes};
 use crate::{
     access::Roles,
     audit::Ledger,
@@ -54,6 +54,7 @@ pub struct App {
     pub kill_switch: KillSwitch,
     pub limits: RateLimiter,
     pub decisions: Decisions,
+    pub idempotency: Idempotency,
     pub traffic: Arc<Traffic>,
     pub outbound: Outbound,
     pub webhooks: Webhooks,
@@ -100,6 +101,7 @@ impl App {
         let kill_switch = KillSwitch::open(ledger.clone(), folder.path(), &live)?;
         let limits = RateLimiter::new(live.clone(), &routes::routes(), roles.clone(), clock.clone());
         let decisions = Decisions::new(roles.clone(), clock.clone());
+        let idempotency = Idempotency::new(ledger.clone(), keyring.clone(), entity_types.clone());
         let traffic = Arc::new(Traffic::new(clock.clone()));
         identity.ask(Arc::new(kill_switch.clone()));
         let webhooks = Webhooks::open(ledger.clone(), keyring.clone(), &outbound)?;
@@ -120,6 +122,7 @@ impl App {
             kill_switch,
             limits,
             decisions,
+            idempotency,
             traffic,
             outbound,
             webhooks,

@@ -1,7 +1,10 @@
 //! The gate around every route: limit by address, who is calling, kill switch, limit by caller,
 //! in the order in which a caller is refused. Rights themselves are checked by the handler's first parameter.
 
-use super::{App, csrf};
+use super::{
+    App, csrf,
+    idempotency::{Idempotency, Turn},
+};
 use crate::{
     actor::Actor,
     audit::{Event, Ledger, Outcome},
@@ -50,6 +53,7 @@ struct Inner {
     types: EntityTypes,
     inspection: Inspection,
     config: Live,
+    idempotency: Idempotency,
     timeout: Duration,
 }
 
@@ -64,6 +68,7 @@ impl Gate {
             types: app.entity_types.clone(),
             inspection: app.inspection.clone(),
             config: app.config.clone(),
+            idempotency: app.idempotency.clone(),
             timeout,
         }))
     }
@@ -299,7 +304,7 @@ where
 
     forward_ready!(service);
 
-    fn call(&self, request: ServiceRequest) -> Self::Future {
+    fn call(&self, mut request: ServiceRequest) -> Self::Future {
         let (service, gate, routes) = (self.service.clone(), self.gate.clone(), self.routes.clone());
         Box::pin(async move {
             let method = if *request.method() == Method::HEAD { &Method::GET } else { request.method() };
@@ -325,8 +330,20 @@ where
                 leave(request.request(), route, Some(caller));
                 return Ok(refuse(request, error));
             }
+            let turn = match gate.0.idempotency.begin(&mut request, route, &caller).await {
+                Ok(turn) => turn,
+                Err(error) => return Ok(refuse(request, error)),
+            };
             request.extensions_mut().insert(caller.clone());
-            let response = run(&*service, request, route, gate.0.timeout).await?;
+            let response = match turn {
+                Turn::Plain => run(&*service, request, route, gate.0.timeout).await?,
+                Turn::First(running) => {
+                    let first = running.keyed.clone();
+                    let response = first.run(run(&*service, request, route, gate.0.timeout)).await?;
+                    gate.0.idempotency.end(running, response).await
+                }
+                Turn::Again(response) => ServiceResponse::new(request.into_parts().0, response),
+            };
             if let Some(error) = response.response().error().and_then(|error| error.as_error::<Error>()) {
                 gate.0.note(error, &caller.actor(), route);
                 leave(response.request(), route, Some(caller));

@@ -10,6 +10,7 @@ mod frames;
 mod gate;
 mod headers;
 mod health;
+mod idempotency;
 mod mail;
 mod overview;
 mod report;

@@ -164,6 +164,7 @@ fn jobs(app: &App) -> Result<Engine> {
     app.identity.mail_links(&mut engine);
     entity_types::keep_indexed(ledger, &app.entity_types, &mut engine);
     app.webhooks.keep_house(&mut engine);
+    super::idempotency::keep_house(app, &mut engine);
     let anchor = Anchor::new(ledger.clone(), &app.outbound, app.config.load().audit.anchor_url.as_deref())?;
     anchor.keep(&mut engine);
     Ok(engine)

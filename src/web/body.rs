@@ -80,7 +80,8 @@ fn charset(request: &HttpRequest) -> Option<&str> {
     })
 }
 
-async fn read(request: &HttpRequest, mut payload: Payload) -> Result<BytesMut> {
+/// The bytes of a JSON body, within their limit and at a fair pace.
+pub async fn read(request: &HttpRequest, mut payload: Payload) -> Result<BytesMut> {
     if request.headers().contains_key(header::CONTENT_TYPE) {
         check_content_type(request)?;
     }

@@ -14,6 +14,7 @@ mod escalation;
 mod every_route;
 mod hidden;
 mod history;
+mod idempotency;
 mod import;
 mod inspection;
 mod kill_switch;

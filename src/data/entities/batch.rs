@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     actor::Actor,
-    audit::Event,
+    audit::{Event, KeyedOutcome},
     error::{Code, Error, Faults, Result},
     ids::Id,
     permit::{
@@ -215,26 +215,29 @@ async fn run(who: SignedIn, body: Valid<Batch>, entities: Data<Entities>) -> Res
 }
 
 impl Entities {
-    async fn batch(&self, actor: &Actor, steps: Vec<Step>) -> Result<Vec<u8>> {
+    async fn batch(&self, actor: &Actor, steps: Vec<Step>) -> Result<String> {
         let (entities, steps) = (self.clone(), Arc::new(steps));
-        self.ledger
-            .change(actor, move |tx| {
-                let (mut outcomes, mut events) = (Vec::with_capacity(steps.len()), Vec::with_capacity(steps.len()));
-                for (index, step) in steps.iter().enumerate() {
-                    let (entity, event) = step.run(tx, &entities).map_err(|error| failed(index, error))?;
-                    outcomes.push(entity);
-                    events.extend(event);
+        let change = move |tx: &Tx<'_>| {
+            let (mut outcomes, mut events) = (Vec::with_capacity(steps.len()), Vec::with_capacity(steps.len()));
+            for (index, step) in steps.iter().enumerate() {
+                let (entity, event) = step.run(tx, &entities).map_err(|error| failed(index, error))?;
+                outcomes.push(entity);
+                events.extend(event);
+            }
+            let mut body = b"{\"results\":[".to_vec();
+            for (index, (step, entity)) in steps.iter().zip(&outcomes).enumerate() {
+                if index > 0 {
+                    body.push(b',');
                 }
-                let mut body = b"{\"results\":[".to_vec();
-                for (index, (step, entity)) in steps.iter().zip(&outcomes).enumerate() {
-                    if index > 0 {
-                        body.push(b',');
-                    }
-                    step.show(tx, entity, &mut body)?;
-                }
-                body.extend_from_slice(b"]}");
-                Ok((body, events))
-            })
-            .await
+                step.show(tx, entity, &mut body)?;
+            }
+            body.extend_from_slice(b"]}");
+            Ok((String::from_utf8(body).map_err(Error::internal)?, events))
+        };
+        let again = |_: &Tx<'_>, body: &String| {
+            let headers = vec![(header::CONTENT_TYPE.to_string(), "application/json".to_owned())];
+            Ok(KeyedOutcome::Answered { status: 200, headers, body: body.clone() })
+        };
+        self.ledger.change_answered(actor, change, again).await
     }
 }

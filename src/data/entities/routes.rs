@@ -14,6 +14,7 @@ use super::{
     write::Entities,
 };
 use crate::{
+    audit::KeyedOutcome,
     error::{Error, Result},
     ids::Id,
     permit::{
@@ -187,9 +188,8 @@ async fn create(
     if !made {
         return respond(HttpResponse::Ok(), &entities, &scope, &entity);
     }
-    let location = format!("/api/v1/entities/{}/{}", entity.entity_type, entity.id);
     let mut answer = HttpResponse::Created();
-    answer.insert_header((header::LOCATION, location));
+    answer.insert_header((header::LOCATION, location(&entity)));
     respond(answer, &entities, &scope, &entity)
 }
 
@@ -260,19 +260,42 @@ pub(super) fn respond(
     scope: &Scope,
     entity: &Entity,
 ) -> Result<HttpResponse> {
-    answer.insert_header((header::ETAG, etag(entity.version, scope.mask().id())));
     let readable = match scope.reach(Action::Read) {
         None => false,
         Some(Reach::Any) => true,
-        Some(Reach::Limited(_)) => {
-            let seen = |reader: &Reader<'_>| store::find(reader, scope, entity.id, Deleted::Include);
-            entities.ledger.db().read(seen)?.is_some()
-        }
+        Some(Reach::Limited(_)) => entities.ledger.db().read(|reader| is_readable(reader, scope, entity.id))?,
     };
-    if !readable {
-        return Ok(answer.json(serde_json::json!({"id": entity.id, "version": entity.version})));
-    }
+    answer.insert_header((header::ETAG, etag(entity.version, scope.mask().id())));
+    Ok(answer.insert_header((header::CONTENT_TYPE, JSON)).body(written(scope, entity, readable)?))
+}
+
+fn is_readable(reader: &Reader<'_>, scope: &Scope, id: Id) -> Result<bool> {
+    Ok(scope.reaches_all(Action::Read) || store::is_within(reader, scope, id, Action::Read, Deleted::Include)?)
+}
+
+fn written(scope: &Scope, entity: &Entity, readable: bool) -> Result<Vec<u8>> {
     let mut body = Vec::with_capacity(entity.data.len() + 512);
-    write_shown(scope, None, entity.shown(), &mut body)?;
-    Ok(answer.insert_header((header::CONTENT_TYPE, JSON)).body(body))
+    if readable {
+        write_shown(scope, None, entity.shown(), &mut body)?;
+    } else {
+        let known = serde_json::json!({"id": entity.id, "version": entity.version});
+        serde_json::to_writer(&mut body, &known).map_err(Error::internal)?;
+    }
+    Ok(body)
+}
+
+fn location(entity: &Entity) -> String {
+    format!("/api/v1/entities/{}/{}", entity.entity_type, entity.id)
+}
+
+/// The answer of [`respond`], as it is given to a request that comes again.
+pub(super) fn outcome(reader: &Reader<'_>, scope: &Scope, entity: &Entity, made: bool) -> Result<KeyedOutcome> {
+    let mut headers = vec![
+        (header::CONTENT_TYPE.to_string(), "application/json".to_owned()),
+        (header::ETAG.to_string(), etag(entity.version, scope.mask().id())),
+    ];
+    headers.extend(made.then(|| (header::LOCATION.to_string(), location(entity))));
+    let body = written(scope, entity, is_readable(reader, scope, entity.id)?)?;
+    let body = String::from_utf8(body).map_err(Error::internal)?;
+    Ok(KeyedOutcome::Answered { status: if made { 201 } else { 200 }, headers, body })
 }

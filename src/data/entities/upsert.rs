@@ -3,6 +3,7 @@
 use super::{
     draft::{EntityPatch, NewEntity},
     model::Entity,
+    routes::outcome,
     scope::Scope,
     write::{Change, Entities, created, insert},
 };
@@ -10,7 +11,7 @@ use crate::{
     data::entity_types::{EntityTypes, UniqueField},
     error::{Code, Error, Result},
     ids::Id,
-    storage::Reader,
+    storage::{Reader, Tx},
     web::Precondition,
 };
 use serde_json::{Map, Value};
@@ -64,22 +65,22 @@ impl Entities {
         let wanted = Match::new(Match::field(&scope, pointer)?, new.data.as_ref())?;
         let patch = EntityPatch::from(new.clone());
         let (entities, actor) = (self.clone(), scope.permit.actor());
-        self.ledger
-            .change(&actor, move |tx| {
-                EntityTypes::ensure_current(tx, &scope.entity_type)?;
-                let now = entities.ledger.clock().now();
-                if let Some(id) = wanted.find(tx, &scope)? {
-                    let step = |scope: &Scope, old: &Entity| patch.apply(scope, old, now);
-                    let changed = entities.change_in(tx, &scope, id, Change::UPDATE, &condition, step);
-                    let (entity, event) = changed.map_err(|error| wanted.hide(&scope, error))?;
-                    return Ok(((entity, false), event));
-                }
-                condition.check_absent()?;
-                let entity = new.clone().into_entity(&scope, now)?;
-                insert(tx, &scope, &entity)?;
-                let event = created(&entity, entity.state()?);
-                Ok(((entity, true), Some(event)))
-            })
-            .await
+        let seen = scope.clone();
+        let change = move |tx: &Tx<'_>| {
+            EntityTypes::ensure_current(tx, &scope.entity_type)?;
+            let now = entities.ledger.clock().now();
+            if let Some(id) = wanted.find(tx, &scope)? {
+                let step = |scope: &Scope, old: &Entity| patch.apply(scope, old, now);
+                let changed = entities.change_in(tx, &scope, id, Change::UPDATE, &condition, step);
+                let (entity, event) = changed.map_err(|error| wanted.hide(&scope, error))?;
+                return Ok(((entity, false), event));
+            }
+            condition.check_absent()?;
+            let entity = new.clone().into_entity(&scope, now)?;
+            insert(tx, &scope, &entity)?;
+            let event = created(&entity, entity.state()?);
+            Ok(((entity, true), Some(event)))
+        };
+        self.ledger.change_answered(&actor, change, move |tx, (entity, made)| outcome(tx, &seen, entity, *made)).await
     }
 }

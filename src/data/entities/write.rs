@@ -4,6 +4,7 @@ use super::{
     cache::EntityCache,
     draft::{self, EntityPatch, NewEntity},
     model::Entity,
+    routes::outcome,
     scope::Scope,
     store,
 };
@@ -51,12 +52,12 @@ impl Entities {
         self.inspect(&scope, new.name.as_deref(), new.data.as_ref())?;
         let entity = new.into_entity(&scope, self.ledger.clock().now())?;
         let (state, actor) = (entity.state()?, scope.permit.actor());
-        self.ledger
-            .change(&actor, move |tx| {
-                insert(tx, &scope, &entity)?;
-                Ok((entity.clone(), created(&entity, state.clone())))
-            })
-            .await
+        let seen = scope.clone();
+        let change = move |tx: &Tx<'_>| {
+            insert(tx, &scope, &entity)?;
+            Ok((entity.clone(), created(&entity, state.clone())))
+        };
+        self.ledger.change_answered(&actor, change, move |tx, entity| outcome(tx, &seen, entity, true)).await
     }
 
     pub(super) async fn patch(
@@ -115,13 +116,10 @@ impl Entities {
         step: impl Fn(&Tx<'_>, &Scope, &Entity) -> Result<Entity> + Send + 'static,
     ) -> Result<Entity> {
         let (entities, actor) = (self.clone(), scope.permit.actor());
-        self.ledger
-            .change(&actor, move |tx| {
-                let (new, event) =
-                    entities.change_in(tx, &scope, id, kind, &condition, |scope, old| step(tx, scope, old))?;
-                Ok((new, event))
-            })
-            .await
+        let seen = scope.clone();
+        let change =
+            move |tx: &Tx<'_>| entities.change_in(tx, &scope, id, kind, &condition, |scope, old| step(tx, scope, old));
+        self.ledger.change_answered(&actor, change, move |tx, entity| outcome(tx, &seen, entity, false)).await
     }
 
     /// The change of one entity within a transaction; no event where nothing differs.
