@@ -46,4 +46,6 @@ impl From<SyntaxError> for Error {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

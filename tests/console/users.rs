@@ -5,6 +5,7 @@ use crate::{
     site::{Site, sign_in},
     support::PASSWORD,
 };
+use reqwest::Method;
 use serde_json::json;
 
 const EMAIL: &str = "grace@example.org";
@@ -119,4 +120,21 @@ fn a_deleted_user_comes_back_with_undo_and_a_disabled_one_is_signed_out() {
     assert_eq!(site.get(&format!("/users/{id}"))["status"], "disabled");
     other.press("My sessions");
     other.arrives_at("/console/sign-in?to=%2Fconsole%2Fsessions");
+}
+
+#[test]
+fn data_for_row_rules_is_given_and_taken_back() {
+    let site = Site::new();
+    let id = site.user(EMAIL, "Grace Hopper", "viewer");
+    site.send(Method::PATCH, &format!("/users/{id}"), &json!({"data": {"team": {"name": "north", "no": 1}}}));
+    let browser = open_grace(&site);
+    browser.fill("Data for row rules", r#"{"team": {"name": "south"}, "level": 3}"#);
+    browser.press("Save");
+    browser.holds("!document.querySelector('dialog')");
+    assert_eq!(site.get(&format!("/users/{id}"))["data"], json!({"team": {"name": "south"}, "level": 3}));
+    browser.press("Grace Hopper");
+    browser.shows("Signing in");
+    browser.fill("Data for row rules", "{");
+    browser.press("Save");
+    browser.shows("This is not JSON");
 }

@@ -1,6 +1,6 @@
 //! `default` in a schema: what a member of `data` is when nobody says.
 
-use super::{mask::Mask, schema::follow};
+use super::{declared::follow, mask::Mask};
 use serde_json::{Map, Value};
 
 /// Values that are put in at most: more keys than an entity may have.

@@ -2,6 +2,7 @@
 
 mod action;
 mod compatibility;
+mod declared;
 mod defaults;
 mod formats;
 mod indexing;
@@ -15,10 +16,10 @@ mod store;
 mod unique;
 
 pub use action::{ChangeEntityType, FieldInput, NewEntityType, change, create, delete};
+pub use declared::Cell;
 pub use indexing::keep_indexed;
 pub use mask::Mask;
 pub use model::{Definition, EntityType, FieldOptions};
 pub use registry::EntityTypes;
 pub use routes::routes;
-pub use schema::Cell;
 pub use unique::{UniqueField, claim};

@@ -1,9 +1,10 @@
 //! An entity type as it is stored and shown, and as it is used.
 
 use super::{
+    declared::{self, Cell},
     defaults,
     mask::Mask,
-    schema::{self, Cell},
+    schema,
     unique::UniqueField,
 };
 use crate::{
@@ -150,17 +151,17 @@ impl EntityType {
 
     /// How a table's cell becomes the member `name` of `data`.
     pub fn cell(&self, name: &str) -> Cell {
-        schema::cell(&self.definition.schema, name)
+        declared::cell(&self.definition.schema, name)
     }
 
     /// Whether the schema leaves room for a path in `data`.
     pub fn allows(&self, path: &[String]) -> bool {
-        schema::allows(&self.definition.schema, path)
+        declared::allows(&self.definition.schema, path)
     }
 
     /// What the schema says about the type of a path in `data`.
     pub fn kind(&self, path: &[String]) -> Kind {
-        schema::kind(&self.definition.schema, path)
+        declared::kind(&self.definition.schema, path)
     }
 }
 
@@ -176,7 +177,7 @@ impl Definition {
     pub fn index_expressions(&self) -> BTreeMap<String, String> {
         let expressions = self.indexed().filter_map(|pointer| {
             let path = pointer::segments(pointer)?;
-            let sql = Field::json("data", &path, schema::kind(&self.schema, &path))?.sql();
+            let sql = Field::json("data", &path, declared::kind(&self.schema, &path))?.sql();
             let digest = <sha2::Sha256 as sha2::Digest>::digest(&sql);
             Some((format!("entities_{}_{}", self.name, hex::encode(&digest[..6])), sql))
         });
@@ -211,7 +212,7 @@ fn check_indexes(definition: &Definition, faults: &mut Faults) {
         let at = listed
             .map_or_else(|| format!("/fields/{}/index", pointer::escape(pointer)), |index| format!("/indexes/{index}"));
         let field = pointer::segments(pointer).and_then(|path| {
-            let kind = schema::kind(&definition.schema, &path);
+            let kind = declared::kind(&definition.schema, &path);
             Field::json("data", &path, kind).filter(|_| kind != Kind::Any)
         });
         if field.is_none() {
@@ -229,7 +230,7 @@ fn check_search(definition: &Definition, faults: &mut Faults) {
         faults.push("/search", "too_many", format!("A search looks into at most {INDEXES} fields besides the name."));
     }
     for (index, pointer) in pointers.iter().enumerate() {
-        let path = pointer::segments(pointer).filter(|path| schema::allows(&definition.schema, path));
+        let path = pointer::segments(pointer).filter(|path| declared::allows(&definition.schema, path));
         let message = if path.is_none() {
             format!("`{pointer}` is no pointer to a field of this schema, such as /address/city.")
         } else if pointers[..index].contains(pointer) {

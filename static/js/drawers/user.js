@@ -5,7 +5,8 @@ import { auditLink, to } from '../router.js';
 import { can, session, summaryOf } from '../session.js';
 import { confirm, recordDrawer, showOnce } from '../parts/dialog.js';
 import { badge, button, copyable, facts, h, icon, sentence, time } from '../main.js';
-import { field, form } from '../parts/form.js';
+import { field, fieldError, form } from '../parts/form.js';
+import { mergePatch } from '../parts/schema-form.js';
 import { toast } from '../parts/toast.js';
 
 async function roleChoices(held = []) {
@@ -22,6 +23,30 @@ function giveLink(user) {
     text: `Whoever opens this link sets the password. It works once and is not shown again.${user.mailed ? ' They get one by mail, too.' : ''}`,
     secret: link,
   });
+}
+
+// What row rules can ask for, such as where(data.team = @user.data.team).
+const dataField = (data = {}) =>
+  field({
+    name: 'data',
+    type: 'json',
+    label: 'Data for row rules',
+    optional: true,
+    rows: 4,
+    hint: 'A JSON object, such as {"team": "north"}',
+    value: Object.keys(data).length ? JSON.stringify(data, null, 2) : '',
+  });
+
+/** What turns the data there was into what was typed, as a merge patch; nothing where it stays. */
+function dataChange(before = {}, text = '') {
+  let after = {};
+  try {
+    if (text.trim()) after = JSON.parse(text);
+  } catch (cause) {
+    throw fieldError('/data', `This is not JSON: ${cause.message}`);
+  }
+  const changes = mergePatch(before, after);
+  return Object.keys(changes).length ? { data: changes } : {};
 }
 
 async function newUser(drawer, changed) {
@@ -54,14 +79,16 @@ async function newUser(drawer, changed) {
           hint: 'Leave it empty to get a link with which they set their own.',
         }),
         field({ type: 'choices', name: 'roles', label: 'Roles', options }),
+        dataField(),
       ],
-      send: async ({ email, name, kind, password, roles }) => {
+      send: async ({ email, name, kind, password, roles, data }) => {
         const user = await post('/users', {
           email: email.trim(),
           kind,
           ...(name && { name }),
           ...(password && kind === 'person' && { password }),
           ...(roles?.length && { roles }),
+          ...dataChange({}, data),
         });
         drawer.close();
         changed();
@@ -89,10 +116,12 @@ function editForm(drawer, user, { options, actions, saved }) {
       field({ name: 'name', label: 'Name', value: user.name ?? '' }),
       field({ name: 'status', label: 'Status', type: 'select', options: statuses, value: user.status }),
       field({ type: 'choices', name: 'roles', label: 'Roles', options, value: user.roles }),
+      dataField(user.data),
     ],
-    send: async ({ name, status, roles = [] }) => {
+    send: async ({ name, status, roles = [], data }) => {
+      const change = dataChange(user.data, data);
       const save = async () => {
-        await patch(`/users/${user.id}`, { name: name || null, status, roles });
+        await patch(`/users/${user.id}`, { name: name || null, status, roles, ...change });
         saved();
       };
       const removed = (user.roles ?? []).filter((role) => !roles.includes(role));

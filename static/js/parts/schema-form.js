@@ -121,11 +121,16 @@ export function dataOf(schema, values) {
   return data;
 }
 
+const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
+
 /** What turns `before` into `after` as a merge patch, where null takes away. */
 export function mergePatch(before = {}, after = {}) {
   const changes = {};
   for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
-    if (JSON.stringify(before[key]) !== JSON.stringify(after[key])) changes[key] = after[key] ?? null;
+    if (JSON.stringify(before[key]) !== JSON.stringify(after[key])) {
+      const [old, now] = [before[key], after[key]];
+      changes[key] = isObject(old) && isObject(now) ? mergePatch(old, now) : (now ?? null);
+    }
   }
   return changes;
 }
