@@ -242,3 +242,28 @@ async fn old_finished_jobs_are_removed() {
     assert!(gone().is_none());
     running.shutdown(Duration::ZERO).await;
 }
+
+#[tokio::test]
+async fn a_kind_that_is_set_apart_takes_no_room_from_others() {
+    let place = place();
+    let mut engine = place.engine().with_policy(Policy { at_once: 1, ..Policy::default() });
+    let (busy, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let (counted, seen) = (busy.clone(), most.clone());
+    engine.register("slow", move |_: u32, _| {
+        seen.fetch_max(counted.fetch_add(1, SeqCst) + 1, SeqCst);
+        std::future::pending()
+    });
+    engine.set_apart("slow", 2);
+    engine.register("test", |_: u32, _| async { Ok(()) });
+    let now = place.clock.now();
+    for number in 0..5 {
+        place.writer.write(move |tx| enqueue(tx, "slow", &number, now)).await.unwrap();
+    }
+    let quick = place.enqueue(1).await;
+    let running = engine.start().await.unwrap();
+    place.reaches(quick, "done").await;
+    let later = place.enqueue(1).await;
+    place.reaches(later, "done").await;
+    assert_eq!(most.load(SeqCst), 2);
+    running.shutdown(Duration::ZERO).await;
+}

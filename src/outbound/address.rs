@@ -73,9 +73,7 @@ fn special_v6(address: Ipv6Addr) -> Option<Special> {
         // Mapped, and by the well-known prefix of NAT64 (RFC 6052): what it stands for.
         [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => special_v4(embedded(high, low)),
         // Compatible and translated (RFC 4291, 2765), both out of use: never public.
-        [0, 0, 0, 0, 0, 0, high, low] | [0, 0, 0, 0, 0xffff, 0, high, low] => {
-            Some(special_v4(embedded(high, low)).unwrap_or(Reserved))
-        }
+        [0, 0, 0, 0, 0 | 0xffff, 0, high, low] => Some(special_v4(embedded(high, low)).unwrap_or(Reserved)),
         // 6to4: the address is the way out.
         [0x2002, high, low, ..] => Some(special_v4(embedded(high, low)).unwrap_or(Tunnel)),
         // Teredo keeps the address with its bits turned around.

@@ -2,7 +2,7 @@
 
 use super::{
     Webhooks,
-    deliveries::{self, Message},
+    deliveries::{self, Outgoing},
     model::{Delivery, NewWebhook, Rotation, Webhook, WebhookChange, patterns},
     signature::Secret,
     store,
@@ -156,7 +156,7 @@ impl Webhooks {
                 let (hook, now) = (existing(tx, id)?, webhooks.ledger.clock().now());
                 let message_id = Id::new();
                 let body = test_body(message_id, hook.id, now, &actor)?;
-                let message = Message { webhook_id: id, message_id, replay_of: None, action: TEST, body: &body };
+                let message = Outgoing { webhook_id: id, message_id, replay_of: None, action: TEST, body: &body };
                 let delivery = by_hand(tx, &message, now)?;
                 Ok((delivery, Event::new("webhook.tested", "webhook", id)))
             })
@@ -174,7 +174,7 @@ impl Webhooks {
                 if !hook.active && old.action != TEST {
                     return Err(Error::conflict("The webhook is switched off. Switch it on, then send this again."));
                 }
-                let message = Message {
+                let message = Outgoing {
                     webhook_id: id,
                     message_id: old.message_id,
                     replay_of: Some(old.id),
@@ -235,7 +235,7 @@ fn existing(tx: &Tx<'_>, id: Id) -> Result<Webhook> {
     store::find(tx, id)?.ok_or_else(Error::not_found)
 }
 
-fn by_hand(tx: &Tx<'_>, message: &Message<'_>, now: Time) -> Result<Delivery> {
+fn by_hand(tx: &Tx<'_>, message: &Outgoing<'_>, now: Time) -> Result<Delivery> {
     if !store::admit(tx, message.webhook_id, MOST_BY_HAND)? {
         return Err(Error::conflict("Too many deliveries of this webhook wait already."));
     }

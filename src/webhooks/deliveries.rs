@@ -29,7 +29,7 @@ pub(super) struct Send {
 }
 
 /// Something new to be sent.
-pub(super) struct Message<'a> {
+pub(super) struct Outgoing<'a> {
     pub webhook_id: Id,
     pub message_id: Id,
     pub replay_of: Option<Id>,
@@ -50,7 +50,7 @@ pub(super) struct Attempt {
 }
 
 /// Adds one and the job that sends it to the change under way.
-pub(super) fn enqueue(tx: &Tx<'_>, message: &Message<'_>, now: Time) -> Result<Id> {
+pub(super) fn enqueue(tx: &Tx<'_>, message: &Outgoing<'_>, now: Time) -> Result<Id> {
     let id = Id::new();
     let job = jobs::enqueue(tx, JOB, &Send { delivery_id: id }, now)?;
     tx.execute(

@@ -1,7 +1,7 @@
 //! Who wants to hear of what, in memory, and the queueing of what they hear.
 
 use super::{
-    deliveries::{self, Message},
+    deliveries::{self, Outgoing},
     pattern::Pattern,
     store,
 };
@@ -49,7 +49,7 @@ impl Follower for Subscriptions {
             if store::admit(tx, *hook, MOST_PENDING)? {
                 let message_id = Id::new();
                 let body = thin(message_id, recorded)?;
-                let message = Message { webhook_id: *hook, message_id, replay_of: None, action, body: &body };
+                let message = Outgoing { webhook_id: *hook, message_id, replay_of: None, action, body: &body };
                 deliveries::enqueue(tx, &message, recorded.at)?;
             }
         }

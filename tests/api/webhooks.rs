@@ -165,8 +165,8 @@ fn what_fails_is_tried_three_times_and_can_be_sent_again() {
     let again = format!("/webhooks/{id}/deliveries/{}/replay", lost["id"].as_str().unwrap());
     let replay = admin.post(&again, &json!({})).expect(202).json();
     assert_eq!((&replay["replay_of"], &replay["message_id"]), (&lost["id"], &lost["message_id"]));
-    let last = receiver.wait_for(6).remove(5);
-    assert_eq!(last.headers["webhook-id"], lost["message_id"].as_str().unwrap());
+    let repeated = receiver.wait_for(6).remove(5);
+    assert_eq!(repeated.headers["webhook-id"], lost["message_id"].as_str().unwrap());
     until("the failures are forgotten", || {
         (admin.get(&format!("/webhooks/{id}")).json()["failures"] == 0).then_some(())
     });
@@ -373,7 +373,9 @@ fn whoever_is_gone_or_fails_for_a_day_is_switched_off() {
         for _ in 0..names.len() * 3 {
             receiver.answer("500 Oops");
         }
-        names.iter().for_each(|name| drop(somebody(admin, name)));
+        for name in names {
+            somebody(admin, name);
+        }
         try_again(&site, admin, &closed, 1);
         try_again(&site, admin, &closed, 2);
         until("all are given up", || (admin.get(&format!("/webhooks/{closed}")).json()["pending"] == 0).then_some(()));

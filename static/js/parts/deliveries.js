@@ -18,8 +18,8 @@ const STATES = {
 
 function outcome({ status, error, attempts, duration_ms: took }) {
   if (!attempts) return error ?? 'Not sent yet.';
-  const tries = attempts > 1 ? `, ${attempts} tries` : '';
-  return error ? `${error}${tries}` : `Answered ${status} in ${number(took)} ms${tries}`;
+  const tries = attempts > 1 ? ` (${attempts} tries)` : '';
+  return `${error ?? `Answered ${status} in ${number(took)} ms`}${tries}`;
 }
 
 const text = (label, value) => [
