@@ -169,7 +169,7 @@ impl Identity {
 }
 
 /// `2026-01-31 12:00 UTC`
-fn spoken(time: Time) -> String {
+pub(super) fn spoken(time: Time) -> String {
     let text = time.to_string();
     format!("{} UTC", text.get(..16).unwrap_or(&text).replace('T', " "))
 }

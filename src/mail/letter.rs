@@ -37,6 +37,8 @@ templates! {
     PasswordChanged = "password_changed",
     SecondFactorRemoved = "second_factor_removed",
     NewDevice = "new_device",
+    /// To administrators: a session holds every permission for a while.
+    GlassBroken = "glass_broken",
     Test = "test",
 }
 
@@ -151,7 +153,8 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const NAMES: [&str; 8] = ["email", "site", "link", "lifetime", "device", "ip", "at", "sessions"];
+    const NAMES: [&str; 11] =
+        ["email", "site", "link", "lifetime", "device", "ip", "at", "sessions", "who", "reason", "until"];
 
     fn full(template: Template, value: &str) -> Letter {
         NAMES.iter().fold(Letter::new(template, "ada@example.org"), |letter, name| letter.with(name, value))

@@ -422,3 +422,20 @@ fn no_token_stays_behind() {
     assert!(!jobs.concat().contains("example.org"), "{jobs:?}");
     assert!(!files_with(&site, "jo@example.org").is_empty(), "the files are looked at");
 }
+
+#[test]
+fn administrators_hear_at_once_that_somebody_broke_the_glass() {
+    let sink = Sink::new();
+    let site = site(&sink);
+    let admin = site.admin();
+    admin.post("/roles", &json!({"name": "on_call", "permissions": ["elevations:create"]})).expect(201);
+    let olga = site.user(&admin, "olga", &["on_call"]);
+    let asked = json!({"password": PASSWORD, "reason": "payments <b>stuck</b>\r\nBcc: x@example.org", "minutes": 5});
+    let id = olga.post("/auth/elevate", &asked).expect(201).id();
+    let mail = sink.next();
+    is_about(&mail, "admin@example.org", "Somebody broke the glass");
+    let text = mail.text();
+    assert!(text.contains("olga@example.org holds every permission at https://gate.example.org until"), "{text}");
+    assert!(text.contains("Reason: payments <b>stuck</b>Bcc: x@example.org\n"), "{text}");
+    assert!(text.contains(&format!("https://gate.example.org/console/elevations?open={id}")), "{text}");
+}

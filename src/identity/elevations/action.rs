@@ -11,11 +11,13 @@ use crate::{
     identity::{
         Email, Identity,
         lockout::{Attempt, Work},
+        recovery::spoken,
         second_factor::Given,
         sessions::{self, By, Checked, Requester},
         users,
     },
     ids::Id,
+    mail::Template,
     permit::{AllowedInSession, rights::CreateElevations},
     storage::Tx,
 };
@@ -79,6 +81,7 @@ impl Identity {
                     updated_at: now,
                 };
                 store::insert(tx, &elevation)?;
+                identity.tell_administrators(tx, &elevation)?;
                 identity.forget_principal(tx, user)?;
                 let what = json!({
                     "reason": elevation.reason, "expires_at": elevation.expires_at, "session_id": session,
@@ -96,6 +99,23 @@ impl Identity {
             until = %started.expires_at, "glass broken: a session holds every permission"
         );
         Ok(started)
+    }
+
+    fn tell_administrators(&self, tx: &Tx<'_>, elevation: &Elevation) -> Result<()> {
+        if !self.mailer.is_configured() {
+            return Ok(());
+        }
+        for administrator in users::administrators(tx)? {
+            let letter = self
+                .letter(Template::GlassBroken, &administrator)
+                .with("who", &elevation.user_email)
+                .with("reason", &elevation.reason)
+                .with("until", spoken(elevation.expires_at))
+                .with("ip", elevation.ip.as_deref().unwrap_or("this machine"))
+                .with("link", format!("{}/console/elevations?open={}", self.address(), elevation.id));
+            self.notify(tx, letter)?;
+        }
+        Ok(())
     }
 
     /// The password, the code or both; whatever is sent must be right. Failures count as those of log-ins do.

@@ -11,4 +11,6 @@ pub(super) use action::{NewAccount, insert, live};
 pub(super) use model::check_name;
 pub use model::{Kind, NewUser, Status, User, UserChange, UserView};
 pub use routes::routes;
-pub(super) use store::{Account, account, account_of, all, find, has_admin, set_password, signed_in, touch};
+pub(super) use store::{
+    Account, account, account_of, administrators, all, find, has_admin, set_password, signed_in, touch,
+};

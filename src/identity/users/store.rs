@@ -93,6 +93,16 @@ pub(in crate::identity) fn has_admin(reader: &Reader<'_>) -> Result<bool> {
     Ok(found.is_some())
 }
 
+/// The addresses of those who administer this instance, as many as a notice goes to.
+pub(in crate::identity) fn administrators(reader: &Reader<'_>) -> Result<Vec<String>> {
+    reader.query_all(
+        "SELECT email FROM user_roles JOIN users ON users.id = user_roles.user_id
+         WHERE role = ?1 AND status = 'active' AND kind = 'person' AND deleted_at IS NULL ORDER BY email_key LIMIT 50",
+        params![ADMIN],
+        |row| row.get(0),
+    )
+}
+
 pub(super) fn insert(tx: &Tx<'_>, user: &User, email: &Email, password: Option<&str>) -> Result<()> {
     tx.execute(
         "INSERT INTO users (id, email, email_key, name, data, kind, status, password, version, created_at, updated_at)
