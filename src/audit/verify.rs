@@ -271,7 +271,7 @@ mod tests {
         assert_eq!(broken(&["UPDATE audit_events SET seq = -3 WHERE seq = 1"]), Some(-3));
         assert_eq!(
             broken(&["INSERT INTO audit_events SELECT 11, at, actor_id, action, target_type, target_id, outcome,
-                      request_id, event, prev_hash, hash FROM audit_events WHERE seq = 10"]),
+                      request_id, event, prev_hash, hash, elevation_id FROM audit_events WHERE seq = 10"]),
             Some(11)
         );
     }
