@@ -46,7 +46,7 @@ impl LiveCommand for Apply {
             |cause| Error::invalid_at("", "unreadable", "the blueprint is not UTF-8 text").caused_by(cause);
         terminal.take_input().take(SIZE).read_to_string(&mut text).map_err(unreadable)?;
         let folder = self.file.parent().unwrap_or_else(|| Path::new("/"));
-        let plan = blueprint::Plan::new(&text, folder, &app.ledger, &app.roles, &app.entity_types)?;
+        let plan = blueprint::Plan::new(&text, folder, &app.ledger, &app.roles, &app.entity_types, &app.settings)?;
         for name in plan.left_alone() {
             terminal.talk(&format!("not in the blueprint, left as it is: {name}"))?;
         }
@@ -59,7 +59,9 @@ impl LiveCommand for Apply {
             let permit = Permit::command_line();
             let mut said = Vec::new();
             let outcome =
-                wait(plan.apply(&app.ledger, &app.roles, &app.entity_types, &permit, &mut |step| said.push(step)));
+                wait(plan.apply(&app.ledger, &app.roles, &app.entity_types, &app.settings, &permit, &mut |step| {
+                    said.push(step)
+                }));
             said.iter().try_for_each(|step| terminal.out(&format!("done: {step}\n")))?;
             outcome?;
         }
@@ -69,7 +71,7 @@ impl LiveCommand for Apply {
 
 impl LiveCommand for ExportBlueprint {
     fn run(&self, app: &App, terminal: &mut dyn Terminal) -> Result<Exit> {
-        terminal.out(&blueprint::export(&app.roles, &app.entity_types)?)?;
+        terminal.out(&blueprint::export(&app.roles, &app.entity_types, &app.settings)?)?;
         Ok(Exit::Done)
     }
 }

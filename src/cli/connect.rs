@@ -1,7 +1,7 @@
 //! Where a command on live state runs: inside the running server, reached by its control socket,
 //! or here, with the folder opened for it.
 
-use super::{Live, finish, terminal::Local};
+use super::{Live, finish, refuse_keyring, terminal::Local};
 use crate::{
     clock::Clock,
     config::Loaded,
@@ -27,6 +27,9 @@ pub fn run(loaded: Loaded, command: &Live) -> Result<u8> {
     loop {
         if let Ok(stream) = through_short_path(&path, |path| UnixStream::connect(path)) {
             return run_remotely(stream, command, &mut terminal);
+        }
+        if let Some(status) = refuse_keyring(&loaded) {
+            return Ok(status);
         }
         match App::open(loaded.clone(), Clock::system()) {
             Ok(app) => {

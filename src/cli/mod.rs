@@ -21,6 +21,7 @@ mod user;
 use crate::{
     config::{Config, Loaded, Sources},
     error::{Error, Faults, Result},
+    secrets::Keyring,
     server::{self, App, Terminal},
     web::Body,
 };
@@ -54,9 +55,6 @@ struct CommandLine {
 enum Command {
     /// Serve until a signal ends it. The first start makes the data folder, the keys and the database.
     Serve(serve::Serve),
-    /// Check, show or begin a configuration.
-    #[command(subcommand)]
-    Config(config::ConfigCommand),
     /// Look at the database's version, or bring it up to date.
     #[command(subcommand)]
     Migrate(migrate::Migrate),
@@ -116,15 +114,18 @@ macro_rules! live {
 }
 
 live! {
+    /// Check, show, change or begin a configuration.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// Check the audit log, or take it out.
     #[command(subcommand)]
     Audit(audit::Audit),
     /// What each role allows.
     #[command(subcommand)]
     Role(role::Role),
-    /// Make roles and entity types as a blueprint says. Applying it twice changes nothing.
+    /// Make roles, entity types and settings as a blueprint says. Applying it twice changes nothing.
     Apply(blueprint::Apply),
-    /// Write the roles and entity types there are as a blueprint to standard output.
+    /// Write the roles, entity types and changed settings there are as a blueprint to standard output.
     ExportBlueprint(blueprint::ExportBlueprint),
     /// Who broke the glass; close it where nobody else can.
     #[command(subcommand)]
@@ -161,11 +162,14 @@ pub fn run() -> ExitCode {
         data_dir: line.data_dir,
         listen,
         routes: server::routes::patterns(),
-        probe_folder: matches!(line.command, Command::Serve(_) | Command::Config(config::ConfigCommand::Check)),
+        probe_folder: matches!(
+            line.command,
+            Command::Serve(_) | Command::Live(Live::Config(config::ConfigCommand::Check))
+        ),
     };
     let status = match line.command {
         Command::Serve(_) => with_config(&sources, serve::run),
-        Command::Config(command) => command.run(&sources),
+        Command::Live(Live::Config(command)) if command.is_of_files(&sources) => command.run_on_files(&sources),
         Command::Migrate(command) => with_config(&sources, |loaded| command.run(loaded)),
         Command::Live(command) => with_config(&sources, |loaded| connect::run(loaded, &command)),
     };
@@ -183,6 +187,13 @@ fn with_config(sources: &Sources, run: impl FnOnce(Loaded) -> Result<u8>) -> u8 
             Exit::Misused.status()
         }
     }
+}
+
+/// A keyring that cannot be used is a mistake of the configuration, as a short secret in it would be.
+fn refuse_keyring(loaded: &Loaded) -> Option<u8> {
+    let error = Keyring::check(&loaded.config.data_dir).err()?;
+    eprintln!("{}", explain(&error));
+    Some(Exit::Misused.status())
 }
 
 /// Runs a command inside the server, for one that asked through the control socket.

@@ -12,6 +12,9 @@ pub struct Serve {
 }
 
 pub fn run(loaded: Loaded) -> Result<u8> {
+    if let Some(status) = super::refuse_keyring(&loaded) {
+        return Ok(status);
+    }
     server::run(loaded, super::run_inside)?;
     Ok(Exit::Done.status())
 }

@@ -122,7 +122,11 @@ fn check_routes(config: &Config, layers: &mut Layers) {
     for pattern in config.limits.routes.keys() {
         let full = format!("limits.routes.{pattern}");
         let route = route_of(pattern);
-        if !layers.routes.iter().any(|known| is_same_route(known, &route)) {
+        let is_named = |known: &String| {
+            let path = known.split_once(' ').map_or(known.as_str(), |(_, path)| path);
+            is_same_route(known, &route) || is_same_route(path, &route)
+        };
+        if !layers.routes.iter().any(is_named) {
             let message = match nearest_routes(&layers.routes, &route) {
                 near if near.is_empty() => {
                     "there is no such route; see /openapi.json or `portcullis matrix`".to_owned()

@@ -52,7 +52,10 @@ pub fn markdown() -> String {
     let mut text = String::from(
         "# Configuration\n\n\
         Read from `portcullis.toml` in the working directory (or the file that `--config` names), then from a `.env` \
-        beside it, then from the environment, then from flags; the later wins. In the environment `server.listen` is \
+        beside it, then from the environment, then from flags; the later wins. \
+        Keys marked live may change while the server runs (`PATCH /api/v1/settings`, the console's settings, or \
+        `portcullis config set KEY VALUE`): what was changed is kept in the database, wins over the file, and gives way \
+        to `.env`, environment and flags. In the environment `server.listen` is \
         `PORTCULLIS_SERVER__LISTEN`, and lists are separated by commas. In `.env` a value with `$`, `#` or spaces stands in single quotes. `portcullis config check` names every mistake, \
         `portcullis config show` says what holds and where it comes from, `portcullis config example` writes a file to \
         start from.\n",
@@ -62,11 +65,12 @@ pub fn markdown() -> String {
             "" => write!(text, "\n## Top level\n"),
             name => write!(text, "\n## [{name}]\n\n{}\n", section.help.trim()),
         };
-        text.push_str("\n| key | default | must be | what it does |\n| --- | --- | --- | --- |\n");
+        text.push_str("\n| key | default | must be | live | what it does |\n| --- | --- | --- | --- | --- |\n");
         for key in keys(section) {
             let default =
                 default(key).filter(|_| !key.table).map_or("not set".to_owned(), |value| format!("`{value}`"));
-            let cells = [format!("`{}`", key.name), default, key.legal(), key.help.trim().to_owned()];
+            let live = if key.live { "yes" } else { "" };
+            let cells = [format!("`{}`", key.name), default, key.legal(), live.to_owned(), key.help.trim().to_owned()];
             let _ = writeln!(text, "| {} |", cells.map(|cell| cell.replace('|', "\\|")).join(" | "));
         }
     }

@@ -161,6 +161,53 @@ fn what_would_silently_do_nothing_is_refused() {
 }
 
 #[test]
+fn limits_are_for_routes_that_are_there() {
+    let mut case = Case::new().file(
+        "[limits.routes]\n\"GET /user\" = 5\n\"POST /entities/{kind}\" = 5\n\"PUT /x\" = 0\n\"/api/v1/users\" = 9\n",
+    );
+    case.sources.routes = ["GET /users", "POST /users", "POST /entities/{type}"].map(str::to_owned).into();
+    let text = Mistakes(case.mistakes()).to_string();
+    assert!(text.contains("limits.routes.GET /user = 5") && text.contains("did you mean GET /users"), "{text}");
+    let keys = case.keys();
+    assert_eq!(keys, ["limits.routes.PUT /x", "limits.routes.GET /user"], "{text}");
+}
+
+#[test]
+fn what_the_database_keeps_stands_between_file_and_environment() {
+    let case = Case::new()
+        .file("[auth]\nlockout_minutes = 20\npassword_min = 14\n")
+        .env("PORTCULLIS_AUTH__PASSWORD_MIN", "16");
+    let loaded = case.load();
+    let stored = |entries: &[(&str, i64)]| -> Stored {
+        entries.iter().map(|(key, value)| ((*key).to_owned(), toml::Value::Integer(*value))).collect()
+    };
+    let kept = stored(&[("auth.lockout_minutes", 25), ("auth.password_min", 15)]);
+    let next = loaded.with_stored(&kept).unwrap();
+    assert_eq!((next.config.auth.lockout_minutes, next.config.auth.password_min), (25, 16));
+    assert_eq!(
+        (next.origin("auth.lockout_minutes").word(), next.origin("auth.password_min").word()),
+        ("database", "environment")
+    );
+    let odd = stored(&[
+        ("auth.lockout_minutes", 0),
+        ("auth.gone", 1),
+        ("server.body_limit_mb", 5),
+        ("auth.session_max_hours", 1),
+        ("auth.session_idle_minutes", 61),
+        ("auth.challenge_after", 4),
+    ]);
+    let (legal, wrong) = loaded.legal_part(&odd);
+    assert_eq!(legal.keys().collect::<Vec<_>>(), ["auth.challenge_after", "auth.session_max_hours"]);
+    assert_eq!(wrong.len(), 4);
+    assert!(loaded.with_stored(&legal).is_ok());
+}
+
+#[test]
+fn no_secret_may_change_while_running() {
+    assert!(SECTIONS.iter().flat_map(|section| section.keys).all(|key| !key.live || !key.secret));
+}
+
+#[test]
 fn sections_are_known_by_name() {
     let later = Case::new().file("[webhooks]\nurl = \"x\"\n").mistakes();
     assert!(later[0].message.contains("not available"), "{}", later[0]);

@@ -97,6 +97,16 @@ impl Store {
         Self { start: clock.now().as_u64(), clock, room, shards }
     }
 
+    /// What the tables hold, at most one byte of control for each bucket beside.
+    #[cfg(test)]
+    fn bytes(&self) -> usize {
+        let shard = |shard: &Mutex<Shard>| {
+            let shard = shard.lock().unwrap();
+            (shard.keys.capacity() * 8 / 7).next_power_of_two() * 17 + shard.shared.len() * 16
+        };
+        self.shards.iter().map(shard).sum()
+    }
+
     #[cfg(test)]
     fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().unwrap().keys.len()).sum()
@@ -219,7 +229,22 @@ mod tests {
             limit.check("test", 1, hasher.hash_one(number));
         }
         assert!(limit.check("test", 1, blocked).wait.is_some());
-        assert!(limit.0.into_state_store().len() <= SHARDS * KEYS);
+        let store = limit.0.into_state_store();
+        assert!(store.len() <= SHARDS * KEYS && store.bytes() <= 19 << 20, "{}", store.bytes());
+    }
+
+    #[test]
+    fn all_tables_of_a_server_stay_below_64_mb() {
+        let clock = Clock::movable();
+        let hasher = RandomState::new();
+        let flooded = |limit: Keyed, keys: u32| {
+            for number in 0..keys {
+                limit.check("test", 20, hasher.hash_one(number));
+            }
+            limit.0.into_state_store().bytes()
+        };
+        let (large, small) = (flooded(Keyed::large(clock.clone()), 1_000_000), flooded(Keyed::small(clock), 600_000));
+        assert!(large + 3 * small < 60 << 20, "{large} + 3 * {small}");
     }
 
     #[test]

@@ -117,6 +117,12 @@ impl Keyring {
         }
     }
 
+    /// Whether the keyring of the folder, where there is one, can be used; says what is wrong with it.
+    pub fn check(folder: &Path) -> Result<()> {
+        let path = folder.join(KEYRING_FILE);
+        if fs::symlink_metadata(&path).is_ok() { Self::open(&path).map(drop) } else { Ok(()) }
+    }
+
     fn open(path: &Path) -> Result<Self> {
         if let Some(message) = readable_by_others(path) {
             return Err(refused(path, message));

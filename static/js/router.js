@@ -150,6 +150,7 @@ const NAVIGATION = [
       ['audit', 'Audit log', 'list', 'audit'],
       ['elevations', 'Elevations', 'shield', 'elevations'],
       ['kill-switch', 'Kill switch', 'power', 'kill_switch'],
+      ['settings', 'Settings', 'columns', 'settings'],
     ],
   },
 ];

@@ -133,12 +133,19 @@ fn clearance_holds_for_tables_too() {
 fn apply(site: &Site, text: &str) -> portcullis::error::Result<Vec<String>> {
     use portcullis::{data::blueprint::Plan, permit::Permit};
     let app = &site.app;
-    let plan = Plan::new(text, std::path::Path::new("tests/blueprints"), &app.ledger, &app.roles, &app.entity_types)?;
+    let plan = Plan::new(
+        text,
+        std::path::Path::new("tests/blueprints"),
+        &app.ledger,
+        &app.roles,
+        &app.entity_types,
+        &app.settings,
+    )?;
     let mut done = Vec::new();
     let permit = Permit::command_line();
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let mut note = |step| done.push(step);
-    let work = plan.apply(&app.ledger, &app.roles, &app.entity_types, &permit, &mut note);
+    let work = plan.apply(&app.ledger, &app.roles, &app.entity_types, &app.settings, &permit, &mut note);
     runtime.block_on(work)?;
     Ok(done)
 }
@@ -150,7 +157,8 @@ fn a_blueprint_makes_room_for_real_customers() {
     let text = include_str!("../blueprints/customer_risk.toml");
     assert_eq!(apply(&site, text).unwrap().len(), 3);
     assert_eq!(apply(&site, text).unwrap(), Vec::<String>::new(), "applying it twice changes nothing");
-    let written = portcullis::data::blueprint::export(&site.app.roles, &site.app.entity_types).unwrap();
+    let written =
+        portcullis::data::blueprint::export(&site.app.roles, &site.app.entity_types, &site.app.settings).unwrap();
     assert_eq!(apply(&site, &written).unwrap(), Vec::<String>::new(), "what is written is accepted: {written}");
     let csv = include_bytes!("../data/german_credit.csv").to_vec();
     let request = admin.request(reqwest::Method::POST, "/entities/customers/import?name_column=customer_no");

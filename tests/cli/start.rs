@@ -68,6 +68,80 @@ fn keys_that_others_can_read_are_refused() {
 }
 
 #[test]
+fn keys_that_cannot_be_used_are_a_mistake_of_the_configuration() {
+    let place = Place::new();
+    place.run(&["migrate", "run"]);
+    let keyring = place.path().join("portcullis-data/keyring.json");
+    let good = fs::read_to_string(&keyring).unwrap();
+    let secret = good.split("\"secret\"").nth(1).unwrap().split('"').nth(1).unwrap();
+    let short = good.replacen(secret, "c2hvcnQ", 1);
+    for (bad, named) in [
+        ("{", "malformed at line 1"),
+        ("", "malformed"),
+        (&*short, "not 32 bytes"),
+        ("{\"version\": 1, \"keys\": []}", "one current key"),
+    ] {
+        fs::write(&keyring, bad).unwrap();
+        for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["config", "check"], &["user", "list"]] {
+            let said = place.run(command);
+            assert_eq!(said.status, Some(2), "{command:?}: {}", said.talk);
+            assert!(said.talk.contains("keyring") && said.talk.contains(named), "{command:?}: {}", said.talk);
+        }
+        assert_eq!(fs::read_to_string(&keyring).unwrap(), bad, "it is left as it was");
+    }
+    fs::write(&keyring, good).unwrap();
+    assert_eq!(place.run(&["config", "check"]).status, Some(0));
+}
+
+#[test]
+fn settings_change_beside_a_server_and_without_one() {
+    let place = Place::new();
+    let shown = || {
+        let said = place.run(&["config", "show", "--json"]);
+        serde_json::from_str::<serde_json::Value>(&said.out).unwrap_or_else(|_| panic!("{}", said.talk))
+    };
+    assert_eq!(shown()["limits.public_per_minute"]["value"], 20);
+    assert!(!place.path().join("portcullis-data").exists(), "showing makes nothing");
+    let said = place.run(&["config", "set", "limits.public_per_minute", "25"]);
+    assert_eq!(said.status, Some(0), "{}", said.talk);
+    let mut server = place.serve();
+    assert_eq!(shown()["limits.public_per_minute"]["value"], 25);
+    assert_eq!(shown()["limits.public_per_minute"]["source"], "the database");
+    assert_eq!(place.run(&["config", "set", "limits.routes.POST /entities/{type}", "60"]).status, Some(0));
+    assert_eq!(place.run(&["config", "set", "auth.require_mfa_roles", "admin,analyst"]).status, Some(0));
+    assert_eq!(shown()["auth.require_mfa_roles"]["value"][1], "analyst");
+    for (key, value, named) in [
+        ("limits.public_per_minute", "0", "from 1 to 1000000"),
+        ("limits.public", "1", "did you mean"),
+        ("server.listen", "127.0.0.1:1", "cannot change while running"),
+        ("limits.routes.POST /entitis/{type}", "1", "POST /entities/{type}"),
+    ] {
+        let said = place.run(&["config", "set", key, value]);
+        assert_eq!(said.status, Some(1), "{key}");
+        assert!(said.talk.contains(named), "{key}: {}", said.talk);
+    }
+    assert_eq!(place.run(&["config", "unset", "limits.public_per_minute"]).status, Some(0));
+    assert_eq!(shown()["limits.public_per_minute"]["source"], "default");
+    server.stop();
+    assert_eq!(shown()["limits.routes"]["value"]["POST /entities/{type}"], 60);
+    assert!(place.run(&["audit", "export"]).out.contains("settings.updated"));
+}
+
+#[test]
+fn a_kept_setting_that_became_illegal_is_named_and_left_aside() {
+    let place = Place::new();
+    assert_eq!(place.run(&["config", "set", "auth.session_idle_minutes", "700"]).status, Some(0));
+    fs::write(place.path().join("portcullis.toml"), "[auth]\nsession_max_hours = 2\n").unwrap();
+    let mut server = place.serve();
+    let shown = place.run(&["config", "show", "--json"]);
+    let shown: serde_json::Value = serde_json::from_str(&shown.out).unwrap();
+    assert_eq!(shown["auth.session_idle_minutes"]["value"], 30);
+    assert_eq!(place.run(&["config", "set", "auth.password_min", "14"]).status, Some(0), "others can still change");
+    assert_eq!(place.run(&["config", "unset", "auth.session_idle_minutes"]).status, Some(0));
+    server.stop();
+}
+
+#[test]
 fn a_database_without_its_keys_gets_no_new_ones() {
     let place = Place::new();
     place.run(&["migrate", "run"]);

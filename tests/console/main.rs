@@ -17,6 +17,7 @@ mod roles;
 mod search;
 mod second_factor;
 mod set_up;
+mod settings;
 mod sign_in;
 #[path = "../support/sink.rs"]
 mod sink;

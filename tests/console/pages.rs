@@ -160,6 +160,7 @@ fn views(user: &str, entity: &str, key: &str, hook: &str) -> Vec<View> {
         view("verify", "audit", &["Verify chain"], "The chain is whole."),
         view("elevations-empty", "elevations", &[], "Nobody broke the glass"),
         view("kill-switch", "kill-switch", &[], "Traffic flows."),
+        view("settings", "settings", &[], "Requests a minute without signing in"),
         view("account", "account", &[], "Send a test"),
         view("second-factor", "account", &["Set up"], "Scan this"),
         view("search", "users", &["Search"], "Pages"),

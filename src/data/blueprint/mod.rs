@@ -1,4 +1,4 @@
-//! Blueprints: roles and entity types in a file, to be made and changed as it says.
+//! Blueprints: roles, entity types and settings in a file, to be made and changed as it says.
 
 mod plan;
 mod read;

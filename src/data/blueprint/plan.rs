@@ -7,8 +7,10 @@ use crate::{
     data::entity_types::{self, ChangeEntityType, Definition, EntityTypes, NewEntityType},
     error::{Error, Faults, Result},
     permit::{Permission, Permit},
+    settings::Settings,
     web::{Body, Precondition},
 };
+use serde_json::{Map, Value};
 use std::path::Path;
 
 /// The changes that lead from what is to what a blueprint says.
@@ -22,6 +24,8 @@ enum Step {
     ChangeRole(String, RoleChange),
     MakeType(NewEntityType),
     ChangeType(String, ChangeEntityType),
+    /// A tree of settings, with what it changes in words.
+    Set(Map<String, Value>, String),
 }
 
 impl Step {
@@ -31,18 +35,27 @@ impl Step {
             Self::ChangeRole(name, _) => format!("change the role {name}"),
             Self::MakeType(new) => format!("make the entity type {}", new.name),
             Self::ChangeType(name, _) => format!("change the entity type {name}"),
+            Self::Set(_, what) => format!("set {what}"),
         }
     }
 }
 
 impl Plan {
     /// Reads a blueprint that stands in `folder`, names every mistake in it, and compares it with what is.
-    pub fn new(text: &str, folder: &Path, ledger: &Ledger, roles: &Roles, types: &EntityTypes) -> Result<Self> {
+    pub fn new(
+        text: &str,
+        folder: &Path,
+        ledger: &Ledger,
+        roles: &Roles,
+        types: &EntityTypes,
+        settings: &Settings,
+    ) -> Result<Self> {
         let mut faults = Faults::default();
         let wanted = read::read(text, folder, &mut faults)?;
         let mut plan = Self { steps: Vec::new(), left_alone: Vec::new() };
         plan.roles(&wanted.roles, roles, &mut faults);
         plan.entity_types(&wanted.entity_types, ledger, types, &mut faults);
+        plan.settings(wanted.settings, settings, &mut faults)?;
         faults.into_result()?;
         let (roles, types) = (roles.snapshot(), types.all());
         let others =
@@ -73,6 +86,18 @@ impl Plan {
                 Some(role) => self.steps.push(Step::ChangeRole(role.name.to_string(), change_of(new))),
             }
         }
+    }
+
+    fn settings(&mut self, wanted: Map<String, Value>, settings: &Settings, faults: &mut Faults) -> Result<()> {
+        let mut own = Faults::default();
+        let changes = settings.preview(&wanted, &mut own)?;
+        below("/settings", own, faults);
+        let changes = changes.into_iter().filter(|(_, before, after)| before != after);
+        let what: Vec<_> = changes.map(|(key, _, after)| format!("{key} to {after}")).collect();
+        if !what.is_empty() {
+            self.steps.push(Step::Set(wanted, what.join(", ")));
+        }
+        Ok(())
     }
 
     fn entity_types(&mut self, wanted: &[NewEntityType], ledger: &Ledger, types: &EntityTypes, faults: &mut Faults) {
@@ -119,6 +144,7 @@ impl Plan {
         ledger: &Ledger,
         roles: &Roles,
         types: &EntityTypes,
+        settings: &Settings,
         permit: &Permit,
         done: &mut dyn FnMut(String),
     ) -> Result<()> {
@@ -133,6 +159,7 @@ impl Plan {
                 Step::ChangeRole(name, change) => {
                     access::change(ledger, roles, permit, name, change, any).await.map(drop)
                 }
+                Step::Set(tree, _) => settings.change(&permit.actor(), tree, any).await.map(drop),
                 Step::MakeType(new) => entity_types::create(ledger, types, &permit.actor(), new).await.map(drop),
                 Step::ChangeType(name, change) => {
                     entity_types::change(ledger, types, permit, &name, change, any).await.map(drop)

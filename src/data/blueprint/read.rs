@@ -9,7 +9,7 @@ use crate::{
     web::parse_json,
 };
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::{
     collections::BTreeMap,
     fs,
@@ -19,6 +19,8 @@ use std::{
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    #[serde(default)]
+    settings: toml::Table,
     #[serde(default)]
     roles: Vec<RoleEntry>,
     #[serde(default)]
@@ -54,6 +56,8 @@ struct TypeEntry {
 pub(super) struct Blueprint {
     pub roles: Vec<NewRole>,
     pub entity_types: Vec<NewEntityType>,
+    /// A tree of settings.
+    pub settings: Map<String, Value>,
 }
 
 /// Reads a blueprint that stands in `folder`, where the files of its schemas are.
@@ -87,7 +91,11 @@ pub(super) fn read(text: &str, folder: &Path, faults: &mut Faults) -> Result<Blu
             retention_days: entry.retention_days,
         });
     }
-    Ok(Blueprint { roles: roles.collect(), entity_types })
+    let settings = match serde_json::to_value(file.settings) {
+        Ok(Value::Object(tree)) => tree,
+        _ => Map::new(),
+    };
+    Ok(Blueprint { roles: roles.collect(), entity_types, settings })
 }
 
 /// A schema is a table, JSON in a string, or the name of a file beside the blueprint.

@@ -6,14 +6,19 @@ use crate::{
     data::entity_types::{EntityTypes, FieldOptions},
     error::{Error, Result},
     permit::{Clearance, Permission},
+    settings::Settings,
 };
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::{collections::BTreeMap, sync::Arc};
 
 #[derive(Serialize)]
 struct File<'a> {
     roles: Vec<RoleEntry<'a>>,
     entity_types: Vec<TypeEntry<'a>>,
+    /// What was changed while running.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    settings: Map<String, Value>,
 }
 
 #[derive(Serialize)]
@@ -37,8 +42,9 @@ struct TypeEntry<'a> {
     fields: &'a BTreeMap<String, FieldOptions>,
 }
 
-/// Roles that are not as they were built in, and all entity types.
-pub fn export(roles: &Roles, types: &EntityTypes) -> Result<String> {
+/// Roles that are not as they were built in, all entity types, and the settings that were changed.
+pub fn export(roles: &Roles, types: &EntityTypes, settings: &Settings) -> Result<String> {
+    let Value::Object(settings) = settings.kept() else { return Err(Error::internal("settings are a tree")) };
     let (roles, types) = (roles.snapshot(), types.all());
     let changed: Vec<&Arc<_>> =
         roles.iter().filter(|role| *role.name != *ADMIN && (!role.built_in || role.version > 1)).collect();
@@ -60,6 +66,6 @@ pub fn export(roles: &Roles, types: &EntityTypes) -> Result<String> {
             fields: &kind.fields,
         })
     });
-    let file = File { roles: roles.collect(), entity_types: entity_types.collect::<Result<_>>()? };
+    let file = File { roles: roles.collect(), entity_types: entity_types.collect::<Result<_>>()?, settings };
     toml::to_string_pretty(&file).map_err(Error::internal)
 }

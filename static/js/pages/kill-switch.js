@@ -8,6 +8,8 @@ import { can, refreshKillSwitch, session } from '../session.js';
 const SCOPES = [
   ['all', 'Everything: all traffic'],
   ['writes', 'Changes only: reading goes on'],
+  ['signups', 'Signing up only'],
+  ['api_keys', 'API keys only'],
 ];
 const EXPIRIES = [
   ['', 'Until someone switches it off'],
@@ -18,6 +20,10 @@ const EXPIRIES = [
 ];
 const CONSEQUENCE = {
   all: 'Every caller is refused at once with 503, users and API keys alike; background jobs pause. This console, health checks and metrics go on for those who may switch it off again.',
+  signups: 'Nobody can make an account for themselves; everything else goes on.',
+  api_keys:
+    'Every call by an API key is refused at once with 503, but for those of keys that may use this switch. People go on.',
+  type: 'Nobody can read or change these entities; everything else goes on.',
   writes: 'Everyone can still read. Every change is refused at once with 503 until the switch is off.',
 };
 const scopeText = (scope) =>
@@ -42,13 +48,21 @@ function checked({ reason: why, password: secret }) {
   if (!secret && !session.user.elevation) throw fieldError('/password', 'Enter your password.');
 }
 
-function activation(done) {
+const SUBMIT = {
+  all: 'Switch on and stop all traffic',
+  writes: 'Switch on and stop changes',
+  signups: 'Switch on and stop signing up',
+  api_keys: 'Switch on and stop API keys',
+};
+const kindOf = (scope) => scope.split(':')[0];
+
+function activation(done, types) {
   const consequence = h('p', {}, CONSEQUENCE.all);
   const node = form({
     submit: 'Switch on and stop all traffic',
     tone: 'danger',
     fields: [
-      field({ name: 'scope', label: 'What stops', type: 'select', options: SCOPES, value: 'all' }),
+      field({ name: 'scope', label: 'What stops', type: 'select', options: [...SCOPES, ...types], value: 'all' }),
       notice('caution', h('p', { class: 'strong' }, 'What will happen'), consequence),
       reason('Everyone who is refused reads it.'),
       field({ name: 'expires', label: 'Ends by itself', type: 'select', options: EXPIRIES }),
@@ -70,9 +84,8 @@ function activation(done) {
     },
   });
   node.elements.scope.addEventListener('change', ({ target }) => {
-    consequence.textContent = CONSEQUENCE[target.value];
-    node.querySelector('.button.danger').textContent =
-      target.value === 'all' ? 'Switch on and stop all traffic' : 'Switch on and stop changes';
+    consequence.textContent = CONSEQUENCE[kindOf(target.value)];
+    node.querySelector('.button.danger').textContent = SUBMIT[target.value] ?? 'Switch on and stop access';
   });
   return node;
 }
@@ -120,6 +133,16 @@ function stateOf(state) {
   );
 }
 
+/** Each entity type can be closed for itself; a list that does not come must not keep the switch from being used. */
+async function scopesOfTypes() {
+  try {
+    const { items } = await get('/entity-types', { limit: 200 });
+    return items.map(({ name }) => [`type:${name}`, `Access to ${name} only`]);
+  } catch {
+    return [];
+  }
+}
+
 export default function killSwitch({ root }) {
   const body = h('div', { class: 'stack narrow' });
   root.append(
@@ -144,7 +167,7 @@ export default function killSwitch({ root }) {
             'section',
             { class: 'card' },
             h('header', { class: 'card-head' }, h('h2', {}, state.active ? 'Switch it off' : 'Switch it on')),
-            h('div', { class: 'card-body' }, state.active ? deactivation(done) : activation(done)),
+            h('div', { class: 'card-body' }, state.active ? deactivation(done) : activation(done, await scopesOfTypes())),
           )
         : notice('', h('p', {}, 'Your role may see the switch but not use it.'));
       body.replaceChildren(stateOf(state), change);

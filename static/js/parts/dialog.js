@@ -102,7 +102,7 @@ export async function attempt(control, place, work) {
 }
 
 /** Asks before an act: names the object, the consequence and whether it can be undone. */
-export function confirm({ title, text, verb, danger = true, work }) {
+export function confirm({ title, text, body, verb, danger = true, work }) {
   return new Promise((resolve) => {
     let done = false;
     const failure = h('div', {});
@@ -116,7 +116,7 @@ export function confirm({ title, text, verb, danger = true, work }) {
     });
     const box = openDialog({
       title,
-      body: h('div', { class: 'stack' }, h('p', {}, text), failure),
+      body: h('div', { class: 'stack' }, h('p', {}, text), body, failure),
       foot: [cancel, act],
       onclose: () => resolve(done),
     });
