@@ -71,7 +71,7 @@ fn callers_without_credentials_are_limited_by_address() {
     limit(&admin, &json!({"POST /auth/signup": 2}));
     let body = json!({"email": "new@example.org", "password": "an open door for all"});
     let first = site.nobody().post("/auth/signup", &body).expect(403);
-    assert_eq!(first.header("ratelimit-policy"), "\"public\";q=1000;w=60, \"public_route\";q=2;w=60");
+    assert_eq!(first.header("ratelimit-policy"), "\"login\";q=1000;w=60, \"public_route\";q=2;w=60");
     site.nobody().post("/auth/signup", &json!({"nonsense": 1}));
     site.nobody().post("/auth/signup", &body).problem(429, "rate_limited");
     site.nobody().get("/users").expect(401);
@@ -149,7 +149,7 @@ fn a_route_that_is_not_there_is_refused_with_those_nearest() {
 
 #[test]
 fn what_is_refused_for_its_size_counts_and_odd_spellings_are_no_way_around() {
-    let site = Site::with(&[("PORTCULLIS_LIMITS__PUBLIC_PER_MINUTE", "9"), ("PORTCULLIS_SERVER__BODY_LIMIT_MB", "1")]);
+    let site = Site::with(&[("PORTCULLIS_LIMITS__PUBLIC_PER_MINUTE", "6"), ("PORTCULLIS_SERVER__BODY_LIMIT_MB", "1")]);
     let nobody = site.nobody();
     let large = json!({"email": "x".repeat(1_100_000)});
     for _ in 0..3 {

@@ -23,7 +23,7 @@ const CONSEQUENCE = {
   signups: 'Nobody can make an account for themselves; everything else goes on.',
   api_keys:
     'Every call by an API key is refused at once with 503, but for those of keys that may use this switch. People go on.',
-  type: 'Nobody can read or change these entities; everything else goes on.',
+  type: 'Nobody can read or change these entities, and batches of changes wait; everything else goes on.',
   writes: 'Everyone can still read. Every change is refused at once with 503 until the switch is off.',
 };
 const scopeText = (scope) =>
