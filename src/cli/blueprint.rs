@@ -60,7 +60,7 @@ impl LiveCommand for Apply {
             let mut said = Vec::new();
             let outcome =
                 wait(plan.apply(&app.ledger, &app.roles, &app.entity_types, &app.settings, &permit, &mut |step| {
-                    said.push(step)
+                    said.push(step);
                 }));
             said.iter().try_for_each(|step| terminal.out(&format!("done: {step}\n")))?;
             outcome?;

@@ -24,7 +24,7 @@ pub enum ConfigCommand {
     },
     /// Change a setting while the server runs, or before it starts. What the environment sets stays.
     Set {
-        /// As in limits.public_per_minute, or 'limits.routes.POST /entities/{type}'.
+        /// As in `limits.public_per_minute`, or 'limits.routes.POST /entities/{type}'.
         key: String,
         /// Lists are separated by commas.
         value: String,

@@ -24,7 +24,7 @@ pub enum KillSwitch {
         /// Why; everyone who is refused reads it, and the audit log keeps it.
         #[arg(value_parser = reason)]
         reason: String,
-        /// What to close: all, writes, signups, api_keys, or the entities of a type, as in type:customers.
+        /// What to close: all, writes, signups, `api_keys`, or the entities of a type, as in type:customers.
         #[arg(long, default_value = "all")]
         scope: Scope,
         /// Open again by itself after this long, such as 30m or 2h.

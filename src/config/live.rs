@@ -82,7 +82,9 @@ impl Loaded {
     /// The same sources with what the database keeps between the file and the environment.
     pub fn with_stored(&self, stored: &Stored) -> Result<Self, Mistakes> {
         let mut layers = self.given.clone();
-        stored.iter().for_each(|(full, value)| layers.add_stored(full, value));
+        for (full, value) in stored {
+            layers.add_stored(full, value);
+        }
         let config = Config::take(&mut layers);
         checks::check(&config, &mut layers);
         match layers.into_parts() {

@@ -29,11 +29,11 @@ pub struct OutlineKey {
     pub shape: Shape,
     /// Where each entry of a table comes from.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub entries: BTreeMap<String, Source>,
+    pub entries: BTreeMap<String, Given>,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Source {
+pub struct Given {
     pub source: &'static str,
     pub locked: bool,
     pub origin: String,
@@ -81,7 +81,7 @@ impl Loaded {
         let origin = self.origin(key.name);
         let source = |name: &String| {
             let origin = self.origin(&format!("{}.{name}", key.name));
-            (name.clone(), Source { source: origin.word(), locked: origin.locked(), origin: origin.to_string() })
+            (name.clone(), Given { source: origin.word(), locked: origin.locked(), origin: origin.to_string() })
         };
         let entries: BTreeMap<_, _> = match &value {
             Json::Object(members) if key.table => members.keys().map(source).collect(),

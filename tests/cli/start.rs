@@ -112,7 +112,7 @@ fn settings_change_beside_a_server_and_without_one() {
     assert_eq!(shown()["auth.require_mfa_roles"]["value"][1], "analyst");
     for (key, value, named) in [
         ("limits.public_per_minute", "0", "from 1 to 1000000"),
-        ("limits.public", "1", "did you mean"),
+        ("limits.public_per_minut", "1", "did you mean"),
         ("server.listen", "127.0.0.1:1", "cannot change while running"),
         ("limits.routes.POST /entitis/{type}", "1", "POST /entities/{type}"),
     ] {
