@@ -144,7 +144,9 @@ fn indexed(site: &Filled, change: &Value) -> (Duration, Duration) {
                 let began = Instant::now();
                 let body = json!({"name": "Other", "data": {"no": -1, "text": "another"}});
                 let make = client.post(&address).bearer_auth(token).timeout(LONG).json(&body).send();
-                assert_eq!(make.expect("an answer").status(), 201);
+                // 409 says that the type was changed just now.
+                let status = make.expect("an answer").status();
+                assert!(status == 201 || status == 409, "{status}");
                 longest = longest.max(began.elapsed());
             }
             longest
