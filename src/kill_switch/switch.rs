@@ -128,6 +128,16 @@ impl KillSwitch {
         (closed && !self.0.allows(visit.path, visit.method)).then(|| refusal(&state, self.0.ledger.clock().now()))
     }
 
+    /// The answer to a part of a request that concerns an entity type which its address does not name.
+    pub fn refuses_type(&self, entity_type: &str) -> Option<Error> {
+        if !self.0.engaged.load(SeqCst) {
+            return None;
+        }
+        let state = self.0.state()?;
+        let closed = matches!(&state.scope, Some(Scope::Type(name)) if **name == *entity_type);
+        closed.then(|| refusal(&state, self.0.ledger.clock().now()))
+    }
+
     /// The answer to a known caller on a route that answers under the kill switch: with everything closed,
     /// or whatever comes by key, only those who may switch it off get in. Who may see the switch may see it all the
     /// same.

@@ -8,7 +8,7 @@ use crate::{
     clock::Clock,
     config::{Live, Loaded},
     data::{
-        entities::{Entities, EntityCache},
+        entities::{ClosedTypes, Entities, EntityCache},
         entity_types::EntityTypes,
     },
     decisions::Decisions,
@@ -32,6 +32,12 @@ use std::{sync::Arc, time::Duration};
 impl Closed for KillSwitch {
     fn refusal(&self) -> Option<Error> {
         self.refuses_log_in()
+    }
+}
+
+impl ClosedTypes for KillSwitch {
+    fn refuses(&self, entity_type: &str) -> Option<Error> {
+        self.refuses_type(entity_type)
     }
 }
 
@@ -97,6 +103,7 @@ impl App {
             cache: EntityCache::new(u64::from(config.cache.capacity_mb) << 20, warm),
             cursors: CursorKey::new(&keyring.fingerprint(b"cursors")),
             scratch: folder.path().into(),
+            closed: Arc::default(),
         };
         let kill_switch = KillSwitch::open(ledger.clone(), folder.path(), &live)?;
         let limits = RateLimiter::new(live.clone(), &routes::routes(), roles.clone(), clock.clone());
@@ -104,6 +111,7 @@ impl App {
         let idempotency = Idempotency::new(ledger.clone(), keyring.clone(), entity_types.clone());
         let traffic = Arc::new(Traffic::new(clock.clone()));
         identity.ask(Arc::new(kill_switch.clone()));
+        let _ = entities.closed.set(Arc::new(kill_switch.clone()));
         let webhooks = Webhooks::open(ledger.clone(), keyring.clone(), &outbound)?;
         Ok(Self {
             config: live,

@@ -165,6 +165,7 @@ fn jobs(app: &App) -> Result<Engine> {
     entity_types::keep_indexed(ledger, &app.entity_types, &mut engine);
     app.webhooks.keep_house(&mut engine);
     super::idempotency::keep_house(app, &mut engine);
+    app.entities.keep_house(&mut engine);
     let anchor = Anchor::new(ledger.clone(), &app.outbound, app.config.load().audit.anchor_url.as_deref())?;
     anchor.keep(&mut engine);
     Ok(engine)

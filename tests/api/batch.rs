@@ -168,3 +168,18 @@ fn what_looks_like_an_attack_is_found_in_a_batch_too() {
     assert_eq!(refused["errors"][0]["pointer"], "/operations/1/data/note");
     assert_eq!(admin.get("/entities/customers").expect(200).json()["items"], json!([]));
 }
+
+#[test]
+fn a_closed_type_is_closed_to_batches_too() {
+    let site = Site::new();
+    let admin = site.admin();
+    customers(&admin);
+    admin.post("/entity-types", &json!({"name": "orders"})).expect(201);
+    let flip =
+        json!({"active": true, "scope": "type:customers", "reason": "checked", "password": crate::support::PASSWORD});
+    admin.put("/kill-switch", &flip).expect(200);
+    let order = json!({"op": "create", "type": "orders"});
+    batch(&admin, &[order.clone(), create(&json!({}))]).problem(503, "kill_switch_active");
+    batch(&admin, &[order]).expect(200);
+    assert_eq!(admin.get("/entities/orders?count=true").expect(200).json()["total"], 1);
+}

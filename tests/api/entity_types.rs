@@ -49,7 +49,7 @@ fn what_is_no_type_is_refused() {
         json!({"name": "orders", "fields": {"/iban": {"sensitivity": "secret"}}}),
         json!({"name": "orders", "fields": {"/iban": {"pii": true}}}),
         json!({"name": "orders", "fields": {"/iban": {"surprise": true}}}),
-        json!({"name": "orders", "retention_days": 30}),
+        json!({"name": "orders", "retention_days": 0}),
         json!({"name": "orders", "inspection": "sometimes"}),
         json!({"name": "orders", "indexes": ["/undeclared"]}),
     ] {

@@ -212,6 +212,23 @@ fn change_of(new: &NewRole) -> RoleChange {
 }
 
 fn same_type(old: &Definition, new: &Definition) -> bool {
-    (&old.schema, &old.fields, &old.indexes, &old.search, &old.alias, old.owner_only, old.inspection)
-        == (&new.schema, &new.fields, &new.indexes, &new.search, &new.alias, new.owner_only, new.inspection)
+    (
+        &old.schema,
+        &old.fields,
+        &old.indexes,
+        &old.search,
+        &old.alias,
+        old.owner_only,
+        old.inspection,
+        old.retention_days,
+    ) == (
+        &new.schema,
+        &new.fields,
+        &new.indexes,
+        &new.search,
+        &new.alias,
+        new.owner_only,
+        new.inspection,
+        new.retention_days,
+    )
 }

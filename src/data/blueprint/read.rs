@@ -48,7 +48,7 @@ struct TypeEntry {
     alias: Option<String>,
     owner_only: Option<bool>,
     inspection: Option<InspectionMode>,
-    retention_days: Option<Value>,
+    retention_days: Option<u32>,
 }
 
 /// What a blueprint asks for.

@@ -35,6 +35,8 @@ struct TypeEntry<'a> {
     alias: Option<&'a str>,
     owner_only: bool,
     inspection: Option<InspectionMode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retention_days: Option<u32>,
     indexes: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     search: Option<&'a [String]>,
@@ -60,6 +62,7 @@ pub fn export(roles: &Roles, types: &EntityTypes, settings: &Settings) -> Result
             alias: kind.alias.as_deref(),
             owner_only: kind.owner_only,
             inspection: kind.inspection,
+            retention_days: kind.retention_days,
             indexes: &kind.indexes,
             search: kind.search.as_deref(),
             schema: serde_json::to_string_pretty(&kind.schema).map_err(Error::internal)?,

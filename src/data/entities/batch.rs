@@ -24,6 +24,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
+/// Asked before entities of a type are touched that the address of a request does not name.
+pub trait ClosedTypes: Send + Sync {
+    /// The refusal, while the type is closed.
+    fn refuses(&self, entity_type: &str) -> Option<Error>;
+}
+
 /// Operations in one batch, at most.
 const MOST: usize = 100;
 
@@ -114,7 +120,10 @@ impl Operation {
     }
 
     /// Whether the caller may do such a thing with such entities at all.
-    fn permit(&self, who: &SignedIn) -> Result<Permit> {
+    fn permit(&self, who: &SignedIn, entities: &Entities) -> Result<Permit> {
+        if let Some(refusal) = entities.closed.get().and_then(|closed| closed.refuses(&self.r#type)) {
+            return Err(refusal);
+        }
         match self.op {
             Kind::Create => who.permit::<CreateEntity>(Some(&self.r#type)),
             Kind::Update => who.permit::<UpdateEntity>(Some(&self.r#type)),
@@ -204,7 +213,8 @@ fn failed(index: usize, error: Error) -> Error {
 async fn run(who: SignedIn, body: Valid<Batch>, entities: Data<Entities>) -> Result<HttpResponse> {
     let operations = body.0.operations;
     let permits = operations.iter().enumerate();
-    let permits = permits.map(|(index, operation)| operation.permit(&who).map_err(|error| failed(index, error)));
+    let permits =
+        permits.map(|(index, operation)| operation.permit(&who, &entities).map_err(|error| failed(index, error)));
     let permits = permits.collect::<Result<Vec<_>>>()?;
     let mut steps = Vec::with_capacity(operations.len());
     for (index, (operation, permit)) in operations.into_iter().zip(&permits).enumerate() {

@@ -12,6 +12,7 @@ mod limits;
 mod list;
 mod model;
 mod pick;
+mod retention;
 mod routes;
 mod scope;
 mod search;
@@ -21,6 +22,7 @@ mod store;
 mod upsert;
 mod write;
 
+pub use batch::ClosedTypes;
 pub use cache::EntityCache;
 pub use events::EntityEvents;
 pub use export::Export;

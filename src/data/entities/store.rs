@@ -5,6 +5,7 @@ use super::{
     scope::Scope,
 };
 use crate::{
+    clock::Time,
     error::{Error, Result},
     ids::Id,
     params,
@@ -134,4 +135,15 @@ pub(super) fn user_exists(reader: &Reader<'_>, id: Id) -> Result<bool> {
 /// Whether the id is taken, by whatever entity.
 pub(super) fn is_taken(reader: &Reader<'_>, id: Id) -> Result<bool> {
     Ok(reader.query_one("SELECT 1 FROM entities WHERE id = ?1", params![id], |_| Ok(()))?.is_some())
+}
+
+/// Removes entities of a type that were deleted before a moment, and answers which.
+pub(super) fn purge(tx: &Tx<'_>, entity_type: &str, before: Time, most: u32) -> Result<Vec<Id>> {
+    let of_type = of_type(entity_type, Deleted::Only);
+    let sql = format!("SELECT id FROM entities WHERE {of_type} AND deleted_at <= ?1 ORDER BY deleted_at, id LIMIT ?2");
+    let ids = tx.query_all(&sql, params![before, most], |row| row.get::<Id>(0))?;
+    for id in &ids {
+        tx.execute("DELETE FROM entities WHERE id = ?1", params![*id])?;
+    }
+    Ok(ids)
 }

@@ -1,6 +1,7 @@
 //! Making, changing, deleting and restoring entities.
 
 use super::{
+    batch::ClosedTypes,
     cache::EntityCache,
     draft::{self, EntityPatch, NewEntity},
     model::Entity,
@@ -22,7 +23,10 @@ use crate::{
     web::{Deleted, Precondition},
 };
 use serde_json::{Map, Value, value::RawValue};
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 /// Everything that acts on entities needs. Clones share it.
 #[derive(Clone)]
@@ -34,6 +38,8 @@ pub struct Entities {
     pub cursors: CursorKey,
     /// Where an import keeps its rows until all of them are known to be good.
     pub scratch: Arc<Path>,
+    /// Which types are closed; set once the kill switch stands.
+    pub closed: Arc<OnceLock<Arc<dyn ClosedTypes>>>,
 }
 
 impl Entities {

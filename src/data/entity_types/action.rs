@@ -3,6 +3,7 @@
 use super::{
     compatibility,
     model::{Definition, EntityType, FieldOptions},
+    names::check_name,
     registry::EntityTypes,
     store, unique,
 };
@@ -13,7 +14,7 @@ use crate::{
     config::InspectionMode,
     error::{Error, Faults, Result},
     ids::Id,
-    permit::{Action, Clearance, Permit, Reach, is_name},
+    permit::{Action, Clearance, Permit, Reach},
     storage::Tx,
     web::{Body, Precondition, etag, nullable},
 };
@@ -23,51 +24,6 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// Fields that a type may mark, at most.
 const FIELDS: usize = 200;
-/// Names that routes have, so that no alias stands in their way.
-const RESERVED: [&str; 41] = [
-    "access_matrix",
-    "admin",
-    "anonymous",
-    "api",
-    "api_keys",
-    "audit",
-    "auth",
-    "backups",
-    "batch",
-    "console",
-    "decisions",
-    "docs",
-    "doctor",
-    "elevations",
-    "entities",
-    "entity_types",
-    "events",
-    "files",
-    "forward_auth",
-    "health",
-    "jobs",
-    "kill_switch",
-    "limits",
-    "logs",
-    "metrics",
-    "observations",
-    "openapi",
-    "overview",
-    "permissions",
-    "portcullis",
-    "relationship_types",
-    "relationships",
-    "roles",
-    "search",
-    "secrets",
-    "sessions",
-    "settings",
-    "setup",
-    "system",
-    "users",
-    "webhooks",
-];
-
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct NewEntityType {
     pub name: String,
@@ -78,7 +34,7 @@ pub struct NewEntityType {
     pub alias: Option<String>,
     pub owner_only: Option<bool>,
     pub inspection: Option<InspectionMode>,
-    pub retention_days: Option<Value>,
+    pub retention_days: Option<u32>,
 }
 
 /// Members that are given replace what was; absent ones stay.
@@ -97,7 +53,9 @@ pub struct ChangeEntityType {
     /// Null: as the server does.
     #[serde(default, deserialize_with = "nullable")]
     pub inspection: Option<Option<InspectionMode>>,
-    pub retention_days: Option<Value>,
+    /// Null: deleted entities are kept.
+    #[serde(default, deserialize_with = "nullable")]
+    pub retention_days: Option<Option<u32>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -116,7 +74,7 @@ impl Body for NewEntityType {
             check_name("/alias", alias, faults);
         }
         check_fields(self.fields.as_ref(), faults);
-        not_available("/retention_days", self.retention_days.is_some(), faults);
+        check_retention(self.retention_days, faults);
     }
 }
 
@@ -126,16 +84,16 @@ impl Body for ChangeEntityType {
             check_name("/alias", alias, faults);
         }
         check_fields(self.fields.as_ref(), faults);
-        not_available("/retention_days", self.retention_days.is_some(), faults);
+        check_retention(self.retention_days.flatten(), faults);
     }
 }
 
-fn check_name(pointer: &str, name: &str, faults: &mut Faults) {
-    if !is_name(name) {
-        let rule = "A name is a small letter, then up to 62 small letters, digits and underscores.";
-        faults.push(pointer, "invalid", rule);
-    } else if RESERVED.contains(&name) {
-        faults.push(pointer, "reserved", format!("`{name}` is a name of the system's own."));
+/// Days, at most: a hundred years.
+const RETENTION: u32 = 36_500;
+
+fn check_retention(days: Option<u32>, faults: &mut Faults) {
+    if days.is_some_and(|days| !(1..=RETENTION).contains(&days)) {
+        faults.push("/retention_days", "out_of_range", format!("Deleted entities are kept 1 to {RETENTION} days."));
     }
 }
 
@@ -179,6 +137,7 @@ impl NewEntityType {
             alias: self.alias.map(Into::into),
             owner_only: self.owner_only.unwrap_or(false),
             inspection: self.inspection,
+            retention_days: self.retention_days,
             version: 1,
             created_at: now,
             updated_at: now,
@@ -214,7 +173,7 @@ impl From<NewEntityType> for ChangeEntityType {
             alias: Some(new.alias),
             owner_only: Some(new.owner_only.unwrap_or(false)),
             inspection: Some(new.inspection),
-            retention_days: new.retention_days,
+            retention_days: Some(new.retention_days),
         }
     }
 }
@@ -243,6 +202,7 @@ impl ChangeEntityType {
         }
         definition.owner_only = self.owner_only.unwrap_or(definition.owner_only);
         definition.inspection = self.inspection.unwrap_or(definition.inspection);
+        definition.retention_days = self.retention_days.unwrap_or(definition.retention_days);
         definition.version += 1;
         definition.updated_at = now;
         definition

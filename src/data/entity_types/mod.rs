@@ -8,6 +8,7 @@ mod formats;
 mod indexing;
 mod mask;
 mod model;
+mod names;
 mod patterns;
 mod registry;
 mod routes;

@@ -49,6 +49,8 @@ pub struct Definition {
     pub owner_only: bool,
     /// What inspection does with findings in this type's entities; none: as the server does.
     pub inspection: Option<InspectionMode>,
+    /// Days after its deletion until an entity is gone for good; none: it is kept.
+    pub retention_days: Option<u32>,
     pub version: i64,
     pub created_at: Time,
     pub updated_at: Time,

@@ -10,8 +10,8 @@ use crate::{
 };
 use serde_json::Value;
 
-const COLUMNS: &str =
-    "id, name, schema, fields, indexes, alias, owner_only, version, created_at, updated_at, inspection, search";
+const COLUMNS: &str = "id, name, schema, fields, indexes, alias, owner_only, version, created_at, updated_at, inspection, search, \
+     retention_days";
 
 pub(super) fn all(reader: &Reader<'_>) -> Result<Vec<Definition>> {
     reader.query_all(&format!("SELECT {COLUMNS} FROM entity_types ORDER BY name"), &[], read)
@@ -37,8 +37,8 @@ fn text(value: &impl serde::Serialize) -> Result<String> {
 pub(super) fn insert(tx: &Tx<'_>, new: &Definition) -> Result<()> {
     tx.execute(
         "INSERT INTO entity_types (id, name, schema, fields, indexes, alias, owner_only, version, created_at, updated_at, inspection,
-                                   search)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                                   search, retention_days)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         params![
             new.id,
             &*new.name,
@@ -52,6 +52,7 @@ pub(super) fn insert(tx: &Tx<'_>, new: &Definition) -> Result<()> {
             new.updated_at,
             new.inspection.map(InspectionMode::as_str),
             new.search.as_ref().map(text).transpose()?,
+            new.retention_days,
         ],
     )?;
     indexing::follow(tx, new)
@@ -60,7 +61,7 @@ pub(super) fn insert(tx: &Tx<'_>, new: &Definition) -> Result<()> {
 pub(super) fn update(tx: &Tx<'_>, new: &Definition) -> Result<()> {
     tx.execute(
         "UPDATE entity_types SET schema = ?2, fields = ?3, indexes = ?4, alias = ?5, owner_only = ?6, version = ?7,
-                updated_at = ?8, inspection = ?9, search = ?10 WHERE name = ?1",
+                updated_at = ?8, inspection = ?9, search = ?10, retention_days = ?11 WHERE name = ?1",
         params![
             &*new.name,
             text(&new.schema)?,
@@ -72,6 +73,7 @@ pub(super) fn update(tx: &Tx<'_>, new: &Definition) -> Result<()> {
             new.updated_at,
             new.inspection.map(InspectionMode::as_str),
             new.search.as_ref().map(text).transpose()?,
+            new.retention_days,
         ],
     )?;
     indexing::follow(tx, new)
@@ -108,6 +110,7 @@ fn read(row: &Row<'_>) -> Result<Definition> {
         version: row.get(7)?,
         created_at: row.get(8)?,
         updated_at: row.get(9)?,
+        retention_days: row.get(12)?,
         inspection: row.get::<Option<String>>(10)?.map(mode).transpose()?,
         search: match row.get::<Option<String>>(11)? {
             Some(text) => serde_json::from_str(&text).map_err(Error::internal)?,

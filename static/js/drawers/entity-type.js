@@ -75,15 +75,27 @@ function typeForm(drawer, type, send, actions) {
         value: type?.search ? 'as it is' : '',
         hint: 'With many entities an index finds words at once; each change then costs a little more',
       }),
+      field({
+        name: 'retention_days',
+        label: 'Days that deleted entities are kept',
+        type: 'number',
+        min: 1,
+        max: 36500,
+        step: '1',
+        value: type?.retention_days ?? '',
+        optional: true,
+        hint: 'After that they are gone for good, with their history; empty keeps them',
+      }),
       h('div', { class: 'field' }, h('p', { class: 'label' }, 'Properties'), editor.node),
     ].filter(Boolean),
-    send: async ({ name, alias, inspection, search }) => {
+    send: async ({ name, alias, inspection, search, retention_days: days }) => {
       if (!type && !/^[a-z][a-z0-9_]{0,62}$/.test(name))
         throw fieldError('/name', 'Begin with a small letter; then small letters, digits and _.');
       await send({
         ...(type ? {} : { name }),
         ...((alias || type?.alias) && { alias: alias || null }),
         ...(inspection !== (type?.inspection ?? '') && { inspection: inspection || null }),
+        ...(days !== String(type?.retention_days ?? '') && { retention_days: days === '' ? null : Number(days) }),
         ...(search === '' && type?.search && { search: null }),
         ...(search === 'texts' && { search: textsOf(editor.read().schema) }),
         ...editor.read(),
