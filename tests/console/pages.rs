@@ -1,6 +1,6 @@
 //! Every page and every drawer, on a desk and on a phone, light and dark: no complaint, nothing cut, nothing that a reader of screens would miss.
 
-use crate::{browser::Browser, receiver::Receiver, site::Site};
+use crate::{browser::Browser, receiver::Receiver, site::Site, support::PASSWORD};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -66,7 +66,11 @@ fn furnished() -> (Site, Vec<View>) {
         ("importer@example.org", "Importer", "system"),
     ] {
         let kind = if role == "system" { "service" } else { "person" };
-        site.post("/users", &json!({"email": email, "name": name, "roles": [role], "kind": kind}));
+        let password = (kind == "person").then_some(PASSWORD);
+        site.post(
+            "/users",
+            &json!({"email": email, "name": name, "roles": [role], "kind": kind, "password": password}),
+        );
     }
     let scopes = json!(["entities.customers:create", "entities.customers:update", "kill_switch:write"]);
     let key =
@@ -150,7 +154,7 @@ fn views(user: &str, entity: &str, key: &str, hook: &str) -> Vec<View> {
         view("api-key-rotate", &format!("api-keys?open={key}"), &["Rotate"], "The old secret ends"),
         view("webhooks", "webhooks", &[], "Chat of the team"),
         view("webhook-new", "webhooks?open=new", &[], "Create the webhook"),
-        view("webhook", &format!("webhooks?open={hook}"), &["What was sent and answered"], "It answered 503."),
+        view("webhook", &format!("webhooks?open={hook}"), &["What was sent and answered"], "Message id"),
         view("webhook-rotate", &format!("webhooks?open={hook}"), &["Rotate"], "The old secret ends"),
         view("webhooks-no-match", "webhooks?state=off", &[], "No webhook matches"),
         view("sessions", "sessions", &[], "This one"),
