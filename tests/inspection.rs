@@ -1,7 +1,9 @@
 //! Recall and false positives of request inspection, on the half of the lines that it was not tuned to.
 //!
-//! The halves are told apart by hash: rules were made looking at lines of the development half alone, and thought
-//! out for the kind of a line rather than the line. Of the other half only the figures below were looked at.
+//! The halves are told apart by the first byte of a line's SHA-256. The rule for whoever changes the detector: look
+//! at lines of the development half alone (even bytes); of the other half see nothing but the figures that these
+//! tests print by file, and choose no rule by them. A rule is thought out for the grammar behind a line, tried on
+//! lines that one makes up oneself, and stays only when it names no line.
 
 use portcullis::inspection::{Class, class_of, is_operator};
 use serde_json::Value;
@@ -73,7 +75,7 @@ fn attacks_are_found() {
     at_least(&["attack/xss.txt"], 96.5);
     at_least(&["attack/sqli.txt"], 96.5);
     at_least(&["attack/nosql.txt", "attack/nosql_generated.txt"], 92.0);
-    at_least(&["attack/cmdi.txt"], 83.5);
+    at_least(&["attack/cmdi.txt"], 90.0);
     at_least(&["attack/traversal.txt"], 97.0);
 }
 

@@ -1,4 +1,5 @@
-//! Commands for a shell, or for an interpreter that reaches one.
+//! Commands for interpreters that reach a shell, and forms of the shell that are none of its commands; what a shell
+//! would run is told by its grammar, in `shell.rs`.
 
 use super::{Class, rules::Rule};
 
@@ -11,30 +12,12 @@ const ARGUMENT: &str = r"(?:-{1,2}[a-z0-9]|/[a-z0-9?*~.]|\\|[a-z]:\\|~|\.{1,2}/|
 
 pub(super) fn rules() -> Vec<Rule> {
     let rule = |anchors: &str, pattern: &str| Rule::new(Class::Command, anchors, pattern);
-    let path = r"(?:\.?/?(?:[\w?*\[\]]+/)*)";
-    let lead = r"(?:time\s*;?\s*|sudo\s+|exec\s+|nohup\s+|@|\(+\s*)?";
-    // One value, as a program would have expected it, and then another command.
-    let value = r"^\s*['\x22]?[^\s'\x22`;|&<>]*\s*['\x22)\]}]*\s*";
-    let separators = r"(?:[;|\n]|&&?|\|\|)[\s;|&]*['\x22(]?";
-    let end = r"(?:\s*(?:$|[;|&#'\x22`)\n<>,]|\\n|//))";
     let system_file = r"['\x22]?/(?:etc|e[\\'\x22?*]*t[\\'\x22?*]*c|\?\?\?)/(?:p[\\'\x22?*]*a|shadow|passwd|group|hosts|issue|sudoers|\?)";
     vec![
         // Commands of mail servers, behind a line end that a value has no use for.
         rule(
-            "\r \n & rcpt mail_ ehlo helo vrfy expn",
-            r"[\r\n]\s*(?:rcpt\s+to:|mail\s+from:|ehlo\s|helo\s|vrfy\s|expn\s)",
-        ),
-        rule("& ; | \n", &format!(r"{value}{separators}\s*{lead}(?:{PLAIN}){end}")),
-        rule(
-            "& ; | \n",
-            &format!(
-                r"{value}{separators}\s*{lead}['\x22]?{path}(?:{PROGRAMS})['\x22]?(?:\s+|[<>]+|\$ifs)\s*{ARGUMENT}"
-            ),
-        ),
-        rule("& ; | \n", &format!(r"{value}{separators}\s*/(?:usr/(?:local/)?)?s?bin/[\w\[?*]+")),
-        rule(
-            "&& &_ ; | \n \r & whoami uname ifconfig ipconfig netstat nslookup systeminfo tasklist phpinfo net_ ping wget nc_ sleep cat_ bin/ rm_ sh_- _-c _-e _-r chmod cmd powershell id ls pwd dir ps env $",
-            r"(?:[;|&][;|&\s]*|[\r\n]\s*)(?:whoami|uname|ifconfig|ipconfig|netstat|nslookup|systeminfo|tasklist|phpinfo|net\s+(?:user|view|localgroup|share)|ping\s+-\w|wget\s+(?:-\w+\s+)?http|nc\s+-\w|sleep\s+\d+\s*(?:$|[;|&'\x22`#)])|cat\s+/|/bin/\w+|/usr/bin/\w+|rm\s+-rf?\s+[/*~.]|(?:ba|z|k|c)?sh\s+-[ic]\b|(?:python\d?|perl|php|ruby|lua|node)\s+-[cer]\s|chmod\s+[+\d]|cmd(?:\.exe)?\s+/c|powershell)|(?:;|\|\|?|&&)\s*(?:id|ls|pwd|dir|ps|ls\s+-\w+|ps\s+-?[aef]\w*|env)\s*(?:$|[;|&#`])|;\s*then\s+sleep|[;|]\s*\$\{?(?:0|[a-z]\w*)\}?\s*$",
+            "\r \n & rcpt mail_ ehlo helo vrfy expn retr_ dele_ uidl top_ login_ authenticate_ select_ fetch_ capability starttls",
+            r"[\r\n]\s*(?:rcpt\s+to:|mail\s+from:|ehlo\s|helo\s|vrfy\s|expn\s|(?:retr|dele)\s\d|uidl\s*(?:\d|$)|top\s\d+\s\d|[a-z]+\d+\s(?:login|authenticate|select|examine|fetch|capability|starttls)\b)",
         ),
         // A substitution that runs a known program on something.
         rule(
@@ -53,8 +36,8 @@ pub(super) fn rules() -> Vec<Rule> {
         rule("$( <( >(", &format!(r"^\s*(?:\$|<|>)\((?:(?:{PLAIN})|(?:{PROGRAMS})\b[^)]*)\)\s*$")),
         rule("()", r"\(\)\s*\{\s*(?::|_)\s*;|^\s*\(\)\s*\{"),
         rule(
-            "$ifs ${ifs { & ifs ,",
-            r"\$\{?ifs\b|\{(?:cat|ls|echo|ping|sleep|id|curl|wget|nc|sh|bash),[^\s}]*\}|^\W*[a-z]+\{[a-z]*,[a-z]*\}[a-z]*$",
+            "$ifs ${ifs { % & ifs , :~",
+            r"%[a-z()]+:~-?\d+,-?\d+%|\$\{?ifs\b|\{(?:cat|ls|echo|ping|sleep|id|curl|wget|nc|sh|bash),[^\s}]*\}|^\W*[a-z]+\{[a-z]*,[a-z]*\}[a-z]*$",
         ),
         rule("=$' =$\" =$\\", r"(?:^|[;|&]\s*)[a-z_]\w*=\$\\?['\x22]"),
         // Interpreters.
@@ -81,12 +64,8 @@ pub(super) fn rules() -> Vec<Rule> {
             "/etc /var /usr /bin /tmp /dev /proc /root /home",
             &format!(r"^\s*(?:sudo\s+)?(?:{PROGRAMS})\s+(?:-\w+\s+)*/(?:etc|var|usr|bin|tmp|dev|proc|root)\b"),
         ),
-        rule(
-            "; | &&",
-            &format!(
-                r"^\s*(?:{PROGRAMS})(?:\s+{ARGUMENT}[^\n;|&]*)?\s*(?:;|\|\|?|&&)\s*(?:{PROGRAMS})(?:\s+{ARGUMENT}|{end})"
-            ),
-        ),
+        // What a variable holds, or the shell itself, run at the end.
+        rule("; | & $", r"[;|]\s*\$\{?(?:0|[a-z]\w*)\}?\s*$"),
         rule(
             "echo powershell",
             r"^\s*echo\s+['\x22$`]|(?:^|[;|&@]\s*)powershell(?:\.exe)?\s+[a-z]:\\|\becho\s+\$\{?\w+\}?\s*[|>;]",
@@ -126,7 +105,7 @@ pub(super) fn rules() -> Vec<Rule> {
         ),
         rule(
             "sleep ping wget curl id uname echo",
-            r"^\s*(?:sleep\s+\d+|ping\s+-[a-z]\s*\d+\s+\d|/?usr/bin/id|id;|uname\s+-a|echo\s+['\x22]<\?php)|^\W*ping\s+(?:-\w\s+\d+\s+)?\d+\.\d+\.\d+\.\d+|^\W*(?:wget|curl)\s+https?://\S+\s*(?:$|[;|&>]|-o)|^\W*sleep\s+\d+\W*$",
+            r"^\s*(?:sleep\s+\d+|ping\s+-[a-z]\s*\d+\s+\d|/?usr/bin/id|uname\s+-a|echo\s+['\x22]<\?php)|^\W*ping\s+(?:-\w\s+\d+\s+)?\d+\.\d+\.\d+\.\d+|^\W*(?:wget|curl)\s+https?://\S+\s*(?:$|[;|&>]|-o)|^\W*sleep\s+\d+\W*$",
         ),
         rule(
             "' \" \\ ^ $@ $* ?c & i t l g_ ng & w c p /e",

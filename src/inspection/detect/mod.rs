@@ -3,9 +3,12 @@
 mod command;
 mod decode;
 mod nosql;
+mod programs;
 mod rules;
+mod shell;
 mod sql;
 mod traversal;
+mod word;
 mod xss;
 
 use rules::Rules;
@@ -72,6 +75,9 @@ pub fn inspect(text: &str) -> Option<Class> {
             if let Some(class) = RULES.first(text) {
                 return Some(class);
             }
+            if shell::holds_command(text) {
+                return Some(Class::Command);
+            }
         }
     }
     if traversal::found(&reading) {
@@ -86,6 +92,7 @@ pub fn inspect(text: &str) -> Option<Class> {
 /// Makes the rules ready, so that no request has to wait for it.
 pub fn prepare() {
     LazyLock::force(&RULES);
+    programs::prepare();
 }
 
 static RULES: LazyLock<Rules> = LazyLock::new(|| {
