@@ -4,7 +4,10 @@
 //! An attempt is reserved on disk before its password is looked at, and counts as failed until it succeeds.
 //! So a thousand parallel guesses evaluate no more than the limit, and ending the process resets nothing.
 
-use super::handle::minutes;
+use super::{
+    handle::minutes,
+    sprays::{self, Spray},
+};
 use crate::{
     actor::network,
     audit::Ledger,
@@ -18,7 +21,7 @@ use crate::{
 use std::{collections::HashMap, net::IpAddr, time::Duration};
 
 /// Failures are forgotten when no attempt follows for so long.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
+pub(super) const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Clone)]
 pub struct Lockout {
@@ -107,12 +110,13 @@ impl Lockout {
         Ok(attempt)
     }
 
-    /// The password was wrong: the next attempt waits, twice as long as the one before.
-    pub async fn failed(&self, attempt: Attempt) -> Result<()> {
+    /// The password was wrong: the next attempt waits, twice as long as the one before. Tells of a spray that this
+    /// was part of.
+    pub(super) async fn failed(&self, attempt: Attempt) -> Result<Option<Spray>> {
         let lockout = self.clone();
         self.ledger
             .unrecorded("a log-in failed", move |tx| {
-                let Some(row) = find(tx, &attempt)? else { return Ok(()) };
+                let Some(row) = find(tx, &attempt)? else { return Ok(None) };
                 let until = lockout.now().plus(lockout.wait_after(row.failures));
                 tx.execute(
                     "UPDATE login_attempts
@@ -121,7 +125,12 @@ impl Lockout {
                      WHERE account = ?1 AND network = ?2",
                     params![&attempt.account, &attempt.network, until],
                 )?;
-                Ok(())
+                let now = lockout.now();
+                Ok(if sprays::comes_from(tx, &attempt.network, now)? {
+                    Some(Spray::Network)
+                } else {
+                    sprays::is_under_way(tx, now)?.then_some(Spray::Overall)
+                })
             })
             .await
     }
@@ -140,6 +149,11 @@ impl Lockout {
                 Ok(())
             })
             .await
+    }
+
+    /// Whether a network sprays, so that its challenges are harder.
+    pub fn is_spraying(&self, ip: Option<IpAddr>) -> Result<bool> {
+        self.ledger.db().read(|reader| sprays::comes_from(reader, &place(ip), self.now()))
     }
 
     /// The accounts that are locked for some network, and until when.
@@ -193,6 +207,9 @@ impl Lockout {
         if work_after == 0 || !matches!(work, Work::Missing) {
             return Ok(());
         }
+        if sprays::is_under_way(reader, self.now())? || sprays::comes_from(reader, &attempt.network, self.now())? {
+            return Err(needs_work());
+        }
         let since = self.now().minus(FORGOTTEN_AFTER);
         for (column, key) in [("account", &attempt.account), ("network", &attempt.network)] {
             let sql = format!(
@@ -218,6 +235,11 @@ impl Lockout {
 }
 
 impl Attempt {
+    /// The network it came from.
+    pub fn network(&self) -> &str {
+        &self.network
+    }
+
     /// The password was right: this network's count for the account starts anew.
     pub fn succeed(&self, tx: &Tx<'_>) -> Result<()> {
         tx.execute(
@@ -292,7 +314,7 @@ mod tests {
 
     async fn fail(lockout: &Lockout, ip: &str) -> Result<()> {
         let attempt = lockout.reserve("victim".into(), from(ip), Work::NotAsked).await?;
-        lockout.failed(attempt).await
+        lockout.failed(attempt).await.map(drop)
     }
 
     #[tokio::test]

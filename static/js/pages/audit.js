@@ -59,6 +59,7 @@ const VERBS = {
 };
 const WHOLE = {
   'login.failed': ['signed in', 'sign in'],
+  'login.spray_seen': ['tried many accounts', 'sign in to many accounts'],
   'session.created': ['signed in', 'sign in'],
   'session.ended': ['ended a session', 'end a session'],
   'session.refreshed': ['stayed signed in', 'stay signed in'],
