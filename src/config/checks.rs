@@ -113,14 +113,23 @@ fn check_mail(config: &Config, layers: &mut Layers) {
     }
 }
 
-/// A limit for a route that is not there would silently do nothing.
+/// What is set for a route that is not there would silently do nothing.
 fn check_routes(config: &Config, layers: &mut Layers) {
     if layers.routes.is_empty() {
         return;
     }
+    check_named(layers, "limits.routes", config.limits.routes.keys());
+    check_named(layers, "inspection.routes", config.inspection.routes.keys());
+    for pattern in config.inspection.routes.keys().filter(|pattern| route_of(pattern).contains("/entities/{")) {
+        let full = format!("inspection.routes.{pattern}");
+        refuse(layers, &full, "entities follow their type: set `inspection` of the entity type instead");
+    }
+}
+
+fn check_named<'a>(layers: &mut Layers, key: &str, patterns: impl Iterator<Item = &'a String>) {
     let mut named: Vec<(String, &str)> = Vec::new();
-    for pattern in config.limits.routes.keys() {
-        let full = format!("limits.routes.{pattern}");
+    for pattern in patterns {
+        let full = format!("{key}.{pattern}");
         let route = route_of(pattern);
         let is_named = |known: &String| {
             let path = known.split_once(' ').map_or(known.as_str(), |(_, path)| path);

@@ -2,6 +2,7 @@
 //! the example files and the documentation are all made from it.
 
 use super::{
+    by_route::InspectionRoutes,
     kinds::{
         AllowedOrigin, CallUrl, Enforcement, Environment, InspectionMode, LogFormat, LogLevel, RoleLimits, RouteLimits,
         RoutePattern, Signup, StorageUrl, Token, WebOrigin,
@@ -267,6 +268,8 @@ keys! {
     inspection: Inspection {
         /// What is done with a finding.
         mode: InspectionMode = InspectionMode::Off => live;
+        /// What is done by route, as in `"POST /users" = "block"`; entities follow their type.
+        routes: InspectionRoutes = InspectionRoutes::default() => live;
     }
     /// What is kept in memory.
     cache: Cache {

@@ -157,7 +157,7 @@ fn is_origin(text: &str) -> bool {
     text.parse::<WebUrl>().is_ok_and(|url| url.url().origin().ascii_serialization() == text)
 }
 
-fn is_route(text: &str) -> bool {
+pub(super) fn is_route(text: &str) -> bool {
     let path = match text.split_once(' ') {
         Some((method, path)) if ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"].contains(&method) => path,
         Some(_) => return false,
@@ -263,12 +263,7 @@ impl Setting for RoleLimits {
 }
 
 fn is_call_url(text: &str) -> bool {
-    url::Url::parse(text).is_ok_and(|url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.host_str().is_some_and(|host| !host.is_empty())
-    })
+    text.parse::<WebUrl>().is_ok()
 }
 
 /// Requests a minute by route, from entries such as `"POST /entities/{type}" = 60`.

@@ -1,6 +1,7 @@
 //! The configuration: one typed tree from file, `.env`, environment and flags, with every mistake told at once;
 //! and the part of it that may change while running.
 
+mod by_route;
 mod checks;
 mod document;
 mod keys;

@@ -4,13 +4,17 @@ use super::{Class, Mode, class_of, detect::prepare, is_operator};
 use crate::{
     actor::Actor,
     audit::{Event, Ledger, Outcome},
-    config::Live,
+    config::{Config, Live, is_same_route, route_of},
     error::{Code, Error, Fault, Result},
+    permit::Route,
 };
+use actix_web::http::Method;
+use arc_swap::ArcSwap;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::{
     borrow::Cow,
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -30,6 +34,7 @@ pub struct Inspection(Arc<Inner>);
 
 struct Inner {
     config: Live,
+    routes: Arc<ArcSwap<ByRoute>>,
     ledger: Ledger,
     observed: [AtomicU64; Class::ALL.len()],
     blocked: [AtomicU64; Class::ALL.len()],
@@ -43,30 +48,64 @@ pub struct Count {
     pub blocked: u64,
 }
 
+/// The routes that have a mode of their own.
+type ByRoute = HashMap<(Method, &'static str), Mode>;
+
+/// One that names its method goes before one for all methods.
+fn by_route(routes: &[(Method, &'static str)], config: &Config) -> ByRoute {
+    let mut modes = ByRoute::new();
+    for (pattern, mode) in config.inspection.routes.iter() {
+        let named = route_of(pattern);
+        for (method, path) in routes {
+            let key = (method.clone(), *path);
+            if is_same_route(&named, &format!("{method} {path}")) {
+                modes.insert(key, *mode);
+            } else if is_same_route(&named, path) {
+                modes.entry(key).or_insert(*mode);
+            }
+        }
+    }
+    modes
+}
+
 struct Finding {
     pointer: String,
     class: Class,
 }
 
 impl Inspection {
-    pub fn new(ledger: Ledger, config: Live) -> Self {
-        let mode = config.load().inspection.mode;
-        if mode != Mode::Off {
+    pub fn new(ledger: Ledger, config: Live, routes: &[Route]) -> Self {
+        let is_on = |config: &Config| {
+            let inspection = &config.inspection;
+            inspection.mode != Mode::Off || inspection.routes.values().any(|mode| *mode != Mode::Off)
+        };
+        if is_on(&config.load()) {
             prepare();
         }
+        let table: Arc<ArcSwap<ByRoute>> = Arc::default();
+        let (kept, routes) = (table.clone(), routes.iter().map(|route| (route.method.clone(), route.path)));
+        let routes: Vec<_> = routes.collect();
         // Switched on later, the rules are made ready beside the requests.
-        config.subscribe(|config| {
-            if config.inspection.mode != Mode::Off {
+        config.subscribe(move |config| {
+            kept.store(Arc::new(by_route(&routes, config)));
+            if is_on(config) {
                 std::thread::spawn(prepare);
             }
         });
         let counters = || std::array::from_fn(|_| AtomicU64::new(0));
-        Self(Arc::new(Inner { config, ledger, observed: counters(), blocked: counters() }))
+        Self(Arc::new(Inner { config, routes: table, ledger, observed: counters(), blocked: counters() }))
     }
 
     /// The server's mode.
     pub fn mode(&self) -> Mode {
         self.0.config.load().inspection.mode
+    }
+
+    /// The mode of a route: its own, or the server's.
+    pub fn mode_of(&self, method: &Method, path: &'static str) -> Mode {
+        let routes = self.0.routes.load();
+        let own = if routes.is_empty() { None } else { routes.get(&(method.clone(), path)).copied() };
+        own.unwrap_or_else(|| self.mode())
     }
 
     pub fn counts(&self) -> Vec<Count> {
@@ -105,11 +144,10 @@ impl Inspection {
     pub fn parameters<'a>(
         &self,
         actor: &Actor,
-        own: Option<Mode>,
+        mode: Mode,
         route: &str,
         parameters: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
     ) -> Result<()> {
-        let mode = own.unwrap_or_else(|| self.mode());
         if mode == Mode::Off {
             return Ok(());
         }
@@ -118,6 +156,24 @@ impl Inspection {
             let pointer = pointer_to("", &name);
             search.text(&pointer, &name);
             search.text(&pointer, &value);
+        }
+        self.conclude(actor, mode, ("route", route), search.findings)
+    }
+
+    /// Looks at some members of a body.
+    pub fn body<'a>(
+        &self,
+        actor: &Actor,
+        mode: Mode,
+        route: &str,
+        members: impl Iterator<Item = (&'a String, &'a Value)>,
+    ) -> Result<()> {
+        if mode == Mode::Off {
+            return Ok(());
+        }
+        let mut search = Search::default();
+        for (name, value) in members {
+            search.value(&mut pointer_to("", name), value);
         }
         self.conclude(actor, mode, ("route", route), search.findings)
     }

@@ -95,7 +95,7 @@ impl App {
         let entity_types = EntityTypes::load(&db)?;
         roles.ask(Arc::new(entity_types.clone()));
         let warm = Duration::from_secs(config.cache.warm_s.into());
-        let inspection = Inspection::new(ledger.clone(), live.clone());
+        let inspection = Inspection::new(ledger.clone(), live.clone(), &routes::routes());
         let entities = Entities {
             ledger: ledger.clone(),
             types: entity_types.clone(),

@@ -4,15 +4,14 @@
 use super::{
     App, csrf,
     idempotency::{Idempotency, Turn},
+    inspect::Inspector,
 };
 use crate::{
     actor::Actor,
     audit::{Event, Ledger, Outcome},
     config::{Config, Live},
-    data::entity_types::EntityTypes,
     decisions::Asked,
     error::{Code, Error, Result},
-    inspection::{Inspection, Mode},
     kill_switch::{KillSwitch, Visit},
     permit::{Authenticate, Caller, Credential, LimitClass, Need, Principal, Route, unauthenticated},
     rate_limit::{RateLimiter, Verdict, Verdicts},
@@ -35,9 +34,6 @@ use std::{
     time::Duration,
 };
 
-/// Query parameters that are parsed strictly, and whose words are those of SQL.
-const OWN_GRAMMAR: [&str; 4] = ["filter", "sort", "fields", "cursor"];
-
 /// Streams are bounded by a least rate; this only ends what hangs.
 const STREAM_TIME: Duration = Duration::from_secs(6 * 3600);
 
@@ -50,8 +46,7 @@ struct Inner {
     ledger: Ledger,
     kill_switch: KillSwitch,
     limits: RateLimiter,
-    types: EntityTypes,
-    inspection: Inspection,
+    inspector: Inspector,
     config: Live,
     idempotency: Idempotency,
     timeout: Duration,
@@ -65,8 +60,7 @@ impl Gate {
             ledger: app.ledger.clone(),
             kill_switch: app.kill_switch.clone(),
             limits: app.limits.clone(),
-            types: app.entity_types.clone(),
-            inspection: app.inspection.clone(),
+            inspector: Inspector::new(app),
             config: app.config.clone(),
             idempotency: app.idempotency.clone(),
             timeout,
@@ -154,26 +148,7 @@ impl Inner {
             return Ok(());
         }
         check_type(request, route)?;
-        self.inspect(request, route, caller)
-    }
-
-    /// Looks at the address of a request whose caller may do what they ask for. What has a grammar of its own is
-    /// left to that.
-    fn inspect(&self, request: &HttpRequest, route: &Route, caller: &Caller) -> Result<()> {
-        let path = request.match_info();
-        if path.is_empty() && request.query_string().is_empty() {
-            return Ok(());
-        }
-        let entity_type = path.get("type");
-        let own = entity_type.and_then(|name| self.types.require(name).ok()?.inspection);
-        if own.unwrap_or(self.inspection.mode()) == Mode::Off {
-            return Ok(());
-        }
-        let segments = path.iter().map(|(name, value)| (name.into(), value.into()));
-        let query = form_urlencoded::parse(request.query_string().as_bytes())
-            .filter(|(name, _)| !OWN_GRAMMAR.contains(&&**name));
-        let target = format!("{} {}", route.method, route.path);
-        self.inspection.parameters(&caller.actor(), own, &target, segments.chain(query))
+        self.inspector.look_at(request, route, caller)
     }
 
     /// Leaves the verdict for the answer's headers, and refuses when the limit is reached.

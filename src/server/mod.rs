@@ -8,6 +8,7 @@ mod csrf;
 mod edge;
 mod frames;
 mod gate;
+mod inspect;
 mod headers;
 mod health;
 mod idempotency;

@@ -2,13 +2,13 @@
 
 use super::{json, pace::Pace};
 use crate::error::{Code, Error, Fault, Faults, Result};
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web::Data};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::header, web::Data};
 use bytes::BytesMut;
 use futures_util::{StreamExt, future::LocalBoxFuture};
 use serde::de::{DeserializeOwned, Visitor};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use serde_path_to_error::Segment;
-use std::fmt;
+use std::{fmt, rc::Rc};
 
 /// A type that a JSON body becomes.
 pub trait Body: DeserializeOwned + 'static {
@@ -18,6 +18,11 @@ pub trait Body: DeserializeOwned + 'static {
     /// What the type alone cannot say.
     fn check(&self, _faults: &mut Faults) {}
 }
+
+/// What looks at the members of a body before they are anything; whoever stands above leaves it with the request.
+/// It is told which members hold text that is taken as it is.
+#[derive(Clone)]
+pub struct BodyCheck(pub Rc<dyn Fn(&Map<String, Value>, &[&str]) -> Result<()>>);
 
 /// For `#[serde(default, deserialize_with = "nullable")]` on `Option<Option<T>>`: absent is `None`, null is `Some(None)`.
 pub fn nullable<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>>(
@@ -43,10 +48,15 @@ impl<T: Body> FromRequest for Valid<T> {
         Box::pin(async move {
             let bytes = read(&request, payload).await?;
             if bytes.is_empty() && !request.headers().contains_key(header::CONTENT_TYPE) {
-                return from_value(Value::Object(serde_json::Map::new())).map(Self);
+                return from_value(Value::Object(Map::new())).map(Self);
             }
             check_content_type(&request)?;
-            from_value(json::parse(&bytes)?).map(Self)
+            let value = json::parse(&bytes)?;
+            let check = request.extensions().get::<BodyCheck>().cloned();
+            if let (Some(check), Value::Object(members)) = (check, &value) {
+                check.0(members, T::VERBATIM)?;
+            }
+            from_value(value).map(Self)
         })
     }
 }

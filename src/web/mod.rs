@@ -10,7 +10,7 @@ mod precondition;
 mod problem;
 mod query;
 
-pub use body::{Body, BodyLimit, Valid, media_type, nullable, read as read_body};
+pub use body::{Body, BodyCheck, BodyLimit, Valid, media_type, nullable, read as read_body};
 pub use info::RequestInfo;
 pub use json::parse as parse_json;
 pub use pace::Pace;

@@ -132,3 +132,43 @@ fn imports_are_looked_at_row_by_row() {
     let report = send("?mode=skip_errors").expect(200).json();
     assert_eq!((&report["created"], &report["failed"]), (&json!(1), &json!(2)));
 }
+
+#[test]
+fn bodies_of_administration_are_looked_at_but_not_what_is_secret_or_has_a_grammar() {
+    let (_site, admin) = with("block");
+    let user = |name: &str, data: Value| json!({"email": "ada@example.org", "name": name, "data": data});
+    for (body, pointer) in [
+        (user(SCRIPT, json!({})), "/name"),
+        (user("Ada", json!({"team": {"note": "x'; drop table users; --"}})), "/data/team/note"),
+        (user("Ada", json!({"$where": "sleep(1)"})), "/data/$where"),
+    ] {
+        let problem = admin.post("/users", &body).problem(422, "inspection_blocked");
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+    }
+    let mut good = user("Ada O'Brien", json!({"team": "R&D; ops"}));
+    good["password"] = json!("' or 1=1 -- $(reboot)");
+    admin.post("/users", &good).expect(201);
+    admin.post("/api-keys", &json!({"name": SCRIPT, "scopes": []})).problem(422, "inspection_blocked");
+    let permissions = ["entities.notes:read:where(data.team = \"x\" or data.team = \"y\")"];
+    admin.post("/roles", &json!({"name": "readers", "permissions": permissions})).expect(201);
+    let noted = events(&admin);
+    assert!(noted.iter().any(|event| event["target"]["id"] == "POST /users"), "{noted:?}");
+}
+
+#[test]
+fn a_route_has_a_mode_of_its_own() {
+    let (_site, admin) = with("off");
+    let user = |name: &str, email: &str| json!({"name": name, "email": email});
+    admin.post("/users", &user(SCRIPT, "one@example.org")).expect(201);
+    let routes = |routes: Value| admin.patch("/settings", &json!({"inspection": {"routes": routes}}));
+    routes(json!({"POST /users": "block"})).expect(200);
+    admin.post("/users", &user(SCRIPT, "two@example.org")).problem(422, "inspection_blocked");
+    admin.patch("/auth/me", &json!({"name": SCRIPT})).expect(200);
+    for (pattern, hint) in [("POST /usres", "POST /users"), ("POST /entities/{type}", "entity type")] {
+        let problem = routes(json!({pattern: "block"})).problem(422, "validation_failed");
+        assert!(problem["errors"][0]["message"].as_str().unwrap().contains(hint), "{problem}");
+    }
+    routes(json!({"POST /users": "observe"})).expect(200);
+    admin.post("/users", &user(SCRIPT, "two@example.org")).expect(201);
+    assert_eq!(counted(&admin, "xss"), (1, 1));
+}
