@@ -167,3 +167,22 @@ fn a_refresh_token_that_was_used_is_known_after_a_crash() {
     let verdict = server.get(&server.log_in(), "/audit/verify");
     assert_eq!(verdict["valid"], true, "{verdict}");
 }
+
+#[test]
+fn who_was_locked_out_waits_after_a_crash_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = [support::PLAIN, &[("PORTCULLIS_AUTH__LOCKOUT_FAILURES", "2")]].concat();
+    let mut server = support::start_with(folder.path(), &environment);
+    server.set_up();
+    let guess = |server: &support::Portcullis, password: &str| {
+        let body = json!({"email": support::EMAIL, "password": password});
+        let answer = server.client.post(server.path("/auth/login")).json(&body).send().unwrap();
+        answer.json::<serde_json::Value>().unwrap()["code"].as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!(guess(&server, "not the password"), "invalid_credentials");
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    assert_eq!(guess(&server, "not the password"), "invalid_credentials");
+    server.kill();
+    let server = support::start_with(folder.path(), &environment);
+    assert_eq!(guess(&server, support::PASSWORD), "login_delayed");
+}

@@ -332,7 +332,7 @@ mod tests {
     #[test]
     fn any_text_costs_one_pass() {
         for part in [";", "$(", "`", "'", "\\", ";'", "{a,", "&\"", "$u ", "sudo ", "a ", "${", "/?"] {
-            let _ = holds_command(part.repeat(20_000).as_bytes());
+            let _ = holds_command(part.repeat(2_000).as_bytes());
         }
     }
 }
