@@ -180,7 +180,7 @@ fn who_was_locked_out_waits_after_a_crash_too() {
         answer.json::<serde_json::Value>().unwrap()["code"].as_str().unwrap_or_default().to_owned()
     };
     assert_eq!(guess(&server, "not the password"), "invalid_credentials");
-    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    thread::sleep(Duration::from_millis(1_100));
     assert_eq!(guess(&server, "not the password"), "invalid_credentials");
     server.kill();
     let server = support::start_with(folder.path(), &environment);
