@@ -87,7 +87,7 @@ async fn restore(
 
 /// One version in a list: who made it and how, and what then differed.
 #[derive(Debug, Serialize)]
-pub(super) struct Version {
+pub(super) struct Entry {
     version: i64,
     at: Time,
     /// The user, where it was one.
@@ -157,7 +157,7 @@ impl Entities {
         id: Id,
         limit: usize,
         cursor: Option<&str>,
-    ) -> Result<Page<Version>> {
+    ) -> Result<Page<Entry>> {
         let question = ["history".to_owned(), id.to_string()];
         let question = question.each_ref().map(String::as_str);
         let other = || Error::invalid_at("/cursor", "invalid_cursor", "This cursor is of another list.");
@@ -175,7 +175,7 @@ impl Entities {
         for (index, (entity, action)) in states.iter().take(limit).enumerate() {
             let before = states.get(index + 1).map(|(before, _)| before);
             let before = before.filter(|before| before.version == entity.version - 1);
-            items.push(Version {
+            items.push(Entry {
                 version: entity.version,
                 at: entity.updated_at,
                 by: entity.updated_by,

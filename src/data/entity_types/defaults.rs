@@ -48,7 +48,9 @@ impl<'s> Filling<'s> {
             }
             Value::Array(items) => {
                 if let Some(each) = schema.get("items") {
-                    items.iter_mut().for_each(|item| self.value(each, item));
+                    for item in items {
+                        self.value(each, item);
+                    }
                 }
             }
             _ => {}

@@ -252,12 +252,11 @@ impl Entities {
             Prepared::Matched { incoming } => {
                 let field = by.ok_or_else(|| Error::internal("a row is to be matched by no field"))?;
                 let data = incoming.patch.data.as_ref().and_then(Option::as_ref);
-                match Self::matching(tx, scope, &Match::new(field.clone(), data)?)? {
-                    Some(old) => self.write_over(tx, scope, &incoming.patch, &old),
-                    None => {
-                        let new = incoming.patch.clone().into_new();
-                        Self::write_new(tx, scope, &new.into_entity(scope, self.ledger.clock().now())?)
-                    }
+                if let Some(old) = Self::matching(tx, scope, &Match::new(field.clone(), data)?)? {
+                    self.write_over(tx, scope, &incoming.patch, &old)
+                } else {
+                    let new = incoming.patch.clone().into_new();
+                    Self::write_new(tx, scope, &new.into_entity(scope, self.ledger.clock().now())?)
                 }
             }
         }
