@@ -27,6 +27,7 @@ pub mod permit;
 
 // Trust: who did what, who may, who is it.
 pub mod audit;
+pub mod observation;
 
 pub mod access;
 pub mod identity;

@@ -2,10 +2,10 @@
 
 use super::{
     keys::{Config, Key, SECTIONS},
-    kinds::{Enforcement, Environment, is_same_route, route_of},
+    kinds::{Enforcement, Environment, is_name, is_same_route, route_of},
     layers::{Layers, covering},
     mistake::Origin,
-    unavailable,
+    observed, unavailable,
 };
 use ipnet::IpNet;
 use std::{
@@ -24,6 +24,7 @@ pub(super) fn check(config: &Config, layers: &mut Layers) {
     check_server(config, layers);
     check_limits(config, layers);
     check_mail(config, layers);
+    check_observed(config, layers);
     check_routes(config, layers);
 }
 
@@ -158,6 +159,26 @@ fn nearest_routes(known: &[String], route: &str) -> Vec<String> {
     let best = near.first().map_or(0, |(distance, _)| *distance);
     let close = near.into_iter().filter(|(distance, _)| *distance <= best + 1 && *distance <= 2 + route.len() / 3);
     close.take(3).map(|(_, known)| known.clone()).collect()
+}
+
+fn check_observed(config: &Config, layers: &mut Layers) {
+    for why in config.observe.rules.iter().filter_map(|rule| observed::check(rule).err()) {
+        refuse(layers, "observe.rules", why);
+    }
+    // Production refuses it as such.
+    if config.auth.enforcement != Enforcement::Observe || config.environment == Environment::Production {
+        return;
+    }
+    if config.auth.observe_types.is_empty() || !config.auth.observe_types.iter().all(|name| is_name(name)) {
+        refuse(layers, "auth.observe_types", "must name the entity types, for auth.enforcement = observe");
+    }
+    match config.auth.observe_role.as_deref() {
+        Some("admin" | "system") => {
+            refuse(layers, "auth.observe_role", "must be a role that holds nothing but data; strangers act as it");
+        }
+        Some(role) if is_name(role) => {}
+        _ => refuse(layers, "auth.observe_role", "must name a role, for auth.enforcement = observe"),
+    }
 }
 
 fn check_keyring(config: &Config, layers: &mut Layers) {

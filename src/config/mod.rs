@@ -9,6 +9,7 @@ mod kinds;
 mod layers;
 mod live;
 mod mistake;
+mod observed;
 mod outline;
 mod patch;
 mod peer;
@@ -29,6 +30,7 @@ pub use kinds::{
 pub use layers::Sources;
 pub use live::{Current, Live, Stored};
 pub use mistake::{Mistake, Mistakes, Origin};
+pub use observed::is_data_path;
 pub use outline::{Outline, OutlineKey};
 pub use patch::{Patch, text_change};
 pub use peer::Peer;

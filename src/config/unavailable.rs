@@ -8,7 +8,6 @@ pub(super) const KEYS: &[&str] = &[
     "tls.key",
     "tls.acme_email",
     "tls.acme_domains",
-    "auth.enforcement",
     "cache.cold_s",
     "files.store",
     "files.max_mb",

@@ -9,6 +9,7 @@ use crate::{
     error::{Error, Result},
     ids::Id,
     mail::Mailer,
+    observation::Observations,
     secrets::Keyring,
     storage::{Db, Tx},
 };
@@ -32,6 +33,7 @@ pub struct Parts {
     pub(super) offline: OfflineTries,
     pub(super) config: Live,
     pub(super) gate: OnceLock<Arc<dyn Closed>>,
+    pub(super) observations: OnceLock<Observations>,
     pub(super) keyring: Keyring,
     pub(super) mailer: Mailer,
     address: OnceLock<String>,
@@ -71,6 +73,7 @@ impl Identity {
             offline: OfflineTries::default(),
             config,
             gate: OnceLock::new(),
+            observations: OnceLock::new(),
             address: OnceLock::new(),
             ledger,
             roles,
@@ -88,6 +91,11 @@ impl Identity {
     /// Has log-ins ask `gate` whether everybody else is kept out.
     pub fn ask(&self, gate: Arc<dyn Closed>) {
         let _ = self.gate.set(gate);
+    }
+
+    /// Has what is in observe mode here counted.
+    pub fn observe(&self, observations: Observations) {
+        let _ = self.observations.set(observations);
     }
 
     /// Where this instance is reached when the configuration does not say, such as `http://127.0.0.1:8080`.

@@ -69,6 +69,18 @@ impl Policy {
 
     /// `Ok` when `password` will do for the account of `email` and `name`; else why not, at `pointer`.
     pub fn check(self, password: &Password, email: &str, name: Option<&str>, pointer: &str) -> Result<(), Fault> {
+        self.check_unless(password, email, name, pointer, || false)
+    }
+
+    /// [`Policy::check`], where somebody may let a common password pass.
+    pub fn check_unless(
+        self,
+        password: &Password,
+        email: &str,
+        name: Option<&str>,
+        pointer: &str,
+        lets_common_pass: impl FnOnce() -> bool,
+    ) -> Result<(), Fault> {
         let fault = |code: &'static str, message: String| {
             Err(Fault { pointer: pointer.to_owned(), code: code.into(), message })
         };
@@ -81,7 +93,7 @@ impl Policy {
             return fault("too_long", format!("A password has at most {MAX_BYTES} bytes; this one has {bytes}."));
         }
         let lower = Zeroizing::new(text.to_lowercase());
-        if is_common(&lower) || is_common(&plain_form(&lower)) {
+        if (is_common(&lower) || is_common(&plain_form(&lower))) && !lets_common_pass() {
             return fault("too_common", "This is among the passwords tried first. Take a few unrelated words.".into());
         }
         let own = without_account(&lower, email, name);

@@ -4,8 +4,9 @@ use super::{Class, Mode, class_of, detect::prepare, is_operator};
 use crate::{
     actor::Actor,
     audit::{Event, Ledger, Outcome},
-    config::{Config, Live, is_same_route, route_of},
+    config::{Config, Live, is_data_path, is_same_route, route_of},
     error::{Code, Error, Fault, Result},
+    observation::{Observations, Seen},
     permit::Route,
 };
 use actix_web::http::Method;
@@ -36,6 +37,7 @@ struct Inner {
     config: Live,
     routes: Arc<ArcSwap<ByRoute>>,
     ledger: Ledger,
+    observations: Observations,
     observed: [AtomicU64; Class::ALL.len()],
     blocked: [AtomicU64; Class::ALL.len()],
 }
@@ -74,7 +76,7 @@ struct Finding {
 }
 
 impl Inspection {
-    pub fn new(ledger: Ledger, config: Live, routes: &[Route]) -> Self {
+    pub fn new(ledger: Ledger, config: Live, routes: &[Route], observations: Observations) -> Self {
         let is_on = |config: &Config| {
             let inspection = &config.inspection;
             inspection.mode != Mode::Off || inspection.routes.values().any(|mode| *mode != Mode::Off)
@@ -93,7 +95,7 @@ impl Inspection {
             }
         });
         let counters = || std::array::from_fn(|_| AtomicU64::new(0));
-        Self(Arc::new(Inner { config, routes: table, ledger, observed: counters(), blocked: counters() }))
+        Self(Arc::new(Inner { config, routes: table, ledger, observations, observed: counters(), blocked: counters() }))
     }
 
     /// The server's mode.
@@ -137,7 +139,7 @@ impl Inspection {
         if let Some(data) = data {
             search.members(&mut "/data".to_owned(), data);
         }
-        self.conclude(actor, mode, ("entity_type", entity_type), search.findings)
+        self.conclude(actor, mode, own.map(|_| entity_type), ("entity_type", entity_type), search.findings)
     }
 
     /// Looks at parameters of an address: the segments of a path, the names and values of a query.
@@ -157,7 +159,7 @@ impl Inspection {
             search.text(&pointer, &name);
             search.text(&pointer, &value);
         }
-        self.conclude(actor, mode, ("route", route), search.findings)
+        self.conclude(actor, mode, None, ("route", route), search.findings)
     }
 
     /// Looks at some members of a body.
@@ -175,14 +177,31 @@ impl Inspection {
         for (name, value) in members {
             search.value(&mut pointer_to("", name), value);
         }
-        self.conclude(actor, mode, ("route", route), search.findings)
+        self.conclude(actor, mode, None, ("route", route), search.findings)
     }
 
-    fn conclude(&self, actor: &Actor, mode: Mode, target: (&'static str, &str), findings: Vec<Finding>) -> Result<()> {
+    /// `own`: the entity type whose own mode it is.
+    fn conclude(
+        &self,
+        actor: &Actor,
+        mode: Mode,
+        own: Option<&str>,
+        target: (&'static str, &str),
+        findings: Vec<Finding>,
+    ) -> Result<()> {
         if findings.is_empty() {
             return Ok(());
         }
-        let blocks = mode == Mode::Block;
+        let of_data = target.0 == "entity_type" || target.1.split_once(' ').is_some_and(|(_, path)| is_data_path(path));
+        let observed = (mode == Mode::Block && of_data).then(|| self.0.observations.watches("inspection")).flatten();
+        let blocks = mode == Mode::Block && observed.is_none();
+        if !blocks {
+            let of_type = || own.map_or_else(|| "inspection".into(), |own| format!("inspection.{own}").into());
+            let detail: Vec<_> =
+                findings.iter().map(|found| format!("{} at {}", found.class.as_str(), found.pointer)).collect();
+            let seen = Seen { actor, route: target.1, detail: &detail.join(", ") };
+            self.0.observations.count(&observed.unwrap_or_else(of_type), &seen);
+        }
         let counters = if blocks { &self.0.blocked } else { &self.0.observed };
         for finding in &findings {
             counters[finding.class as usize].fetch_add(1, Ordering::Relaxed);
@@ -193,6 +212,7 @@ impl Inspection {
                 "pointer": finding.pointer.chars().take(POINTER).collect::<String>(),
             })
         };
+        let mode = if blocks { mode } else { Mode::Observe };
         let after = json!({"mode": mode.as_str(), "findings": findings.iter().map(named).collect::<Vec<_>>()});
         let outcome = if blocks { Outcome::Denied } else { Outcome::Success };
         let event = Event::new("request.inspected", target.0, target.1.to_owned()).after(&after).outcome(outcome);

@@ -99,6 +99,32 @@ impl Grants {
         Self { permissions, clearance, key: Some(Arc::new(Key { scopes, owner })) }
     }
 
+    /// These and one more; of a key: as if its owner held one more.
+    pub fn and_also(&self, permission: &Permission) -> Self {
+        let with = |grants: &Self| {
+            let permissions = grants.permissions.iter().chain([permission]).cloned().collect();
+            Self { permissions, clearance: grants.clearance, key: None }
+        };
+        match &self.key {
+            Some(key) => Self {
+                key: Some(Arc::new(Key { scopes: key.scopes.clone(), owner: with(&key.owner) })),
+                ..self.clone()
+            },
+            None => with(self),
+        }
+    }
+
+    /// Whether they reach data alone: nothing of administration.
+    pub fn are_of_data(&self) -> bool {
+        let is_data = |held: &Permission| match &held.subject {
+            Subject::AllEntities | Subject::Entities(_) => true,
+            Subject::Named("relationships" | "files") => true,
+            Subject::Named("entity_types") => held.action == Some(Action::Read),
+            Subject::Named(_) | Subject::Everything => false,
+        };
+        self.permissions.iter().all(is_data)
+    }
+
     /// The highest clearance of all roles; `public` without any.
     pub fn clearance(&self) -> Clearance {
         self.clearance.unwrap_or(Clearance::Public)

@@ -74,8 +74,13 @@ impl RateLimiter {
     }
 
     /// Counts a request of somebody known, whichever session or key it came by: for the key, for its owner and
-    /// for the route, as far as each has a limit. The first that is reached ends it.
-    pub fn check_caller(&self, principal: &Principal, route: &Route) -> Vec<Verdict> {
+    /// for the route, as far as each has a limit. The first that is reached ends it, unless it `passes` all the same.
+    pub fn check_caller(
+        &self,
+        principal: &Principal,
+        route: &Route,
+        passes: &dyn Fn(&Verdict) -> bool,
+    ) -> Vec<Verdict> {
         if !self.0.config.load().limits.enabled {
             return Vec::new();
         }
@@ -93,7 +98,7 @@ impl RateLimiter {
         for check in [&key as &dyn Fn() -> Option<Verdict>, &owner, &by_route] {
             let verdict = check();
             verdicts.extend(verdict);
-            if verdict.is_some_and(|verdict| verdict.wait.is_some()) {
+            if verdict.is_some_and(|verdict| verdict.wait.is_some() && !passes(&verdict)) {
                 break;
             }
         }
@@ -110,6 +115,22 @@ impl RateLimiter {
             return None;
         }
         routes.get(&(route.method.clone(), route.path)).cloned()
+    }
+
+    /// The pattern under which a route has a limit of its own.
+    pub fn pattern_of(&self, route: &Route) -> Option<Arc<str>> {
+        self.limit_of_route(route).map(|(_, pattern)| pattern)
+    }
+
+    /// The role whose limit a caller has.
+    pub fn deciding_role(&self, principal: &Principal) -> Option<Arc<str>> {
+        let (roles, config) = (self.0.known.snapshot(), self.0.config.load());
+        let limit = |name: &Arc<str>| {
+            let own = roles.get(name).and_then(|role| role.rate_limit).map(|limit| limit.per_minute);
+            own.or_else(|| config.limits.roles.get(&**name).copied())
+        };
+        let limited = principal.roles.iter().filter_map(|name| Some((limit(name)?, name)));
+        limited.max_by_key(|(limit, _)| *limit).map(|(_, name)| name.clone())
     }
 
     /// The most that one of the caller's roles allows. Roles without a limit of their own don't lift it.

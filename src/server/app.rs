@@ -19,6 +19,7 @@ use crate::{
     kill_switch::KillSwitch,
     mail::Mailer,
     observability::Traffic,
+    observation::Observations,
     outbound::Outbound,
     permit::Authenticate,
     rate_limit::RateLimiter,
@@ -50,6 +51,7 @@ pub struct App {
     pub folder: DataFolder,
     pub keyring: Keyring,
     pub ledger: Ledger,
+    pub observations: Observations,
     pub roles: Roles,
     pub mailer: Mailer,
     pub identity: Identity,
@@ -83,6 +85,9 @@ impl App {
         let (db, writer) = storage::open(folder.path(), &options)?;
         let ledger = Ledger::new(db.clone(), writer, clock.clone());
         let settings = Settings::open(ledger.clone(), live.clone())?;
+        let observations = Observations::open(ledger.clone())?;
+        let following = observations.clone();
+        live.subscribe(move |config| following.follow(config));
         let roles = Roles::load(&db, Generations::default())?;
         let outbound = Outbound::new(&live);
         let mailer = Mailer::new(&config.mail, outbound.clone(), keyring.clone(), clock.clone());
@@ -95,11 +100,12 @@ impl App {
         let entity_types = EntityTypes::load(&db)?;
         roles.ask(Arc::new(entity_types.clone()));
         let warm = Duration::from_secs(config.cache.warm_s.into());
-        let inspection = Inspection::new(ledger.clone(), live.clone(), &routes::routes());
+        let inspection = Inspection::new(ledger.clone(), live.clone(), &routes::routes(), observations.clone());
         let entities = Entities {
             ledger: ledger.clone(),
             types: entity_types.clone(),
             inspection: inspection.clone(),
+            observations: observations.clone(),
             cache: EntityCache::new(u64::from(config.cache.capacity_mb) << 20, warm),
             cursors: CursorKey::new(&keyring.fingerprint(b"cursors")),
             scratch: folder.path().into(),
@@ -113,6 +119,7 @@ impl App {
         identity.ask(Arc::new(kill_switch.clone()));
         let _ = entities.closed.set(Arc::new(kill_switch.clone()));
         let webhooks = Webhooks::open(ledger.clone(), keyring.clone(), &outbound)?;
+        identity.observe(observations.clone());
         Ok(Self {
             config: live,
             settings,
@@ -120,6 +127,7 @@ impl App {
             folder,
             keyring,
             ledger,
+            observations,
             roles,
             mailer,
             identity,
@@ -154,6 +162,7 @@ impl App {
 
     /// Finishes what waits to be written and closes the database.
     pub fn close(&self) {
+        self.observations.settle();
         self.ledger.settle_notes();
         self.ledger.writer().close();
     }

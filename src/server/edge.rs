@@ -1,7 +1,7 @@
 //! The outermost layer: request id, address, size caps, one spelling per path, the security headers,
 //! problem documents for whatever went wrong, a panic included, and one log line.
 
-use super::{address, headers, report};
+use super::{address, headers, observe::Observed, report};
 use crate::{
     config::Live,
     decisions::{Asked, Decisions, Refused},
@@ -217,9 +217,9 @@ impl Inner {
         path: &str,
     ) {
         let request = response.request();
-        let (asked, verdicts) = {
+        let (asked, verdicts, observed) = {
             let mut left = request.extensions_mut();
-            (left.remove::<Asked>(), left.get::<Verdicts>().cloned().unwrap_or_default())
+            (left.remove::<Asked>(), left.get::<Verdicts>().cloned().unwrap_or_default(), left.remove::<Observed>())
         };
         self.decisions.record(Refused {
             id,
@@ -231,7 +231,7 @@ impl Inner {
             ip: info.ip,
             asked,
             verdicts,
-            observed: Vec::new(),
+            observed: observed.map(|observed| observed.0).unwrap_or_default(),
         });
     }
 }

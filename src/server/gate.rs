@@ -5,6 +5,7 @@ use super::{
     App, csrf,
     idempotency::{Idempotency, Turn},
     inspect::Inspector,
+    observe::Observe,
 };
 use crate::{
     actor::Actor,
@@ -27,7 +28,6 @@ use actix_web::{
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use std::{
     future::{Ready, ready},
-    net::IpAddr,
     panic::AssertUnwindSafe,
     rc::Rc,
     sync::Arc,
@@ -47,6 +47,7 @@ struct Inner {
     kill_switch: KillSwitch,
     limits: RateLimiter,
     inspector: Inspector,
+    observe: Observe,
     config: Live,
     idempotency: Idempotency,
     timeout: Duration,
@@ -61,6 +62,7 @@ impl Gate {
             kill_switch: app.kill_switch.clone(),
             limits: app.limits.clone(),
             inspector: Inspector::new(app),
+            observe: Observe::new(app),
             config: app.config.clone(),
             idempotency: app.idempotency.clone(),
             timeout,
@@ -73,21 +75,34 @@ impl Gate {
         if !path.starts_with("api") {
             return Ok(());
         }
-        let ip = request.extensions().get::<RequestInfo>().and_then(|info| info.ip);
-        self.0.identify(request, LimitClass::Public, None, ip, true).map(drop)
+        let info = request.extensions().get::<RequestInfo>().cloned();
+        match info.filter(|_| !matches!(self.0.recognise(request), Ok(Some(_)))) {
+            Some(info) => self.0.limit_address(request, None, &info),
+            None => Ok(()),
+        }
     }
 }
 
 impl Inner {
     /// Who is calling, in the limits of their address.
     fn meet(&self, request: &HttpRequest, route: &Route, info: &RequestInfo) -> Result<Caller> {
-        let principal = self.identify(request, route.limit, Some(route), info.ip, is_open(route))?;
+        let stand_in = self.observe.stand_in(route, request);
+        let lenient = is_open(route) || stand_in.is_some();
+        let (principal, is_bad) = match self.identify(request, route, info, lenient)? {
+            Known::Somebody(principal) => (Some(principal), false),
+            Known::Nobody => (None, false),
+            Known::Bad => (None, true),
+        };
         let anonymous = self.authenticate.anonymous();
-        Ok(Caller { principal, anonymous, ip: info.ip, request_id: info.id.clone() })
+        let mut caller = Caller { principal, anonymous, ip: info.ip, request_id: info.id.clone() };
+        if let Some(stand_in) = stand_in.filter(|_| caller.principal.is_none()) {
+            self.observe.let_stranger_pass(request, route, &mut caller, &stand_in, is_bad);
+        }
+        Ok(caller)
     }
 
     /// Refuses whom the route is closed to, whatever they may do.
-    fn admit(&self, request: &HttpRequest, route: &Route, caller: &Caller) -> Result<()> {
+    fn admit(&self, request: &HttpRequest, route: &Route, caller: &mut Caller) -> Result<()> {
         let open = is_open(route);
         if caller.principal.is_none() && !open && !anonymous_may(caller, route, request) {
             return Err(unauthenticated());
@@ -106,8 +121,9 @@ impl Inner {
         self.kill_switch.refuses(route, &visit).map_or(Ok(()), Err)?;
         if let Some(principal) = &caller.principal {
             self.kill_switch.refuses_caller(route, caller).map_or(Ok(()), Err)?;
-            for verdict in self.limits.check_caller(principal, route) {
-                self.limit(request, Some(verdict), || caller.actor())?;
+            let passes = |verdict: &Verdict| self.observe.watches_limit(route, verdict, caller).is_some();
+            for verdict in self.limits.check_caller(principal, route, &passes) {
+                self.limit(request, Some(route), Some(verdict), caller)?;
             }
             if principal.enrol_only && !open && !route.while_enrolling {
                 let error = enrol_first();
@@ -115,30 +131,42 @@ impl Inner {
                 return Err(error);
             }
         }
+        self.observe.permission(request, route, caller);
         Ok(())
     }
 
     /// Who is calling. Without a known caller the request counts by address, at doors that check a password
-    /// always. A bad credential counts like none; where anyone may come in it is ignored.
-    fn identify(
-        &self,
-        request: &HttpRequest,
-        class: LimitClass,
-        route: Option<&Route>,
-        ip: Option<IpAddr>,
-        open: bool,
-    ) -> Result<Option<Arc<Principal>>> {
-        let known = present(request, &self.config.load())
-            .and_then(|credential| credential.map(|known| self.authenticate.authenticate(known)).transpose());
-        let stranger = || Actor::anonymous().from_request(ip, None);
-        let is_known = matches!(known, Ok(Some(_)));
-        if class == LimitClass::Login || !is_known {
-            self.limit(request, self.limits.check_ip(class, ip), stranger)?;
+    /// always. A bad credential counts like none; `lenient`, where anyone may come in, it is only told.
+    fn identify(&self, request: &HttpRequest, route: &Route, info: &RequestInfo, lenient: bool) -> Result<Known> {
+        let known = self.recognise(request);
+        if route.limit == LimitClass::Login || !matches!(known, Ok(Some(_))) {
+            self.limit_address(request, Some(route), info)?;
         }
-        if let Some(route) = route.filter(|_| !is_known) {
-            self.limit(request, self.limits.check_route_by_ip(route, ip), stranger)?;
+        if !matches!(known, Ok(Some(_))) {
+            let caller = self.stranger(info);
+            self.limit(request, Some(route), self.limits.check_route_by_ip(route, info.ip), &caller)?;
         }
-        known.or_else(|error| if open { Ok(None) } else { Err(error) })
+        match known {
+            Ok(Some(principal)) => Ok(Known::Somebody(principal)),
+            Ok(None) => Ok(Known::Nobody),
+            Err(_) if lenient => Ok(Known::Bad),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn recognise(&self, request: &HttpRequest) -> Result<Option<Arc<Principal>>> {
+        let credential = present(request, &self.config.load())?;
+        credential.map(|known| self.authenticate.authenticate(known)).transpose()
+    }
+
+    fn limit_address(&self, request: &HttpRequest, route: Option<&Route>, info: &RequestInfo) -> Result<()> {
+        let class = route.map_or(LimitClass::Public, |route| route.limit);
+        self.limit(request, route, self.limits.check_ip(class, info.ip), &self.stranger(info))
+    }
+
+    fn stranger(&self, info: &RequestInfo) -> Caller {
+        let anonymous = self.authenticate.anonymous();
+        Caller { principal: None, anonymous, ip: info.ip, request_id: info.id.clone() }
     }
 
     /// Refuses what the type alone rules out, of a caller who may do what they ask for: others hear from the
@@ -152,12 +180,26 @@ impl Inner {
     }
 
     /// Leaves the verdict for the answer's headers, and refuses when the limit is reached.
-    fn limit(&self, request: &HttpRequest, verdict: Option<Verdict>, who: impl FnOnce() -> Actor) -> Result<()> {
+    fn limit(
+        &self,
+        request: &HttpRequest,
+        route: Option<&Route>,
+        verdict: Option<Verdict>,
+        caller: &Caller,
+    ) -> Result<()> {
         let Some(verdict) = verdict else { return Ok(()) };
         Verdicts::add(&mut request.extensions_mut(), verdict);
         let Some(error) = verdict.refusal() else { return Ok(()) };
+        if route.is_some_and(|route| self.observe.limit(request, route, &verdict, caller)) {
+            return Ok(());
+        }
         let event = Event::new("request.limited", "limit", verdict.policy());
-        self.ledger.note(&who(), event.outcome(Outcome::Denied));
+        // Strangers are told apart by where they come from alone.
+        let actor = match &caller.principal {
+            Some(_) => caller.actor(),
+            None => Actor::anonymous().from_request(caller.ip, None),
+        };
+        self.ledger.note(&actor, event.outcome(Outcome::Denied));
         Err(error)
     }
 
@@ -195,6 +237,14 @@ fn check_type(request: &HttpRequest, route: &Route) -> Result<()> {
         Some("application/json" | "application/merge-patch+json") => Ok(()),
         _ => Err(Error::new(Code::UnsupportedMediaType, "Send a body as application/json in UTF-8, or none at all.")),
     }
+}
+
+/// What a request shows of its caller.
+enum Known {
+    Somebody(Arc<Principal>),
+    Nobody,
+    /// A credential that is none, or none any more.
+    Bad,
 }
 
 fn enrol_first() -> Error {
@@ -293,14 +343,14 @@ where
             let Some(info) = request.extensions().get::<RequestInfo>().cloned() else {
                 return Ok(refuse(request, Error::internal("a route was reached past the edge")));
             };
-            let caller = match gate.0.meet(request.request(), route, &info) {
+            let mut caller = match gate.0.meet(request.request(), route, &info) {
                 Ok(caller) => caller,
                 Err(error) => {
                     leave(request.request(), route, None);
                     return Ok(refuse(request, error));
                 }
             };
-            let admitted = gate.0.admit(request.request(), route, &caller);
+            let admitted = gate.0.admit(request.request(), route, &mut caller);
             if let Err(error) = admitted.and_then(|()| gate.0.look_at(request.request(), route, &caller)) {
                 leave(request.request(), route, Some(caller));
                 return Ok(refuse(request, error));

@@ -15,6 +15,7 @@ mod idempotency;
 mod mail;
 mod overview;
 mod report;
+mod observe;
 pub mod routes;
 mod serve;
 mod terminal;

@@ -6,7 +6,7 @@ use crate::{
     data::{entities, entity_types},
     decisions,
     error::{Code, Error, Result},
-    identity, kill_switch,
+    identity, kill_switch, observation,
     permit::Route,
     settings, webhooks,
 };
@@ -30,6 +30,7 @@ pub fn routes() -> Vec<Route> {
         webhooks::routes(),
         super::overview::routes(),
         decisions::routes(),
+        observation::routes(),
     ]
     .into_iter()
     .flatten()

@@ -112,6 +112,7 @@ impl Signals {
 
 /// Binds, starts the workers and the jobs. Call it inside an actix system.
 pub async fn start(app: App) -> Result<Server> {
+    app.announce_observed()?;
     app.kill_switch.watch()?;
     let connections = Connections::default();
     let draining = Data::new(Draining::default());
@@ -238,6 +239,7 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(Data::new(app.webhooks.clone()))
         .app_data(Data::new(app.authenticator.clone()))
         .app_data(Data::new(app.decisions.clone()))
+        .app_data(Data::new(app.observations.clone()))
         .app_data(Data::new(app.clock.clone()))
         .app_data(Data::new(StartedAt(app.clock.now())))
         .app_data(Data::from(app.traffic.clone()))

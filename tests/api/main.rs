@@ -23,6 +23,7 @@ mod kill_switch_scopes;
 mod limits;
 mod login;
 mod mail;
+mod observe;
 mod pages;
 mod queries;
 mod retention;

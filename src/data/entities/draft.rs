@@ -85,7 +85,7 @@ fn check_clearance(scope: &Scope, sent: &Value, faults: &mut Faults) {
 /// The text of `data` when it is within the limits and fits the schema.
 fn check_data(scope: &Scope, data: &Value, faults: &mut Faults) -> Option<String> {
     let text = limits::check(data, faults)?;
-    scope.entity_type.check(data, scope.mask(), faults);
+    scope.check_schema(data, faults);
     Some(text)
 }
 
@@ -93,7 +93,7 @@ fn check_data(scope: &Scope, data: &Value, faults: &mut Faults) -> Option<String
 pub(super) fn ensure_fits(scope: &Scope, entity: &Entity) -> Result<()> {
     let data = serde_json::from_str(&entity.data).map_err(Error::internal)?;
     let mut faults = Faults::default();
-    scope.entity_type.check(&data, scope.mask(), &mut faults);
+    scope.check_schema(&data, &mut faults);
     faults.into_result()
 }
 

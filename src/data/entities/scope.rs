@@ -2,9 +2,10 @@
 
 use crate::{
     data::entity_types::{EntityType, Mask},
-    error::Result,
+    error::{Fault, Faults, Result},
     filter::{self, Field, Fields, Kind, Literal},
     ids::Id,
+    observation::{Observations, Seen},
     permit::{Action, Permit, Principal, Reach, Rule},
     storage::Param,
 };
@@ -16,11 +17,39 @@ use std::sync::Arc;
 pub(super) struct Scope {
     pub permit: Permit,
     pub entity_type: Arc<EntityType>,
+    observations: Option<Observations>,
 }
 
 impl Scope {
     pub fn new(permit: &Permit, entity_type: Arc<EntityType>) -> Self {
-        Self { permit: permit.clone(), entity_type }
+        Self { permit: permit.clone(), entity_type, observations: None }
+    }
+
+    /// The same, for writing: the schema may be in observe mode.
+    pub fn observing(self, observations: &Observations) -> Self {
+        Self { observations: Some(observations.clone()), ..self }
+    }
+
+    /// Names what in `data` does not fit the schema, or counts it where that is in observe mode.
+    pub fn check_schema(&self, data: &Value, faults: &mut Faults) {
+        let mut own = Faults::default();
+        self.entity_type.check(data, self.mask(), &mut own);
+        if own.is_empty() {
+            return;
+        }
+        let name = &self.entity_type.name;
+        let rule = self.observations.as_ref().and_then(|all| all.watches(&format!("validators.schema.{name}")));
+        if let Some((observations, rule)) = self.observations.as_ref().zip(rule) {
+            let told = |fault: Fault| format!("{} at {}", fault.code, fault.pointer);
+            let detail: Vec<_> = own.into_inner().into_iter().take(5).map(told).collect();
+            let seen =
+                Seen { actor: &self.permit.actor(), route: &format!("a write on {name}"), detail: &detail.join(", ") };
+            observations.count(&rule, &seen);
+            return;
+        }
+        for Fault { pointer, code, message } in own.into_inner() {
+            faults.push(pointer, code, message);
+        }
     }
 
     pub fn mask(&self) -> &Arc<Mask> {

@@ -17,6 +17,7 @@ use crate::{
     filter::CursorKey,
     ids::Id,
     inspection::Inspection,
+    observation::Observations,
     permit::{Action, Permit},
     refusal::Check,
     storage::Tx,
@@ -34,6 +35,7 @@ pub struct Entities {
     pub ledger: Ledger,
     pub types: EntityTypes,
     pub inspection: Inspection,
+    pub observations: Observations,
     pub cache: EntityCache,
     pub cursors: CursorKey,
     /// Where an import keeps its rows until all of them are known to be good.
@@ -44,7 +46,7 @@ pub struct Entities {
 
 impl Entities {
     pub(super) fn scope(&self, permit: &Permit, entity_type: &str) -> Result<Scope> {
-        Ok(Scope::new(permit, self.types.require(entity_type)?))
+        Ok(Scope::new(permit, self.types.require(entity_type)?).observing(&self.observations))
     }
 
     /// Refuses or notes what looks like an attack in what somebody would have kept.

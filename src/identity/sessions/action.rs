@@ -367,9 +367,8 @@ impl Identity {
         new: Password,
     ) -> Result<()> {
         let roles: Vec<String> = principal.roles.iter().map(ToString::to_string).collect();
-        self.password_policy(&roles)
-            .check(&new, &principal.email, principal.name.as_deref(), "/new_password")
-            .map_err(|fault| Error::invalid(vec![fault]))?;
+        let account = (&*principal.email, principal.name.as_deref());
+        self.judge_password(&new, account, &roles, "/new_password")?;
         let checked =
             self.check_password(&Email::key_of(&principal.email), current, &Requester::new(caller, None)).await?;
         let hashed = self.hasher.hash(new).await?;

@@ -10,6 +10,7 @@ use crate::{
     error::{Error, Faults, Result},
     identity::{Identity, Password, Waiting, challenge::Answer, second_factor, second_factor::Given, users},
     ids::Id,
+    observation::Observations,
     permit::{
         Action, Caller, Clearance, InSession, LimitClass, Permission, Principal, Public, Route, SessionKind, SignedIn,
     },
@@ -154,6 +155,9 @@ struct Me {
     /// What runs and what waits for a review, for those who may see it.
     #[serde(skip_serializing_if = "Option::is_none")]
     elevations: Option<Waiting>,
+    /// Rules in observe mode, for those who may see what they let pass.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    observing: Vec<Arc<str>>,
     /// The key that asks, where it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     api_key: Option<Key>,
@@ -182,6 +186,7 @@ fn show_me(principal: &Principal, identity: &Identity) -> Result<HttpResponse> {
         permissions: principal.grants.permissions().to_vec(),
         clearance: principal.grants.clearance(),
         mfa_required: principal.enrol_only,
+        observing: observing(principal, identity),
         recovery_codes_left: left.transpose()?,
         csrf_token: session.map(|session| session.csrf_token.to_string()),
         elevation: principal
@@ -195,6 +200,11 @@ fn show_me(principal: &Principal, identity: &Identity) -> Result<HttpResponse> {
             expires_at: key.expires_at,
         }),
     }))
+}
+
+fn observing(principal: &Principal, identity: &Identity) -> Vec<Arc<str>> {
+    let may = principal.grants.reach("observations", None, Action::Read).is_some();
+    identity.observations.get().filter(|_| may).map(Observations::active).unwrap_or_default()
 }
 
 async fn me(signed_in: SignedIn, identity: Data<Identity>) -> Result<HttpResponse> {

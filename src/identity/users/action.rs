@@ -7,12 +7,13 @@ use super::{
 };
 use crate::{
     access::ADMIN,
-    actor::Actor,
+    actor::{Actor, ActorKind},
     audit::Event,
     clock::Time,
     error::{Error, Result},
     identity::{Email, Identity, Password, links, lockout, sessions},
     ids::Id,
+    observation::Seen,
     permit::Permit,
     storage::Tx,
     web::{Precondition, etag},
@@ -332,7 +333,33 @@ impl Identity {
         self.password_policy(roles)
             .check(password, email.as_str(), name, pointer)
             .map_err(|fault| Error::invalid(vec![fault]))?;
+        self.judge_password(password, (email.as_str(), name), roles, "/password")?;
         self.hasher.hash(password.clone()).await
+    }
+
+    /// Whether a new password will do for an account with these roles. That it is a common one may be in observe
+    /// mode; never for accounts that administer.
+    pub(in crate::identity) fn judge_password(
+        &self,
+        password: &Password,
+        (email, name): (&str, Option<&str>),
+        roles: &[String],
+        pointer: &str,
+    ) -> Result<()> {
+        let lets_common_pass = || {
+            let Some(observations) = self.observations.get() else { return false };
+            let Some(rule) = observations.watches("validators.password_common") else { return false };
+            let of_data = self.roles.snapshot().grants(roles).are_of_data();
+            if of_data {
+                let actor = Actor::new(ActorKind::Anonymous, None, email);
+                observations
+                    .count(&rule, &Seen { actor: &actor, route: "a new password", detail: "a common password" });
+            }
+            of_data
+        };
+        self.password_policy(roles)
+            .check_unless(password, email, name, pointer, lets_common_pass)
+            .map_err(|fault| Error::invalid(vec![fault]))
     }
 }
 
