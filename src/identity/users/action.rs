@@ -330,10 +330,7 @@ impl Identity {
         name: Option<&str>,
         roles: &[String],
     ) -> Result<String> {
-        self.password_policy(roles)
-            .check(password, email.as_str(), name, pointer)
-            .map_err(|fault| Error::invalid(vec![fault]))?;
-        self.judge_password(password, (email.as_str(), name), roles, "/password")?;
+        self.judge_password(password, (email.as_str(), name), roles, pointer)?;
         self.hasher.hash(password.clone()).await
     }
 
