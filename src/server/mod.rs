@@ -16,6 +16,7 @@ mod mail;
 mod overview;
 mod report;
 mod observe;
+mod presented;
 pub mod routes;
 mod serve;
 mod terminal;
