@@ -29,6 +29,9 @@ struct Filled {
     _folder: TempDir,
 }
 
+/// The query of a request: for a filled site, in a round.
+type Ask = fn(&Filled, usize) -> String;
+
 fn main() {
     let (few, many) = (number("PORTCULLIS_GROWTH_FEW", 10_000), number("PORTCULLIS_GROWTH_MANY", 1_000_000));
     let rounds = number("PORTCULLIS_GROWTH_ROUNDS", 200);
@@ -49,7 +52,6 @@ fn main() {
         site.token = site.server.log_in();
         site.prepare();
     }
-    type Ask = fn(&Filled, usize) -> String;
     let asks: [(&str, Ask); 9] = [
         ("first page", |_, _| String::new()),
         ("a page in the middle, by a cursor", |site, _| format!("?cursor={}", site.deep)),
@@ -69,7 +71,7 @@ fn main() {
                 let path = format!("/entities/rows{}", ask(site, round));
                 let began = Instant::now();
                 let answer = site.server.client.get(site.server.path(&path)).bearer_auth(&site.token).send();
-                let answer = answer.and_then(|answer| answer.error_for_status()).expect("an answer");
+                let answer = answer.and_then(reqwest::blocking::Response::error_for_status).expect("an answer");
                 answer.bytes().expect("a body");
                 times.push(began.elapsed());
             }

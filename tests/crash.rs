@@ -91,16 +91,16 @@ fn a_request_that_comes_again_after_a_crash_is_not_done_again() {
                     .map(|key| (send(&server, &token, &key), key))
                     .collect();
                 thread::spawn(move || {
-                    let mut sent = Vec::new();
+                    let mut heard = Vec::new();
                     for (request, key) in requests {
                         let answer = request.send().and_then(reqwest::blocking::Response::json::<serde_json::Value>);
                         let Ok(answer) = answer else {
-                            sent.push((key, None));
+                            heard.push((key, None));
                             break;
                         };
-                        sent.push((key, Some(answer)));
+                        heard.push((key, Some(answer)));
                     }
-                    sent
+                    heard
                 })
             })
             .collect();

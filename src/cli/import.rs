@@ -26,7 +26,7 @@ pub struct Import {
     /// The CSV column that becomes the name.
     #[arg(long, value_name = "COLUMN")]
     name_column: Option<String>,
-    /// A unique field, such as /customer_no: a row is merged into the entity that has the same value.
+    /// A unique field, such as `/customer_no`: a row is merged into the entity that has the same value.
     #[arg(long, value_name = "POINTER")]
     upsert_on: Option<String>,
     /// Keep good rows when others are wrong. Without it a wrong row changes nothing at all.

@@ -241,7 +241,7 @@ keys! {
         challenge_after: u32 = 3, 0 to 100 => live;
         /// Roles that must have a second factor; without one their sessions can only set it up.
         require_mfa_roles: Vec<String> = Vec::new() => live;
-        /// Whether a good credential is needed everywhere, or only counted on the types in observe_types while trying out; not in production.
+        /// Whether a good credential is needed everywhere, or only counted on the types in `observe_types` while trying out; not in production.
         enforcement: Enforcement = Enforcement::Enforce => live;
         /// With enforcement observe: the entity types on which requests without a good credential are let through and counted.
         observe_types: Vec<String> = Vec::new() => live;
@@ -250,7 +250,7 @@ keys! {
     }
     /// Rules that only count what they would refuse, while trying out.
     observe: Observe {
-        /// Their names, such as limits.public, limits.roles.viewer, permissions.entities.customers:delete, inspection, validators.password_common or validators.schema.customers. What guards administration and log-in is always enforced.
+        /// Their names, such as `limits.public`, `limits.roles.viewer`, `permissions.entities.customers:delete`, `inspection`, `validators.password_common` or `validators.schema.customers`. What guards administration and log-in is always enforced.
         rules: Vec<String> = Vec::new() => live;
     }
     /// Rate limits.

@@ -19,13 +19,13 @@ pub(super) fn check(rule: &str) -> Result<(), String> {
     let never = |what: &str| Err(format!("`{rule}` cannot be observed: {what} is always enforced"));
     match rule.split_once('.') {
         None if rule == "inspection" => Ok(()),
-        Some(("limits", "public")) => Ok(()),
+        Some(("limits", "public") | ("validators", "password_common")) => Ok(()),
         Some(("limits", "login")) => never("the guard at log-in"),
         Some(("limits", rest)) => match rest.split_once('.') {
-            Some(("roles", role)) if is_name(role) && matches!(role, "admin" | "system") => {
+            Some(("roles", name)) if is_name(name) && matches!(name, "admin" | "system") => {
                 never("what limits administrators and services")
             }
-            Some(("roles", role)) if is_name(role) => Ok(()),
+            Some(("roles", name)) if is_name(name) => Ok(()),
             Some(("routes", pattern)) => {
                 let path = pattern.split_once(' ').map_or(pattern, |(_, path)| path);
                 let path = path.strip_prefix("/api").unwrap_or(path);
@@ -40,7 +40,6 @@ pub(super) fn check(rule: &str) -> Result<(), String> {
             Some(_) => Err(unknown(rule)),
             None => never("a permission on anything but entities"),
         },
-        Some(("validators", "password_common")) => Ok(()),
         Some(("validators", rest)) if rest.strip_prefix("schema.").is_some_and(is_name) => Ok(()),
         Some(("auth" | "kill_switch" | "audit" | "settings" | "users" | "roles" | "api_keys", _)) => {
             never("what guards administration and log-in")

@@ -83,20 +83,20 @@ pub(super) async fn show(
         snapshot: &snapshot,
         owner_only: asked.entity_type.as_deref().is_some_and(|name| types.is_owner_only(name)),
     };
-    let mut rules = vec![account(&user), second_factor(&principal)];
-    rules.push(held.step(asked.resource, asked.entity_type.as_deref(), asked.action));
+    let mut steps = vec![account(&user), second_factor(&principal)];
+    steps.push(held.step(asked.resource, asked.entity_type.as_deref(), asked.action));
     if let (Some(id), Some(name)) = (asked.id, &asked.entity_type) {
         let its = Permit::on_behalf_of(Arc::new(principal.clone()), "what a user may do is tried");
-        rules.push(ownership(&permit, &its, &entities, (name, id), asked.action)?);
+        steps.push(ownership(&permit, &its, &entities, (name, id), asked.action)?);
     }
     let mut allowed = true;
-    for step in &mut rules {
+    for step in &mut steps {
         if !allowed {
             *step = Step::new(step.rule, Outcome::NotReached, "");
         }
         allowed &= step.outcome == Outcome::Passed;
     }
-    Ok(HttpResponse::Ok().json(Trial { allowed, resource, action: asked.action, id: asked.id, rules }))
+    Ok(HttpResponse::Ok().json(Trial { allowed, resource, action: asked.action, id: asked.id, rules: steps }))
 }
 
 fn read(query: AccessQuery) -> Result<Asked> {
@@ -107,8 +107,8 @@ fn read(query: AccessQuery) -> Result<Asked> {
         _ => (&*text, None),
     };
     let known = CATALOGUE.iter().find(|resource| resource.name == noun);
-    let named = entity_type.is_some_and(is_name) == (noun == "entities");
-    let resource = known.filter(|_| named);
+    let fits = entity_type.is_some_and(is_name) == (noun == "entities");
+    let resource = known.filter(|_| fits);
     if resource.is_none() {
         let message = "`resource` is one of GET /permissions, such as `users` or `entities.customers`.";
         faults.push("/resource", "invalid", message);

@@ -135,7 +135,8 @@ impl Decision {
         };
         if let Some((_, rule)) = self.observed.iter().find(|(observed, _)| *observed == check) {
             step.outcome = Outcome::Observed;
-            step.detail = format!("`{rule}` is in observe mode and let it pass. {}", step.detail).trim_end().to_owned();
+            let detail = format!("`{rule}` is in observe mode and let it pass. {}", step.detail);
+            step.detail = detail.trim_end().into();
         }
         step
     }

@@ -117,8 +117,7 @@ impl Grants {
     /// Whether they reach data alone: nothing of administration.
     pub fn are_of_data(&self) -> bool {
         let is_data = |held: &Permission| match &held.subject {
-            Subject::AllEntities | Subject::Entities(_) => true,
-            Subject::Named("relationships" | "files") => true,
+            Subject::AllEntities | Subject::Entities(_) | Subject::Named("relationships" | "files") => true,
             Subject::Named("entity_types") => held.action == Some(Action::Read),
             Subject::Named(_) | Subject::Everything => false,
         };

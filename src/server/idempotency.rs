@@ -215,9 +215,9 @@ fn again_as(outcome: Outcome) -> HttpResponse {
         }
         Outcome::Answered { status, headers, body } => {
             let mut answer = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::OK));
-            headers.into_iter().for_each(|header| {
+            for header in headers {
                 answer.insert_header(header);
-            });
+            }
             answer.body(body)
         }
         Outcome::Refused { status, detail, faults, extra } => {

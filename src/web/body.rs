@@ -22,7 +22,9 @@ pub trait Body: DeserializeOwned + 'static {
 /// What looks at the members of a body before they are anything; whoever stands above leaves it with the request.
 /// It is told which members hold text that is taken as it is.
 #[derive(Clone)]
-pub struct BodyCheck(pub Rc<dyn Fn(&Map<String, Value>, &[&str]) -> Result<()>>);
+pub struct BodyCheck(pub Rc<CheckMembers>);
+
+type CheckMembers = dyn Fn(&Map<String, Value>, &[&str]) -> Result<()>;
 
 /// For `#[serde(default, deserialize_with = "nullable")]` on `Option<Option<T>>`: absent is `None`, null is `Some(None)`.
 pub fn nullable<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>>(

@@ -16,8 +16,8 @@ fn names(answer: &Value) -> Vec<String> {
 /// Somebody whose only role holds every action on tasks under `rule`.
 fn under(site: &Site, admin: &Actor, name: &str, rule: &str, data: &Value) -> Actor {
     let permissions = ACTIONS.map(|action| format!("entities.tasks:{action}:where({rule})"));
-    let role = json!({"name": name, "permissions": permissions, "clearance": "restricted"});
-    admin.post("/roles", &role).expect(201);
+    let held = json!({"name": name, "permissions": permissions, "clearance": "restricted"});
+    admin.post("/roles", &held).expect(201);
     let email = format!("{name}@example.org");
     let body = json!({"email": email, "password": PASSWORD, "roles": [name], "data": data});
     admin.post("/users", &body).expect(201);
