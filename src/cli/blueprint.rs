@@ -2,7 +2,7 @@
 
 use super::{Exit, Input, LiveCommand, wait};
 use crate::{
-    data::blueprint,
+    data::{blueprint, relationship_types},
     error::{Error, Result},
     permit::Permit,
     server::{App, Terminal},
@@ -71,7 +71,8 @@ impl LiveCommand for Apply {
 
 impl LiveCommand for ExportBlueprint {
     fn run(&self, app: &App, terminal: &mut dyn Terminal) -> Result<Exit> {
-        terminal.out(&blueprint::export(&app.roles, &app.entity_types, &app.settings)?)?;
+        let joins = app.ledger.db().read(relationship_types::all)?;
+        terminal.out(&blueprint::export(&app.roles, &app.entity_types, &joins, &app.settings)?)?;
         Ok(Exit::Done)
     }
 }

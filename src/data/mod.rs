@@ -2,5 +2,6 @@
 
 pub mod pointer;
 pub mod entity_types;
+pub mod relationship_types;
 pub mod entities;
 pub mod blueprint;

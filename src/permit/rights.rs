@@ -32,6 +32,10 @@ rights! {
     CreateEntityTypes = "entity_types" Create;
     UpdateEntityTypes = "entity_types" Update;
     DeleteEntityTypes = "entity_types" Delete;
+    ReadRelationships = "relationships" Read;
+    CreateRelationships = "relationships" Create;
+    UpdateRelationships = "relationships" Update;
+    DeleteRelationships = "relationships" Delete;
     ReadUsers = "users" Read;
     CreateUsers = "users" Create;
     UpdateUsers = "users" Update;

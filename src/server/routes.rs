@@ -3,7 +3,7 @@
 use super::gate::{Door, Gate};
 use crate::{
     access, audit,
-    data::{entities, entity_types},
+    data::{entities, entity_types, relationship_types},
     decisions,
     error::{Code, Error, Result},
     identity, kill_switch, observation,
@@ -23,6 +23,7 @@ pub fn routes() -> Vec<Route> {
         access::routes(),
         audit::routes(),
         entity_types::routes(),
+        relationship_types::routes(),
         entities::routes(),
         kill_switch::routes(),
         settings::routes(),

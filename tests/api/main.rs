@@ -27,6 +27,7 @@ mod observe;
 mod pages;
 mod queries;
 mod retention;
+mod relationships;
 mod roles;
 mod row_rules;
 mod route_limits;

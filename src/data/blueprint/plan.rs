@@ -4,7 +4,10 @@ use super::read;
 use crate::{
     access::{self, NewRole, Role, RoleChange, Roles},
     audit::Ledger,
-    data::entity_types::{self, ChangeEntityType, Definition, EntityTypes, NewEntityType},
+    data::{
+        entity_types::{self, ChangeEntityType, Definition, EntityTypes, NewEntityType},
+        relationship_types::{self, ChangeRelationshipType, NewRelationshipType, RelationshipType},
+    },
     error::{Error, Faults, Result},
     permit::{Permission, Permit},
     settings::Settings,
@@ -24,6 +27,8 @@ enum Step {
     ChangeRole(String, RoleChange),
     MakeType(NewEntityType),
     ChangeType(String, ChangeEntityType),
+    MakeJoin(NewRelationshipType),
+    ChangeJoin(String, ChangeRelationshipType),
     /// A tree of settings, with what it changes in words.
     Set(Map<String, Value>, String),
 }
@@ -35,6 +40,8 @@ impl Step {
             Self::ChangeRole(name, _) => format!("change the role {name}"),
             Self::MakeType(new) => format!("make the entity type {}", new.name),
             Self::ChangeType(name, _) => format!("change the entity type {name}"),
+            Self::MakeJoin(new) => format!("make the relationship type {}", new.name),
+            Self::ChangeJoin(name, _) => format!("change the relationship type {name}"),
             Self::Set(_, what) => format!("set {what}"),
         }
     }
@@ -55,6 +62,8 @@ impl Plan {
         let mut plan = Self { steps: Vec::new(), left_alone: Vec::new() };
         plan.roles(&wanted.roles, roles, &mut faults);
         plan.entity_types(&wanted.entity_types, ledger, types, &mut faults);
+        let joins = ledger.db().read(relationship_types::all)?;
+        plan.relationship_types(&wanted.relationship_types, &joins, &mut faults);
         plan.settings(wanted.settings, settings, &mut faults)?;
         faults.into_result()?;
         let (roles, types) = (roles.snapshot(), types.all());
@@ -63,7 +72,26 @@ impl Plan {
         plan.left_alone.extend(others.map(|role| format!("role {}", role.name)));
         let others = types.iter().filter(|kind| !wanted.entity_types.iter().any(|new| new.name == *kind.name));
         plan.left_alone.extend(others.map(|kind| format!("entity type {}", kind.name)));
+        let others = joins.iter().filter(|kind| !wanted.relationship_types.iter().any(|new| new.name == kind.name));
+        plan.left_alone.extend(others.map(|kind| format!("relationship type {}", kind.name)));
         Ok(plan)
+    }
+
+    fn relationship_types(&mut self, wanted: &[NewRelationshipType], have: &[RelationshipType], faults: &mut Faults) {
+        for (index, new) in wanted.iter().enumerate() {
+            let mut own = Faults::default();
+            new.check(&mut own);
+            if wanted[..index].iter().any(|other| other.name == new.name) {
+                own.push("/name", "repeated", format!("The relationship type {} stands twice.", new.name));
+            }
+            below(&format!("/relationship_types/{index}"), own, faults);
+            let (on_delete, allow_self) = (new.on_delete.unwrap_or_default(), new.allow_self.unwrap_or_default());
+            match have.iter().find(|kind| kind.name == new.name) {
+                None => self.steps.push(Step::MakeJoin(new.clone())),
+                Some(kind) if (kind.on_delete, kind.allow_self) == (on_delete, allow_self) => {}
+                Some(_) => self.steps.push(Step::ChangeJoin(new.name.clone(), new.clone().into())),
+            }
+        }
     }
 
     fn roles(&mut self, wanted: &[NewRole], roles: &Roles, faults: &mut Faults) {
@@ -160,6 +188,10 @@ impl Plan {
                     access::change(ledger, roles, permit, name, change, any).await.map(drop)
                 }
                 Step::Set(tree, _) => settings.change(&permit.actor(), tree, any).await.map(drop),
+                Step::MakeJoin(new) => relationship_types::create(ledger, &permit.actor(), new).await.map(drop),
+                Step::ChangeJoin(name, change) => {
+                    relationship_types::change(ledger, &permit.actor(), name, change, any).await.map(drop)
+                }
                 Step::MakeType(new) => entity_types::create(ledger, types, &permit.actor(), new).await.map(drop),
                 Step::ChangeType(name, change) => {
                     entity_types::change(ledger, types, permit, &name, change, any).await.map(drop)

@@ -3,7 +3,10 @@
 use crate::{
     access::{NewRole, RateLimit},
     config::InspectionMode,
-    data::entity_types::{FieldInput, NewEntityType},
+    data::{
+        entity_types::{FieldInput, NewEntityType},
+        relationship_types::NewRelationshipType,
+    },
     error::{Error, Faults, Result},
     permit::Clearance,
     web::parse_json,
@@ -25,6 +28,8 @@ struct File {
     roles: Vec<RoleEntry>,
     #[serde(default)]
     entity_types: Vec<TypeEntry>,
+    #[serde(default)]
+    relationship_types: Vec<NewRelationshipType>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -56,6 +61,7 @@ struct TypeEntry {
 pub(super) struct Blueprint {
     pub roles: Vec<NewRole>,
     pub entity_types: Vec<NewEntityType>,
+    pub relationship_types: Vec<NewRelationshipType>,
     /// A tree of settings.
     pub settings: Map<String, Value>,
 }
@@ -95,7 +101,7 @@ pub(super) fn read(text: &str, folder: &Path, faults: &mut Faults) -> Result<Blu
         Ok(Value::Object(tree)) => tree,
         _ => Map::new(),
     };
-    Ok(Blueprint { roles: roles.collect(), entity_types, settings })
+    Ok(Blueprint { roles: roles.collect(), entity_types, relationship_types: file.relationship_types, settings })
 }
 
 /// A schema is a table, JSON in a string, or the name of a file beside the blueprint.

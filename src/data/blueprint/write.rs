@@ -3,7 +3,10 @@
 use crate::{
     access::{ADMIN, RateLimit, Roles},
     config::InspectionMode,
-    data::entity_types::{EntityTypes, FieldOptions},
+    data::{
+        entity_types::{EntityTypes, FieldOptions},
+        relationship_types::{OnDelete, RelationshipType},
+    },
     error::{Error, Result},
     permit::{Clearance, Permission},
     settings::Settings,
@@ -16,6 +19,8 @@ use std::{collections::BTreeMap, sync::Arc};
 struct File<'a> {
     roles: Vec<RoleEntry<'a>>,
     entity_types: Vec<TypeEntry<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    relationship_types: Vec<JoinEntry<'a>>,
     /// What was changed while running.
     #[serde(skip_serializing_if = "Map::is_empty")]
     settings: Map<String, Value>,
@@ -44,8 +49,15 @@ struct TypeEntry<'a> {
     fields: &'a BTreeMap<String, FieldOptions>,
 }
 
-/// Roles that are not as they were built in, all entity types, and the settings that were changed.
-pub fn export(roles: &Roles, types: &EntityTypes, settings: &Settings) -> Result<String> {
+#[derive(Serialize)]
+struct JoinEntry<'a> {
+    name: &'a str,
+    on_delete: OnDelete,
+    allow_self: bool,
+}
+
+/// Roles that are not as they were built in, all entity types and kinds of relationships, and the settings that were changed.
+pub fn export(roles: &Roles, types: &EntityTypes, joins: &[RelationshipType], settings: &Settings) -> Result<String> {
     let Value::Object(settings) = settings.kept() else { return Err(Error::internal("settings are a tree")) };
     let (roles, types) = (roles.snapshot(), types.all());
     let changed: Vec<&Arc<_>> =
@@ -69,6 +81,13 @@ pub fn export(roles: &Roles, types: &EntityTypes, settings: &Settings) -> Result
             fields: &kind.fields,
         })
     });
-    let file = File { roles: roles.collect(), entity_types: entity_types.collect::<Result<_>>()?, settings };
+    let joins =
+        joins.iter().map(|kind| JoinEntry { name: &kind.name, on_delete: kind.on_delete, allow_self: kind.allow_self });
+    let file = File {
+        roles: roles.collect(),
+        entity_types: entity_types.collect::<Result<_>>()?,
+        relationship_types: joins.collect(),
+        settings,
+    };
     toml::to_string_pretty(&file).map_err(Error::internal)
 }

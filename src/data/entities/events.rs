@@ -1,5 +1,6 @@
 //! Audit events of entities, without the fields that somebody may not see.
 
+use super::relationships;
 use crate::{
     audit::Masking,
     data::entity_types::EntityTypes,
@@ -35,10 +36,18 @@ impl Masking for EntityEvents {
     fn masked(&self, reader: &Reader<'_>, event: &str, clearance: Clearance) -> Result<Option<String>> {
         // A text that is no event was tampered with: what it holds is nobody's to see but theirs who may see all.
         let Ok(Head { target }) = serde_json::from_str(event) else { return Ok(Some("{}".to_owned())) };
-        if target.r#type.as_deref() != Some("entity") {
-            return Ok(None);
-        }
+        let joins = match target.r#type.as_deref() {
+            Some("entity") => false,
+            Some("relationship") if !relationships::shows_data(clearance) => true,
+            _ => return Ok(None),
+        };
         let mut whole: Value = serde_json::from_str(event).map_err(Error::internal)?;
+        if joins {
+            for side in SIDES {
+                whole.pointer_mut(side).and_then(|side| side.as_object_mut()?.shift_remove("data"));
+            }
+            return Ok(Some(whole.to_string()));
+        }
         let told = SIDES.iter().find_map(|side| whole.pointer(side)?.get("type")?.as_str().map(str::to_owned));
         let name = match told {
             Some(name) => Some(name),

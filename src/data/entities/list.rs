@@ -3,6 +3,7 @@
 use super::{
     model::{COLUMNS, Shown, WIDTH},
     pick::Picks,
+    relationships::Expansion,
     scope::Scope,
     search::Question,
     show::write_shown,
@@ -15,6 +16,30 @@ use crate::{
     storage::{Param, Reader},
     web::{Deleted, ListQuery},
 };
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What the list of a type can be asked for.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct EntityQuery {
+    limit: Option<u32>,
+    cursor: Option<String>,
+    sort: Option<String>,
+    filter: Option<String>,
+    fields: Option<String>,
+    q: Option<String>,
+    deleted: Option<String>,
+    count: Option<bool>,
+    expand: Option<String>,
+    depth: Option<u8>,
+}
+
+impl EntityQuery {
+    fn list(self) -> ListQuery {
+        let Self { limit, cursor, sort, filter, fields, q, deleted, count, .. } = self;
+        ListQuery { limit, cursor, sort, filter, fields, q, deleted, count }
+    }
+}
 
 const DEFAULT_SORT: &str = "-created_at";
 
@@ -33,10 +58,13 @@ pub(super) struct Listing {
     after: Option<Position>,
     count: bool,
     quick: bool,
+    expansion: Option<Expansion>,
 }
 
 impl Listing {
-    pub fn new(entities: &Entities, scope: Scope, query: ListQuery) -> Result<Self> {
+    pub fn new(entities: &Entities, scope: Scope, query: EntityQuery) -> Result<Self> {
+        let expansion = Expansion::new(entities, &scope.permit, query.expand.as_deref(), query.depth)?;
+        let query = query.list();
         let (limit, deleted) = (query.limit()? as usize, query.deleted()?);
         let picks = query.fields.as_deref().map(|text| Picks::parse(text, scope.mask())).transpose()?;
         let sort = query.sort.unwrap_or_else(|| DEFAULT_SORT.to_owned());
@@ -60,17 +88,44 @@ impl Listing {
         let after = query.cursor.map(|cursor| entities.cursors.open(&question.each_ref().map(String::as_str), &cursor));
         let after = after.transpose()?;
         let entities = entities.clone();
-        Ok(Self { entities, scope, limit, picks, order, question, tables, condition, params, after, count, quick })
+        Ok(Self {
+            entities,
+            scope,
+            limit,
+            picks,
+            order,
+            question,
+            tables,
+            condition,
+            params,
+            after,
+            count,
+            quick,
+            expansion,
+        })
     }
 
     /// The page as JSON. Where an index gives it at once it is read here, else on a thread for long reads.
     pub async fn run(self) -> Result<Vec<u8>> {
         let db = self.entities.ledger.db().clone();
+        if self.expansion.is_some() {
+            return db.read_off(move |reader| self.expanded(reader)).await;
+        }
         if self.quick {
             db.read(|reader| self.page(reader))
         } else {
             db.read_off(move |reader| self.page(reader)).await
         }
+    }
+
+    fn expanded(&self, reader: &Reader<'_>) -> Result<Vec<u8>> {
+        let page = self.page(reader)?;
+        let Some(expansion) = &self.expansion else { return Ok(page) };
+        let mut page: Value = serde_json::from_slice(&page).map_err(Error::internal)?;
+        if let Some(items) = page.get_mut("items").and_then(Value::as_array_mut) {
+            expansion.fill(reader, items)?;
+        }
+        serde_json::to_vec(&page).map_err(Error::internal)
     }
 
     fn page(&self, reader: &Reader<'_>) -> Result<Vec<u8>> {

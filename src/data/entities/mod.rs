@@ -12,6 +12,7 @@ mod limits;
 mod list;
 mod model;
 mod pick;
+mod relationships;
 mod retention;
 mod routes;
 mod scope;

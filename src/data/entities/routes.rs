@@ -5,9 +5,10 @@ use super::{
     cache::View,
     draft::{EntityPatch, NewEntity},
     export, history, import,
-    list::Listing,
+    list::{EntityQuery, Listing},
     model::Entity,
     pick::Picks,
+    relationships::{self, Expansion},
     scope::Scope,
     show::write_shown,
     store,
@@ -39,6 +40,7 @@ pub fn routes() -> Vec<Route> {
     all.extend(export::routes());
     all.extend(history::routes());
     all.extend(batch::routes());
+    all.extend(relationships::routes());
     all
 }
 
@@ -59,7 +61,7 @@ pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 async fn list(
     permit: Allowed<ReadEntity>,
     entity_type: At<String>,
-    query: Params<ListQuery>,
+    query: Params<EntityQuery>,
     entities: Data<Entities>,
 ) -> Result<HttpResponse> {
     let scope = entities.scope(&permit, &entity_type.0)?;
@@ -71,6 +73,8 @@ async fn list(
 struct ShowQuery {
     fields: Option<String>,
     deleted: Option<String>,
+    expand: Option<String>,
+    depth: Option<u8>,
 }
 
 /// The way taken most: who reaches every entity gets it from memory as it is.
@@ -147,8 +151,24 @@ fn picked(
 ) -> Result<HttpResponse> {
     let deleted = ListQuery { deleted: query.deleted.clone(), ..ListQuery::default() }.deleted()?;
     let picks = query.fields.as_deref().map(|text| Picks::parse(text, scope.mask())).transpose()?;
+    let expansion = Expansion::new(entities, &scope.permit, query.expand.as_deref(), query.depth)?;
     let found = entities.ledger.db().read(|reader| store::find(reader, scope, id, deleted))?;
     let entity = found.ok_or_else(Error::not_found)?;
+    if let Some(expansion) = expansion {
+        let mut body = Vec::new();
+        write_shown(scope, picks.as_ref(), entity.shown(), &mut body)?;
+        let mut whole = [serde_json::from_slice(&body).map_err(Error::internal)?];
+        entities.ledger.db().read(|reader| expansion.fill(reader, &mut whole))?;
+        let text = whole[0].to_string();
+        let tag = etag(entity.version, fingerprint(&text));
+        if precondition.is_known(&tag) {
+            return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish());
+        }
+        return Ok(HttpResponse::Ok()
+            .insert_header((header::ETAG, tag))
+            .insert_header((header::CONTENT_TYPE, JSON))
+            .body(text));
+    }
     let tag = etag(entity.version, scope.mask().id() ^ query.fields.as_deref().map_or(0, fingerprint));
     if precondition.is_known(&tag) {
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish());

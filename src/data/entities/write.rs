@@ -5,6 +5,7 @@ use super::{
     cache::EntityCache,
     draft::{self, EntityPatch, NewEntity},
     model::Entity,
+    relationships,
     routes::outcome,
     scope::Scope,
     store,
@@ -148,6 +149,7 @@ impl Entities {
             return Ok((new, None));
         }
         let event = update(tx, scope, kind, &old, &new)?;
+        relationships::follow(tx, self, scope, &old, &new)?;
         self.cache.outdate(tx, vec![id]);
         Ok((new, Some(event)))
     }
