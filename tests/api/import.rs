@@ -158,7 +158,7 @@ fn a_blueprint_makes_room_for_real_customers() {
     assert_eq!(apply(&site, text).unwrap().len(), 3);
     assert_eq!(apply(&site, text).unwrap(), Vec::<String>::new(), "applying it twice changes nothing");
     let written =
-        portcullis::data::blueprint::export(&site.app.roles, &site.app.entity_types, &site.app.settings).unwrap();
+        portcullis::data::blueprint::export(&site.app.roles, &site.app.entity_types, &[], &site.app.settings).unwrap();
     assert_eq!(apply(&site, &written).unwrap(), Vec::<String>::new(), "what is written is accepted: {written}");
     let csv = include_bytes!("../data/german_credit.csv").to_vec();
     let request = admin.request(reqwest::Method::POST, "/entities/customers/import?name_column=customer_no");

@@ -9,16 +9,17 @@ fn a_blueprint_is_applied_once_beside_a_server_and_without_one() {
     fs::create_dir(place.path().join("plans")).unwrap();
     fs::write(place.path().join("plans/order.json"), r#"{"required": ["no"]}"#).unwrap();
     let blueprint = "[settings.limits]\npublic_per_minute = 33\n[settings.flags]\nbeta = true\n[[roles]]\nname = \"seller\"\npermissions = [\"entities.orders:read\"]\n\
-                     [[entity_types]]\nname = \"orders\"\nalias = \"sales\"\nschema = \"order.json\"\n";
+                     [[entity_types]]\nname = \"orders\"\nalias = \"sales\"\nschema = \"order.json\"\n\
+                     [[relationship_types]]\nname = \"holds\"\non_delete = \"cascade\"\n";
     fs::write(place.path().join("plans/shop.toml"), blueprint).unwrap();
     let dry = place.run(&["apply", "plans/shop.toml", "--dry-run"]);
-    let steps = "would make the role seller\nwould make the entity type orders\n\
+    let steps = "would make the role seller\nwould make the entity type orders\nwould make the relationship type holds\n\
                  would set flags.beta to true, limits.public_per_minute to 33\n";
     assert_eq!(dry.out, steps, "{}", dry.talk);
     assert!(place.run(&["export-blueprint"]).out.find("orders").is_none());
     let mut server = place.serve();
     let said = place.run(&["apply", "plans/shop.toml"]);
-    assert_eq!((said.status, said.out.lines().count()), (Some(0), 3), "{}", said.talk);
+    assert_eq!((said.status, said.out.lines().count()), (Some(0), 4), "{}", said.talk);
     server.stop();
     assert_eq!(place.run(&["apply", "plans/shop.toml"]).out, "nothing to change\n");
     let written = place.run(&["export-blueprint"]);
@@ -30,5 +31,5 @@ fn a_blueprint_is_applied_once_beside_a_server_and_without_one() {
     assert!(wrong.talk.contains("/roles/0/name") && wrong.talk.contains("/roles/0/permissions/0"), "{}", wrong.talk);
     fs::write(place.path().join("none.toml"), "").unwrap();
     let named = place.run(&["apply", "none.toml"]);
-    assert!(named.talk.contains("role seller") && named.talk.contains("entity type orders"), "{}", named.talk);
+    assert!(named.talk.contains("role seller") && named.talk.contains("relationship type holds"), "{}", named.talk);
 }

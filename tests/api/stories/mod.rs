@@ -2,6 +2,7 @@
 
 mod cloud_operations;
 mod customer_risk;
+mod entity_graph;
 mod four_roles;
 
 use crate::support::Site;

@@ -38,7 +38,7 @@ impl Query {
             match value.as_deref().map(str::parse::<Id>) {
                 Some(Ok(id)) => {
                     params.push(Param::Id(id));
-                    let _ = write!(sql, " AND {name} = ?{}", params.len()));
+                    let _ = write!(sql, " AND {name} = ?{}", params.len());
                 }
                 Some(Err(_)) => faults.push(format!("/{name}"), "invalid", "This is not the id of an entity."),
                 None => {}
@@ -48,7 +48,7 @@ impl Query {
             Some(name) if !is_name(name) => faults.push("/type", "invalid", "This is not the name of a type."),
             Some(name) => {
                 params.push(Param::Owned(name.clone()));
-                let _ = write!(sql, " AND type = ?{}", params.len()));
+                let _ = write!(sql, " AND type = ?{}", params.len());
             }
             None => {}
         }
