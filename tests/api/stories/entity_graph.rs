@@ -151,10 +151,10 @@ fn the_crates_of_a_program_are_asked_both_ways() {
         let entity = viewer.get(&format!("/crates/{id}?expand=relationships")).expect(200).json();
         assert_eq!(neighbours(&entity, "outgoing"), graph.uses(&key), "what {name} uses");
         assert_eq!(neighbours(&entity, "incoming"), graph.used_by(&key), "who uses {name}");
-        let uses = graph.packages[&key].uses.len() as u64;
-        assert_eq!(total(&viewer, &format!("/relationships?count=true&limit=1&from_id={id}")), uses);
-        let users = graph.edges().iter().filter(|(_, to)| *to == key).count() as u64;
-        assert_eq!(total(&viewer, &format!("/relationships?count=true&limit=1&to_id={id}")), users);
+        let outgoing = graph.packages[&key].uses.len() as u64;
+        assert_eq!(total(&viewer, &format!("/relationships?count=true&limit=1&from_id={id}")), outgoing);
+        let incoming = graph.edges().iter().filter(|(_, to)| *to == key).count() as u64;
+        assert_eq!(total(&viewer, &format!("/relationships?count=true&limit=1&to_id={id}")), incoming);
     }
 
     // Page by page every dependency comes once.
@@ -179,16 +179,16 @@ fn the_crates_of_a_program_are_asked_both_ways() {
 fn deletion_is_held_and_told(curator: &Actor, viewer: &Actor, graph: &Graph) {
     let serde = graph.only("serde");
     let path = format!("/crates/{}", graph.ids[&serde]);
-    let users = graph.edges().iter().filter(|(from, to)| *from == serde || *to == serde).count();
-    assert_eq!(curator.delete(&path).problem(409, "conflict")["count"], users);
+    let held_by = graph.edges().iter().filter(|(from, to)| *from == serde || *to == serde).count();
+    assert_eq!(curator.delete(&path).problem(409, "conflict")["count"], held_by);
     viewer.delete(&path).problem(403, "forbidden");
 
     // Only what nothing depends on any more, and what depends on nothing, can go.
     let own = &graph.ids[&graph.only("portcullis")];
     let remark = json!({"from_id": own, "to_id": own, "type": "reminds_of", "data": {"of": "itself"}});
     curator.post("/relationships", &remark).expect(201);
-    let uses = curator.get(&format!("/relationships?from_id={own}&type=depends_on&limit=200")).expect(200).json();
-    for item in uses["items"].as_array().unwrap() {
+    let parts = curator.get(&format!("/relationships?from_id={own}&type=depends_on&limit=200")).expect(200).json();
+    for item in parts["items"].as_array().unwrap() {
         curator.delete(&format!("/relationships/{}", item["id"].as_str().unwrap())).expect(204);
     }
     curator.delete(&format!("/crates/{own}")).expect(204);
