@@ -63,8 +63,6 @@ pub struct Visit<'r> {
 const SIGN_UP: &str = "/auth/signup";
 /// Below this a `type` in the address is an entity type.
 const ENTITIES: &str = "/entities/";
-/// Changes of any type, told by the body alone: closed with each of them.
-const BATCH: &str = "/batch";
 
 /// How to switch on.
 #[derive(Clone, Debug)]
@@ -120,10 +118,8 @@ impl KillSwitch {
             Some(Scope::Writes) => !reads,
             Some(Scope::Signups) => visit.path == SIGN_UP,
             Some(Scope::ApiKeys) => visit.by_key,
-            Some(Scope::Type(name)) => {
-                let of_type = visit.entity_type == Some(&**name) && visit.path.starts_with(ENTITIES);
-                of_type || visit.path == BATCH
-            }
+            // A batch names its types in the body: it asks for each.
+            Some(Scope::Type(name)) => visit.entity_type == Some(&**name) && visit.path.starts_with(ENTITIES),
         };
         (closed && !self.0.allows(visit.path, visit.method)).then(|| refusal(&state, self.0.ledger.clock().now()))
     }

@@ -86,12 +86,11 @@ fn a_part_is_closed_and_the_rest_stays_open() {
     let sign_up = visit("/auth/signup", &Method::POST);
     let by_key = Visit { by_key: true, ..plain };
     let entity = |name: &'static str| Visit { entity_type: Some(name), ..visit("/entities/{type}/{id}", &Method::GET) };
-    let batch = visit("/batch", &Method::POST);
-    let asked = [plain, sign_up, by_key, entity("customers"), entity("orders"), batch];
+    let asked = [plain, sign_up, by_key, entity("customers"), entity("orders")];
     for (scope, closed) in [
-        ("signups", [false, true, false, false, false, false]),
-        ("api_keys", [false, false, true, false, false, false]),
-        ("type:customers", [false, false, false, true, false, true]),
+        ("signups", [false, true, false, false, false]),
+        ("api_keys", [false, false, true, false, false]),
+        ("type:customers", [false, false, false, true, false]),
     ] {
         let scope: Scope = scope.parse().unwrap();
         switch.activate(&Actor::cli(), because(scope.clone(), "a part"));

@@ -343,7 +343,7 @@ fn a_key_has_a_limit_of_its_own_and_lifts_none_of_its_owners() {
     let asked = (0..100).find(|number| keys[number % 10].get("/users").status == 429).expect("a limit");
     assert!((18..=25).contains(&asked), "{asked}");
     for key in keys {
-        assert_eq!(key.get("/users").header("ratelimit-policy"), "\"caller\";q=20;w=60");
+        assert_eq!(key.get("/users").header("ratelimit-policy"), "\"key\";q=1000;w=60, \"caller\";q=20;w=60");
     }
     // A bad key counts by address, like no key.
     let bad = site.holder("ptk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
