@@ -6,6 +6,7 @@ mod audit;
 mod blueprint;
 mod config;
 mod connect;
+mod decision;
 mod elevation;
 mod export;
 mod import;
@@ -127,6 +128,8 @@ live! {
     Apply(blueprint::Apply),
     /// Write the roles, entity types and changed settings there are as a blueprint to standard output.
     ExportBlueprint(blueprint::ExportBlueprint),
+    /// Why a request was refused, check by check.
+    Decision(decision::Decision),
     /// Who broke the glass; close it where nobody else can.
     #[command(subcommand)]
     Elevation(elevation::Elevation),

@@ -25,7 +25,7 @@ pub fn table<const N: usize>(heading: [&str; N], rows: impl IntoIterator<Item = 
 }
 
 /// What somebody typed into a name must not move the cursor of who lists it.
-fn printable(cell: &str) -> String {
+pub fn printable(cell: &str) -> String {
     cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

@@ -41,11 +41,11 @@ impl Step {
 
 #[derive(Debug, Serialize)]
 pub struct Shown {
-    r#type: ActorKind,
-    id: Option<Id>,
-    label: Arc<str>,
-    roles: Vec<Arc<str>>,
-    via: Via,
+    pub r#type: ActorKind,
+    pub id: Option<Id>,
+    pub label: Arc<str>,
+    pub roles: Vec<Arc<str>>,
+    pub via: Via,
 }
 
 /// A decision as administrators see it.

@@ -19,6 +19,7 @@ export class Problem extends Error {
     this.title = body.title ?? '';
     this.code = body.code ?? '';
     this.requestId = body.request_id ?? '';
+    this.decisionId = body.decision_id ?? '';
     this.errors = body.errors ?? [];
     this.body = body;
     this.retryAfter = retryAfter;

@@ -194,6 +194,14 @@ export function notice(tone, ...children) {
   return h('div', { class: `notice ${tone}` }, icon(glyph), h('div', { class: 'grow' }, children));
 }
 
+/** For those who may read decisions: the way to the checks behind a refusal. */
+function whyLink({ decisionId }) {
+  if (!decisionId || !document.documentElement.hasAttribute('data-explains')) return null;
+  const query = new URLSearchParams(location.search);
+  query.set('decision', decisionId);
+  return h('a', { href: `?${query}` }, 'Why was this refused?');
+}
+
 /** What went wrong, in the server's words, with the id to quote and a way to try again. */
 export function problemNotice(problem, retry) {
   const closed = problem.code === 'kill_switch_active';
@@ -203,7 +211,13 @@ export function problemNotice(problem, retry) {
     closed && h('p', {}, problem.message),
     problem.retryAfter && h('p', {}, `Try again in ${count(problem.retryAfter, 'second')}.`),
     problem.requestId &&
-      h('div', { class: 'row small' }, 'Request', copyable(problem.requestId, 'Copy the request id')),
+      h(
+        'div',
+        { class: 'row small' },
+        'Request',
+        copyable(problem.requestId, 'Copy the request id'),
+        whyLink(problem),
+      ),
     retry && h('div', { class: 'row' }, button('Retry', { onclick: retry, tone: 'small' })),
   );
   box.setAttribute('role', 'alert');
@@ -298,7 +312,7 @@ async function openConsole(app, page) {
 async function showLeftover({ reason }) {
   if (reason?.errors === undefined || reason.status === 401) return;
   const { toast } = await import('./parts/toast.js');
-  toast(reason.requestId ? `${reason.message} Request ${reason.requestId}` : reason.message);
+  toast(reason.requestId ? `${reason.message} Request ${reason.requestId}` : reason.message, { link: whyLink(reason) });
 }
 
 /** What keeps the whole console from opening. */

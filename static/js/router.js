@@ -73,10 +73,21 @@ export function auditLink(target) {
   return can('audit', 'read') && h('a', { class: 'button', href: to('audit', target) }, icon('list'), 'Audit');
 }
 
+/** The drawer that explains a refusal lies over any page; it is loaded when it is first asked for. */
+let explained = null;
+async function followDecision({ query }) {
+  const id = can('decisions', 'read') ? query.get('decision') : null;
+  if (id === explained) return;
+  explained = id;
+  const drawer = await import('./drawers/decision.js');
+  drawer.followDecision(explained);
+}
+
 const keyOf = ({ page, segments }) => [page, ...segments].join('/');
 
 async function render() {
   const place = here();
+  followDecision(place);
   const key = keyOf(place);
   if (current?.key === key) return current.update?.(place);
   current?.leave?.();
@@ -150,6 +161,7 @@ const NAVIGATION = [
       ['audit', 'Audit log', 'list', 'audit'],
       ['elevations', 'Elevations', 'shield', 'elevations'],
       ['kill-switch', 'Kill switch', 'power', 'kill_switch'],
+      ['observations', 'Observations', 'info', 'observations'],
       ['settings', 'Settings', 'columns', 'settings'],
     ],
   },
@@ -303,6 +315,16 @@ async function followElevations(banner) {
   (await import('./parts/break-glass.js')).showElevations(banner);
 }
 
+/** Loud as long as something is let through that would be refused. */
+function showObserving(banner) {
+  const rules = session.user.observing ?? [];
+  banner.hidden = !rules.length;
+  if (!rules.length) return;
+  const many = rules.length === 1 ? 'One rule is' : `${rules.length} rules are`;
+  const words = h('span', {}, h('strong', {}, 'Observe mode: '), `${many} counted and not enforced.`);
+  banner.replaceChildren(icon('info'), words, h('a', { href: '/console/observations' }, 'See what they let through'));
+}
+
 function markPage({ detail }) {
   const page = detail.page === 'entities' ? 'entity-types' : detail.page;
   for (const link of document.querySelectorAll('[data-page]')) {
@@ -322,13 +344,14 @@ function paletteKey(event) {
 export function openFrame(app) {
   const banner = h('div', { class: 'banner', role: 'status', hidden: true });
   const glass = h('section', { class: 'banner caution', 'aria-label': 'Break-glass', hidden: true });
+  const observing = h('section', { class: 'banner caution', 'aria-label': 'Observe mode', hidden: true });
   const main = h('main', { class: 'main', id: 'main', tabindex: '-1' });
   const frame = h('div', { class: 'shell' });
   frame.append(
     h('a', { class: 'skip', href: '#main' }, 'Skip to the content'),
     sidebar(session.user),
     topbar(frame),
-    h('div', { class: 'banners' }, banner, glass),
+    h('div', { class: 'banners' }, banner, glass, observing),
     main,
   );
   app.replaceChildren(frame);
@@ -339,7 +362,9 @@ export function openFrame(app) {
   document.addEventListener('keydown', paletteKey);
   window.addEventListener('focus', () => refreshKillSwitch());
   document.addEventListener('elevations-known', () => followElevations(glass));
+  document.addEventListener('observing-known', () => showObserving(observing));
   followElevations(glass);
+  showObserving(observing);
   refreshKillSwitch();
   start(main);
 }

@@ -15,6 +15,8 @@ export const session = { user: null, killSwitch: null };
 export function begin(me) {
   session.user = me;
   setCsrfToken(me.csrf_token);
+  // Notices then offer to explain themselves.
+  document.documentElement.toggleAttribute('data-explains', can('decisions', 'read'));
 }
 
 export async function refreshUser() {
@@ -90,6 +92,15 @@ function condition(reach) {
         .replaceAll(' != ', ' is not ')}`
     : '';
 }
+
+/** `own or where(…)` as its parts. */
+export const reachParts = (reach) => reach.split(/ or (?=own(?: or |$)|where\()/);
+
+/** For which of them, in words. */
+export const reachWords = (reach) =>
+  reachParts(reach)
+    .map((part) => (part === 'own' ? 'their own' : `those${condition(part)}`))
+    .join(' or ');
 
 /** One sentence for each resource and reach: "Can read and update own customers". */
 export function sentencesOf(permissions = []) {

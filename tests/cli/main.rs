@@ -6,6 +6,7 @@ mod accounts;
 mod api_keys;
 mod beside;
 mod blueprint;
+mod decisions;
 mod elevations;
 mod entities;
 mod mail;

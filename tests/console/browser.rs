@@ -41,6 +41,8 @@ const label = named(scope.querySelectorAll('label'), labelOf);
 return label?.control ?? named(scope.querySelectorAll('input, select, textarea'), labelOf);
 ";
 
+const CENTRE: &str = "arguments[0].scrollIntoView({ block: 'center' })";
+
 /// The words that can be read: of the topmost dialog where one is open, and of the notes above everything.
 const READ: &str = r"
 const top = [...document.querySelectorAll('dialog[open]')].at(-1) ?? document.body;
@@ -234,8 +236,14 @@ impl Browser {
     pub fn press(&self, name: &str) {
         self.until(&format!("{name:?} to press"), || {
             let element = self.element("press", name)?;
-            self.runtime.block_on(element.click()).ok()
+            // What lies under the bar at the top is scrolled to, as a person would.
+            self.runtime.block_on(element.click()).inspect_err(|_| self.bring_into_sight(&element)).ok()
         });
+    }
+
+    fn bring_into_sight(&self, element: &Element) {
+        let argument = json!({ELEMENT: element.element_id().to_string()});
+        let _ = self.runtime.block_on(self.client().execute(CENTRE, vec![argument]));
     }
 
     pub fn offers(&self, name: &str) -> bool {

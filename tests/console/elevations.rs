@@ -3,7 +3,8 @@
 use crate::{browser::Browser, pages::faults_of_view, site::Site, support::PASSWORD};
 use serde_json::json;
 
-fn look(browser: &Browser, name: &str) {
+/// On a desk and on a phone, light and dark: nothing is wrong with what is open.
+pub fn look(browser: &Browser, name: &str) {
     for (width, height) in [(1440, 900), (390, 844)] {
         browser.resize(width, height);
         for scheme in ["light", "dark"] {

@@ -43,7 +43,7 @@ fn ctrl_k_or_slash_finds_pages_people_entities_and_requests() {
     browser.type_keys(&Key::Escape);
     browser.holds("!document.querySelector('dialog')");
     open_with(&browser, "/");
-    let request = site.get("/audit")["items"][0]["request_id"].as_str().unwrap().to_owned();
+    let request = site.get("/audit?action=entity.created")["items"][0]["request_id"].as_str().unwrap().to_owned();
     browser.type_keys(&request);
     browser.press(&format!("Events of request {request}"));
     browser.arrives_at(&format!("/console/audit?request_id={request}"));

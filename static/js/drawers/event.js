@@ -5,7 +5,8 @@ import { recordDrawer } from '../parts/dialog.js';
 import { diffTable } from '../parts/diff.js';
 import { copyable, facts, h, sentence, time } from '../main.js';
 import { actorName, outcomeBadge, sentenceOf } from '../pages/audit.js';
-import { to } from '../router.js';
+import { to, withQuery } from '../router.js';
+import { can } from '../session.js';
 
 const filterLink = (query, text) => h('a', { href: to('audit', query) }, text);
 
@@ -53,6 +54,9 @@ export function eventDrawer(seq, { closed }) {
                 { class: 'row' },
                 copyable(event.request_id, 'Copy the request id'),
                 filterLink({ request_id: event.request_id }, 'Same request'),
+                event.outcome === 'denied' &&
+                  can('decisions', 'read') &&
+                  h('a', { href: withQuery({ decision: event.request_id }) }, 'Why was this refused?'),
               ),
           ],
           [

@@ -3,6 +3,7 @@
 import { get, patch, post, remove, segment } from '../api.js';
 import { auditLink, to } from '../router.js';
 import { can, session, summaryOf } from '../session.js';
+import { accessSection } from '../parts/access.js';
 import { confirm, recordDrawer, showOnce } from '../parts/dialog.js';
 import { badge, button, copyable, facts, h, icon, sentence, time } from '../main.js';
 import { field, fieldError, form } from '../parts/form.js';
@@ -289,6 +290,7 @@ async function existingUser(drawer, id, changed) {
         )
       : '',
     editable ? (service ? keyActions(user) : signInActions(user, context)) : '',
+    user.deleted_at ? '' : accessSection(user),
   );
 }
 

@@ -1,11 +1,12 @@
 import { patch, request } from '../api.js';
 import { badge, button, count, h, problemNotice, sentence } from '../main.js';
 import { confirm } from '../parts/dialog.js';
-import { diffTable } from '../parts/diff.js';
+import { changeTable } from '../parts/diff.js';
 import { field, fieldError, form } from '../parts/form.js';
 import { toast } from '../parts/toast.js';
 import { auditLink, pageHead } from '../router.js';
-import { can } from '../session.js';
+import { tableEditor } from '../parts/table-editor.js';
+import { can, refreshUser } from '../session.js';
 
 const GROUPS = {
   limits: 'Rate limits',
@@ -33,17 +34,29 @@ const LABELS = {
   'auth.lockout_minutes': 'A lock lasts, minutes',
   'auth.challenge_after': 'Failed sign-ins before a proof of work',
   'auth.require_mfa_roles': 'Roles that need a second factor',
+  'auth.enforcement': 'Whether a good credential is needed',
+  'auth.observe_types': 'Types on which that is tried out',
+  'auth.observe_role': 'Role that stands in while it is tried out',
+  'observe.rules': 'Rules in observe mode',
   'inspection.mode': 'What happens with a finding',
+  'inspection.routes': 'What happens with a finding, by route',
   'kill_switch.allow': 'Routes that always answer',
   'outbound.allow': 'Private addresses that may be called',
   'log.level': 'What is logged, at least',
   'log.slow_ms': 'A request is slow from, milliseconds',
   flags: 'Flags',
 };
-const EXAMPLES = {
-  'limits.roles': 'analyst_per_minute = 600',
-  'limits.routes': 'POST /entities/{type} = 60',
-  flags: 'new_checkout = true',
+/** What the entries of a table are, and what each holds. */
+const TABLES = {
+  'limits.roles': { entry: 'Role', example: 'analyst_per_minute', hint: 'For each user of a role, which is written as in analyst_per_minute.', value: 'Requests a minute', add: 'Add a role' },
+  'limits.routes': { entry: 'Route', route: true, hint: 'For each caller; those who are not signed in count by their address.', value: 'Requests a minute', add: 'Add a route' },
+  'inspection.routes': { entry: 'Route', route: true, hint: 'In place of what holds for the whole server. Entities follow their type.', value: 'What happens', add: 'Add a route' },
+  flags: { entry: 'Flag', example: 'new_checkout', value: 'On or off', add: 'Add a flag' },
+};
+const HINTS = {
+  'auth.enforcement': 'Everywhere, or only counted on some types while a gradual change is tried out; not in production.',
+  'auth.observe_types': 'Requests for their entities without a good credential are let through and counted.',
+  'auth.observe_role': 'What such requests may do; a role that holds nothing but data.',
 };
 const SOURCES = { database: 'Changed here', file: 'From the file' };
 
@@ -58,88 +71,99 @@ const lines = (text) =>
 
 /** How a value stands in its field. */
 function textOf({ kind, value }) {
-  if (kind === 'list') return value.join('\n');
-  if (kind !== 'table') return value ?? '';
-  return Object.entries(value)
-    .map(([name, entry]) => `${name} = ${entry}`)
-    .join('\n');
+  return kind === 'list' ? value.join('\n') : (value ?? '');
 }
 
 /** What stands in a field, as the API takes it. */
-function valueOf(setting, text) {
-  const { kind, of, key } = setting;
-  if (kind === 'switch') return text;
+function valueOf({ kind, key, legal, value }, text) {
+  // Nothing typed where nothing was set is no change.
+  if (text === '' && value === null) return null;
   if (kind === 'number') {
-    if (!/^-?\d+$/.test(text.trim())) throw fieldError(pointerOf(key), `Must be ${setting.legal}.`);
+    if (!/^-?\d+$/.test(text.trim())) throw fieldError(pointerOf(key), `Must be ${legal}.`);
     return Number(text);
   }
-  if (kind === 'list') return lines(text);
-  if (kind !== 'table') return text;
-  return Object.fromEntries(
-    lines(text).map((line) => {
-      const at = line.lastIndexOf('=');
-      const entry = line.slice(at + 1).trim();
-      if (at < 1 || !entry) throw fieldError(pointerOf(key), `“${line}” is not of the form: ${EXAMPLES[key]}`);
-      if (of.kind === 'number' && /^-?\d+$/.test(entry)) return [line.slice(0, at).trim(), Number(entry)];
-      if (of.kind === 'switch' && ['true', 'false'].includes(entry)) return [line.slice(0, at).trim(), entry === 'true'];
-      throw fieldError(pointerOf(key), `“${entry}” must be ${of.kind === 'number' ? 'a whole number' : 'true or false'}.`);
-    }),
-  );
+  return kind === 'list' ? lines(text) : text;
 }
 
-/** A table's change names the entries that differ; one that is gone goes back. */
-function changeOf(setting, value) {
-  if (JSON.stringify(value) === JSON.stringify(setting.value)) return undefined;
-  if (setting.kind !== 'table') return value;
-  const gone = Object.keys(setting.value).filter((name) => !(name in value));
-  const changed = Object.entries(value).filter(([name, entry]) => setting.value[name] !== entry);
-  if (!gone.length && !changed.length) return undefined;
-  return { ...Object.fromEntries(changed), ...Object.fromEntries(gone.map((name) => [name, null])) };
+const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+
+/** A table's entries that differ, each on its own; one that is gone goes back to what the file says. */
+function entriesChanged(setting, entries) {
+  const names = [...new Set([...Object.keys(setting.value), ...Object.keys(entries)])];
+  return names
+    .filter((name) => !same(setting.value[name], entries[name]))
+    .map((name) => ({
+      label: `${labelOf(setting)} › ${name}`,
+      value: entries[name] ?? null,
+      path: [...setting.key.split('.'), name],
+      before: setting.value[name],
+      after: entries[name],
+      had: name in setting.value,
+      has: name in entries,
+    }));
 }
 
-/** `auth.signup` and a value as a tree. */
-function plant(tree, key, value) {
-  const parts = key.split('.');
-  const last = parts.pop();
+function changesOf(setting, values, editors) {
+  if (setting.locked) return [];
+  if (setting.kind === 'table') return entriesChanged(setting, editors.get(setting.key).value());
+  const value = valueOf(setting, values[setting.key]);
+  if (same(value, setting.value)) return [];
+  return [{ label: labelOf(setting), value, path: setting.key.split('.'), before: setting.value, after: value }];
+}
+
+/** A value at its place in a tree. */
+function plant(tree, path, value) {
   let place = tree;
-  for (const part of parts) place = place[part] ??= {};
-  place[last] = value;
+  for (const part of path.slice(0, -1)) place = place[part] ??= {};
+  place[path.at(-1)] = value;
 }
 
-function control(setting, allowed, goBack) {
-  const { key, kind, help, legal, locked, source, origin } = setting;
-  const rows = kind === 'list' || kind === 'table' ? Math.max(2, lines(String(textOf(setting))).length + 1) : undefined;
-  const hints = [help];
-  if (kind === 'number') hints.push(`${sentence(legal)}.`);
-  if (kind === 'list') hints.push('One on each line.');
-  if (kind === 'table') hints.push(`One on each line, as in ${EXAMPLES[key] ?? 'name = value'}.`);
-  const spec = {
-    name: key,
-    label: labelOf(setting),
-    hint: hints.join(' '),
-    pointer: pointerOf(key),
-    value: kind === 'switch' ? setting.value : String(textOf(setting)),
-  };
-  if (kind === 'choice')
-    Object.assign(spec, { type: 'select', options: setting.of.map((word) => [word, sentence(word)]) });
-  else if (kind === 'switch') spec.type = 'tick';
-  else if (rows) Object.assign(spec, { type: 'textarea', rows });
-  else if (kind === 'number') spec.inputmode = 'numeric';
-  const node = field(spec);
-  node.querySelector('input, select, textarea').disabled = locked || !allowed;
+const known = (words) => words.map((word) => [word, sentence(word)]);
+
+/** Where the value comes from, and the way back to what the file says. */
+function standing(setting, allowed, goBack) {
+  const { kind, locked, source, origin } = setting;
   const lockedBy = locked && h('p', { class: 'hint' }, `Locked: set by ${origin}. Change it there, then restart.`);
   const from = SOURCES[source] && badge(SOURCES[source], source === 'database' ? 'accent' : '');
   const back =
     allowed &&
     source === 'database' &&
+    kind !== 'table' &&
     button('Go back', { tone: 'small', 'aria-label': `Go back: ${labelOf(setting)}`, onclick: () => goBack(setting) });
-  if (from || lockedBy) node.append(h('div', { class: 'row' }, from, back, lockedBy));
+  return from || lockedBy ? h('div', { class: 'row' }, from, back, lockedBy) : '';
+}
+
+function control(setting, { allowed, goBack, editors }) {
+  const { key, kind, help, legal, locked, value, of } = setting;
+  const disabled = locked || !allowed;
+  const spec = { name: key, label: labelOf(setting), hint: HINTS[key] ?? help, pointer: pointerOf(key) };
+  if (kind === 'table') {
+    const words = TABLES[key] ?? { entry: 'Name', value: 'Value', add: 'Add one' };
+    const editor = tableEditor({ ...spec, ...words, of, disabled }, value, setting.entries);
+    editors.set(key, editor);
+    editor.node.append(standing(setting, allowed, goBack));
+    return editor.node;
+  }
+  spec.value = kind === 'switch' ? value : String(textOf(setting));
+  if (kind === 'number') Object.assign(spec, { inputmode: 'numeric', hint: `${spec.hint} ${sentence(legal)}.` });
+  else if (kind === 'choice') Object.assign(spec, { type: 'select', options: known(of) });
+  else if (kind === 'switch') spec.type = 'tick';
+  else if (kind === 'list')
+    Object.assign(spec, {
+      type: 'textarea',
+      rows: Math.max(2, lines(spec.value).length + 1),
+      hint: `${spec.hint} One on each line.`,
+    });
+  const node = field(spec);
+  node.querySelector('input, select, textarea').disabled = disabled;
+  node.append(standing(setting, allowed, goBack));
   return node;
 }
 
 export default function settings({ root }) {
   const body = h('div', { class: 'stack narrow' });
   const allowed = can('settings', 'update');
+  const editors = new Map();
   root.append(
     pageHead({
       title: 'Settings',
@@ -157,38 +181,34 @@ export default function settings({ root }) {
       danger: false,
       work: async () => {
         const tree = {};
-        plant(tree, setting.key, null);
+        plant(tree, setting.key.split('.'), null);
         await patch('/settings', tree);
-        await load();
-        toast('The file or the default holds again.');
+        await saved('The file or the default holds again.');
       },
     });
 
+  async function saved(words) {
+    await Promise.all([load(), refreshUser()]);
+    document.dispatchEvent(new Event('observing-known'));
+    toast(words);
+  }
+
   async function save(outline, etag, values) {
-    const [tree, before, after] = [{}, {}, {}];
-    for (const setting of outline.settings) {
-      if (setting.locked) continue;
-      const value = valueOf(setting, values[setting.key]);
-      const change = changeOf(setting, value);
-      if (change === undefined) continue;
-      plant(tree, setting.key, change);
-      before[labelOf(setting)] = setting.value;
-      after[labelOf(setting)] = value;
-    }
-    const changed = Object.keys(after).length;
-    if (!changed) return toast('Nothing was changed.');
+    const changes = outline.settings.flatMap((setting) => changesOf(setting, values, editors));
+    if (!changes.length) return toast('Nothing was changed.');
+    const tree = {};
+    for (const { path, value } of changes) plant(tree, path, value);
     const agreed = await confirm({
-      title: `Change ${count(changed, 'setting')}?`,
+      title: `Change ${count(changes.length, 'setting')}?`,
       text: 'It holds for everybody from the next request on, and stays after a restart.',
-      body: diffTable({ before, after }),
+      body: changeTable(changes),
       verb: 'Save',
       danger: false,
       work: async () => {},
     });
     if (!agreed) return undefined;
     await patch('/settings', tree, { headers: { 'If-Match': etag } });
-    await load();
-    return toast('The settings were saved.');
+    return saved('The settings were saved.');
   }
 
   async function load() {
@@ -207,7 +227,7 @@ export default function settings({ root }) {
             { class: 'card-body form' },
             outline.settings
               .filter(({ key }) => groupOf(key) === group)
-              .map((setting) => control(setting, allowed, goBack)),
+              .map((setting) => control(setting, { allowed, goBack, editors })),
           ),
         ),
       );

@@ -36,17 +36,22 @@ function differences(before, after) {
 export function diffTable({ before, after }) {
   const changes = differences(before, after);
   if (!changes.length) return h('p', { class: 'muted' }, 'No field changed.');
+  return changeTable(changes.map(({ key, ...change }) => ({ label: key.split('.').map(sentence).join(' › '), ...change })));
+}
+
+/** Rows that have their labels: `{ label, before, after }`; without `had` or `has`, both are shown. */
+export function changeTable(changes) {
   return h(
     'table',
     { class: 'diff', 'aria-label': 'Changed fields' },
     h(
       'tbody',
       {},
-      changes.map(({ key, had, has, ...values }) =>
+      changes.map(({ label, had = true, has = true, ...values }) =>
         h(
           'tr',
           {},
-          h('th', { scope: 'row' }, key.split('.').map(sentence).join(' › ')),
+          h('th', { scope: 'row' }, label),
           h(
             'td',
             {},

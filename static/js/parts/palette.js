@@ -1,7 +1,7 @@
 // Ctrl-K or /: every page, user, entity and request id, while typing.
 
 import { get, literal } from '../api.js';
-import { go, openPages, to } from '../router.js';
+import { go, openPages, to, withQuery } from '../router.js';
 import { can } from '../session.js';
 import { h, icon, sentence, returnFocus } from '../main.js';
 
@@ -22,11 +22,14 @@ function pageEntries(word) {
   const fits = (label) => label.toLowerCase().includes(word.toLowerCase());
   const pages = openPages().filter(({ label }) => fits(label));
   const acts = word ? ACTS.filter(([, label, resource]) => fits(label) && (!resource || can(resource, 'create'))) : [];
-  const isRequest = REQUEST_ID.test(word) && /\d/.test(word) && can('audit', 'read');
+  const isRequest = REQUEST_ID.test(word) && /\d/.test(word);
   return [
     ...pages.map(({ href, label, glyph }) => entry('Pages', glyph, label, '', href)),
     ...acts.map(([page, label]) => entry('Actions', 'plus', label, '', to(page, { open: 'new' }))),
-    ...(isRequest ? [entry('Audit', 'list', `Events of request ${word}`, '', to('audit', { request_id: word }))] : []),
+    ...(isRequest && can('decisions', 'read')
+      ? [entry('Refusals', 'info', `Why was ${word} refused?`, '', withQuery({ decision: word }))]
+      : []),
+    ...(isRequest && can('audit', 'read') ? [entry('Audit', 'list', `Events of request ${word}`, '', to('audit', { request_id: word }))] : []),
   ];
 }
 

@@ -241,7 +241,7 @@ export function listView(options) {
 
   function update({ query }) {
     const relevant = new URLSearchParams(query);
-    for (const name of ['open', 'tab']) relevant.delete(name);
+    for (const name of ['open', 'tab', 'decision']) relevant.delete(name);
     const key = relevant.toString();
     if (key !== lastKey) {
       lastKey = key;

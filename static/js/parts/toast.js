@@ -5,7 +5,7 @@ import { announce, h } from '../main.js';
 const SECONDS = 8;
 let stack;
 
-export function toast(text, { undo } = {}) {
+export function toast(text, { undo, link } = {}) {
   // A popover lies above open dialogs.
   stack ??= document.body.appendChild(h('div', { class: 'toasts', popover: 'manual' }));
   stack.showPopover?.();
@@ -13,6 +13,7 @@ export function toast(text, { undo } = {}) {
     'div',
     { class: 'toast' },
     h('span', { class: 'grow' }, text),
+    link,
     undo &&
       h(
         'button',
