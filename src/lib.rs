@@ -40,6 +40,7 @@ pub mod kill_switch;
 pub mod rate_limit;
 pub mod decisions;
 pub mod webhooks;
+pub mod events;
 pub mod observability;
 
 // Outside: how people and programs reach it.

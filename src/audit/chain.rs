@@ -32,7 +32,7 @@ pub(super) fn append(
     actor: &Actor,
     at: Time,
     record: &Record,
-    follower: Option<&Arc<dyn Follower>>,
+    followers: &[Arc<dyn Follower>],
 ) -> Result<()> {
     let events = match record {
         Record::One(event) => std::slice::from_ref(event),
@@ -46,7 +46,7 @@ pub(super) fn append(
     for event in events {
         seq = seq.checked_add(1).ok_or_else(|| Error::internal("the last audit event has no number behind it"))?;
         prev = insert(tx, actor, at, event, seq, &prev)?;
-        if let Some(follower) = follower {
+        for follower in followers {
             follower.recorded(tx, &Recorded { seq, at: event.at.unwrap_or(at), actor, event })?;
         }
     }

@@ -21,7 +21,7 @@ pub use follower::{Follower, Recorded};
 pub use keyed::{Keyed, Outcome as KeyedOutcome, clean as keyed_clean, under_way};
 pub use masking::{Masking, SeenBy};
 pub use routes::routes;
-pub use store::{Filter, Shown};
+pub use store::{Filter, Shown, since};
 pub use verify::{Checkpoint, Verdict, head, verify};
 
 use crate::{
@@ -30,8 +30,9 @@ use crate::{
     error::Result,
     storage::{Db, Tx, Writer},
 };
+use arc_swap::ArcSwap;
 use notes::Notes;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// The handle for everything that changes something. Clones share it.
 #[derive(Clone)]
@@ -40,17 +41,17 @@ pub struct Ledger {
     writer: Writer,
     clock: Clock,
     notes: Arc<Notes>,
-    follower: Arc<OnceLock<Arc<dyn Follower>>>,
+    followers: Arc<ArcSwap<Vec<Arc<dyn Follower>>>>,
 }
 
 impl Ledger {
     pub fn new(db: Db, writer: Writer, clock: Clock) -> Self {
-        Self { db, writer, clock, notes: Arc::default(), follower: Arc::default() }
+        Self { db, writer, clock, notes: Arc::default(), followers: Arc::default() }
     }
 
-    /// Tells `follower` of every event from now on. The first one stays.
+    /// Tells `follower` of every event from now on, after those who were there before.
     pub fn tell(&self, follower: Arc<dyn Follower>) {
-        let _ = self.follower.set(follower);
+        self.followers.rcu(|followers| followers.iter().chain([&follower]).cloned().collect::<Vec<_>>());
     }
 
     pub fn db(&self) -> &Db {
@@ -101,17 +102,17 @@ impl Ledger {
         actor: &Actor,
         mut change: impl FnMut(&Tx<'_>, &dyn Fn(Event) -> Result<()>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (actor, clock, follower) = (actor.clone(), self.clock.clone(), self.follower.clone());
+        let (actor, clock, followers) = (actor.clone(), self.clock.clone(), self.followers.clone());
         self.writer.write_alone_blocking(move |tx| {
-            change(tx, &|event| chain::append(tx, &actor, clock.now(), &Record::One(event), follower.get()))
+            change(tx, &|event| chain::append(tx, &actor, clock.now(), &Record::One(event), &followers.load()))
         })
     }
 
     /// Writes an event that follows from the change under way, before the change's own.
     pub fn also(&self, tx: &Tx<'_>, actor: &Actor, event: Event) {
-        let (actor, at, record, follower) =
-            (actor.clone(), self.clock.now(), Record::One(event), self.follower.clone());
-        tx.before_commit(move |tx| chain::append(tx, &actor, at, &record, follower.get()));
+        let (actor, at, record, followers) =
+            (actor.clone(), self.clock.now(), Record::One(event), self.followers.clone());
+        tx.before_commit(move |tx| chain::append(tx, &actor, at, &record, &followers.load()));
     }
 
     /// Housekeeping that nobody needs to read about later, with the reason why.
@@ -181,15 +182,15 @@ impl Ledger {
         mut change: impl FnMut(&Tx<'_>) -> Result<(T, R)> + Send + 'static,
         answer: impl Fn(&Tx<'_>, &T, &Record) -> Result<KeyedOutcome> + Send + 'static,
     ) -> impl FnMut(&Tx<'_>) -> Result<T> + Send + 'static {
-        let (actor, clock, follower) = (actor.clone(), self.clock.clone(), self.follower.clone());
+        let (actor, clock, followers) = (actor.clone(), self.clock.clone(), self.followers.clone());
         let keyed = Keyed::current();
         move |tx| {
             let (result, record) = change(tx)?;
-            let (actor, at, record, follower) = (actor.clone(), clock.now(), record.into(), follower.clone());
+            let (actor, at, record, followers) = (actor.clone(), clock.now(), record.into(), followers.clone());
             if let Some(keyed) = &keyed {
                 keyed.keep(tx, at, &answer(tx, &result, &record)?)?;
             }
-            tx.before_commit(move |tx| chain::append(tx, &actor, at, &record, follower.get()));
+            tx.before_commit(move |tx| chain::append(tx, &actor, at, &record, &followers.load()));
             Ok(result)
         }
     }

@@ -40,6 +40,14 @@ impl Stored {
         Ok(Self { seq: row.get(0)?, event: text(1), prev_hash: text(2), hash: text(3) })
     }
 
+    fn behind(row: &Row<'_>) -> Result<(i64, String)> {
+        let text = match row.column(1) {
+            Ok(Column::Text(text)) => text.to_owned(),
+            _ => String::new(),
+        };
+        Ok((row.get(0)?, text))
+    }
+
     pub fn shown(&self) -> Result<Shown> {
         /// The text is no event, so somebody changed it; it is shown as it stands.
         #[derive(Serialize)]
@@ -215,6 +223,12 @@ pub fn find(reader: &Reader<'_>, seq: i64, seen_by: &SeenBy) -> Result<Option<St
     let sql = format!("SELECT {COLUMNS} FROM audit_events WHERE seq = ?1");
     let found = reader.query_one(&sql, params![seq], Stored::read)?;
     found.map(|stored| seen_by.apply(reader, stored)).transpose()
+}
+
+/// Up to `limit` events behind `after`, oldest first: their numbers and hashed texts.
+pub fn since(reader: &Reader<'_>, after: i64, limit: u32) -> Result<Vec<(i64, String)>> {
+    let sql = "SELECT seq, event FROM audit_events WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+    reader.query_all(sql, params![after, limit], Stored::behind)
 }
 
 /// Up to `limit` events behind `after` and not beyond `last`, oldest first.

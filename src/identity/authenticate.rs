@@ -64,23 +64,14 @@ fn weigh(token: &Box<str>, _: &Arc<Known>) -> usize {
 
 impl Authenticate for Authenticator {
     fn authenticate(&self, credential: Credential<'_>) -> Result<Arc<Principal>> {
-        let (secret, kind) = match credential {
-            Credential::Key(secret) => (secret, Kind::Key),
-            Credential::Bearer(secret) if api_keys::is_marked(secret) => (secret, Kind::Key),
-            Credential::Bearer(token) => (token, Kind::Session(SessionKind::Token)),
-            Credential::Cookie(secret) => (secret, Kind::Session(SessionKind::Cookie)),
-        };
         let now = self.identity.clock().now();
-        let good = |known: &Arc<Known>| known.kind == kind && now < known.elevated_until;
-        let known = match self.known.get(secret).filter(good) {
-            Some(known) => known,
-            None => match kind {
-                Kind::Session(kind) => self.verify_session(secret, kind, now)?,
-                Kind::Key => self.verify_key(secret, now)?,
-            },
-        };
-        self.admit(&known, now)?;
+        let known = self.know(credential, now)?;
+        self.note_use(&known, now);
         Ok(known.principal.clone())
+    }
+
+    fn recheck(&self, credential: Credential<'_>) -> Result<Arc<Principal>> {
+        self.know(credential, self.identity.clock().now()).map(|known| known.principal.clone())
     }
 
     fn anonymous(&self) -> Arc<Grants> {
@@ -89,6 +80,26 @@ impl Authenticate for Authenticator {
 }
 
 impl Authenticator {
+    /// What is known of a credential that is good now.
+    fn know(&self, credential: Credential<'_>, now: Time) -> Result<Arc<Known>> {
+        let (secret, kind) = match credential {
+            Credential::Key(secret) => (secret, Kind::Key),
+            Credential::Bearer(secret) if api_keys::is_marked(secret) => (secret, Kind::Key),
+            Credential::Bearer(token) => (token, Kind::Session(SessionKind::Token)),
+            Credential::Cookie(secret) => (secret, Kind::Session(SessionKind::Cookie)),
+        };
+        let good = |known: &Arc<Known>| known.kind == kind && now < known.elevated_until;
+        let known = match self.known.get(secret).filter(good) {
+            Some(known) => known,
+            None => match kind {
+                Kind::Session(kind) => self.verify_session(secret, kind, now)?,
+                Kind::Key => self.verify_key(secret, now)?,
+            },
+        };
+        self.ensure_in_time(&known, now)?;
+        Ok(known)
+    }
+
     /// Keeps verified credentials for `ttl` and in `capacity_bytes` at most.
     pub fn new(identity: Identity, capacity_bytes: u64, ttl: Duration) -> Self {
         let principals = identity.roles.principals().clone();
@@ -100,8 +111,8 @@ impl Authenticator {
         self.known.stats()
     }
 
-    /// Checks what time alone changes, and notes the use.
-    fn admit(&self, known: &Known, now: Time) -> Result<()> {
+    /// Checks what time alone changes.
+    fn ensure_in_time(&self, known: &Known, now: Time) -> Result<()> {
         if now >= known.until {
             return Err(expired(known.kind));
         }
@@ -109,6 +120,10 @@ impl Authenticator {
         if known.kind == Kind::Session(SessionKind::Cookie) && idle >= self.identity.session_idle() {
             return Err(expired(known.kind));
         }
+        Ok(())
+    }
+
+    fn note_use(&self, known: &Known, now: Time) {
         known.last_used.fetch_max(now.millis(), Relaxed);
         let written = known.last_written.load(Relaxed);
         if now.since(Time(written)) >= USE_WRITTEN_EVERY
@@ -116,7 +131,6 @@ impl Authenticator {
         {
             self.write_use(known.kind, known.id, now);
         }
-        Ok(())
     }
 
     fn write_use(&self, kind: Kind, id: Id, at: Time) {
@@ -165,7 +179,7 @@ impl Authenticator {
             last_used: AtomicI64::new(last_used),
             last_written: AtomicI64::new(last_used),
         });
-        self.admit(&known, now)?;
+        self.ensure_in_time(&known, now)?;
         self.known.insert(secret.into(), known.clone(), stamp);
         Ok(known)
     }
@@ -209,7 +223,7 @@ impl Authenticator {
             last_used: AtomicI64::new(loaded.last_used_at.millis()),
             last_written: AtomicI64::new(loaded.last_used_at.millis()),
         });
-        self.admit(&known, now)?;
+        self.ensure_in_time(&known, now)?;
         self.known.insert(secret.into(), known.clone(), stamp);
         Ok(known)
     }

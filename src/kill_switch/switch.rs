@@ -20,7 +20,7 @@ use arc_swap::ArcSwap;
 use std::{
     path::Path,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, OnceLock, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
 };
@@ -35,6 +35,8 @@ pub(super) struct Shared {
     set: RwLock<Set>,
     pub ledger: Ledger,
     pub file: KillFile,
+    /// Told of each flip.
+    flipped: OnceLock<Arc<dyn Fn() + Send + Sync>>,
     /// The routes of `kill_switch.allow`.
     allow: ArcSwap<Vec<(Option<Method>, String)>>,
 }
@@ -80,6 +82,7 @@ impl KillSwitch {
             engaged: AtomicBool::new(false),
             set: RwLock::new(Set { by_switch: kept, ..Set::default() }),
             file: KillFile::in_folder(folder),
+            flipped: OnceLock::new(),
             allow: ArcSwap::default(),
             ledger,
         }));
@@ -93,6 +96,11 @@ impl KillSwitch {
         switch.0.mirror();
         switch.0.look_for_file();
         Ok(switch)
+    }
+
+    /// Tells `flipped` whenever it is switched.
+    pub fn tell(&self, flipped: Arc<dyn Fn() + Send + Sync>) {
+        let _ = self.0.flipped.set(flipped);
     }
 
     /// What closes the gate now; `State::default()` when it is open.
@@ -205,6 +213,10 @@ impl Shared {
         let engaged = set.by_switch.active || set.by_file.active;
         if self.engaged.swap(engaged, SeqCst) && !engaged {
             jobs::wake();
+        }
+        drop(set);
+        if let Some(flipped) = self.flipped.get() {
+            flipped();
         }
     }
 

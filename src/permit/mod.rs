@@ -13,5 +13,5 @@ pub(crate) use allowed::{refusal, unauthenticated};
 pub use clearance::Clearance;
 pub use grants::{Grants, Reach, Rule};
 pub use permission::{Action, CATALOGUE, Extent, Permission, Resource, RowRule, Subject, is_name};
-pub use principal::{Authenticate, Caller, Credential, Elevated, KeyRef, Principal, SessionKind, SessionRef};
+pub use principal::{Authenticate, Caller, Credential, Elevated, KeyRef, Principal, Recheck, SessionKind, SessionRef};
 pub use route::{Guarded, LimitClass, Route};

@@ -96,8 +96,26 @@ pub trait Authenticate: Send + Sync {
     /// `unauthenticated` or `token_expired` when the credential is not, or no longer, good.
     fn authenticate(&self, credential: Credential<'_>) -> Result<Arc<Principal>>;
 
+    /// [`Authenticate::authenticate`] for an answer that is still being given: it does not count as a use.
+    fn recheck(&self, credential: Credential<'_>) -> Result<Arc<Principal>>;
+
     /// What the `anonymous` role holds now.
     fn anonymous(&self) -> Arc<Grants>;
+}
+
+/// Asks anew who a request came from: an answer may outlast its caller's session, key or rights. The gate leaves it
+/// with requests for streams.
+#[derive(Clone)]
+pub struct Recheck(Arc<dyn Fn() -> Result<Arc<Principal>> + Send + Sync>);
+
+impl Recheck {
+    pub fn new(ask: impl Fn() -> Result<Arc<Principal>> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(ask))
+    }
+
+    pub fn ask(&self) -> Result<Arc<Principal>> {
+        (self.0)()
+    }
 }
 
 /// The caller of one request. The gate makes it; handlers get it through `Allowed`.

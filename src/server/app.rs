@@ -13,6 +13,7 @@ use crate::{
     },
     decisions::Decisions,
     error::{Error, Result},
+    events::Feed,
     filter::CursorKey,
     identity::{Authenticator, Closed, Identity},
     inspection::Inspection,
@@ -66,6 +67,7 @@ pub struct App {
     pub traffic: Arc<Traffic>,
     pub outbound: Outbound,
     pub webhooks: Webhooks,
+    pub feed: Feed,
     _lock: Arc<FolderLock>,
 }
 
@@ -119,6 +121,9 @@ impl App {
         identity.ask(Arc::new(kill_switch.clone()));
         let _ = entities.closed.set(Arc::new(kill_switch.clone()));
         let webhooks = Webhooks::open(ledger.clone(), keyring.clone(), &outbound)?;
+        let feed = Feed::open(&ledger);
+        let stirred = feed.clone();
+        kill_switch.tell(Arc::new(move || stirred.stir()));
         identity.observe(observations.clone());
         Ok(Self {
             config: live,
@@ -142,6 +147,7 @@ impl App {
             traffic,
             outbound,
             webhooks,
+            feed,
             _lock: lock,
         })
     }

@@ -6,7 +6,7 @@ use super::{
     idempotency::{Idempotency, Turn},
     inspect::Inspector,
     observe::Observe,
-    presented::{anonymous_may, check_type, may, present},
+    presented::{anonymous_may, check_type, may, present, recheck},
 };
 use crate::{
     actor::Actor,
@@ -303,6 +303,10 @@ where
                 Err(error) => return Ok(refuse(request, error)),
             };
             request.extensions_mut().insert(caller.clone());
+            if route.streams {
+                let again = recheck(request.request(), &gate.0.config.load(), &gate.0.authenticate);
+                again.map(|again| request.extensions_mut().insert(again));
+            }
             let response = match turn {
                 Turn::Plain => run(&*service, request, route, gate.0.timeout).await?,
                 Turn::First(running) => {

@@ -4,7 +4,7 @@ use super::csrf;
 use crate::{
     config::Config,
     error::{Code, Error, Result},
-    permit::{Caller, Credential, Need, Route, unauthenticated},
+    permit::{Authenticate, Caller, Credential, Need, Recheck, Route, unauthenticated},
     refusal::Check,
     web::media_type,
 };
@@ -12,6 +12,7 @@ use actix_web::{
     HttpRequest,
     http::{Method, header},
 };
+use std::sync::Arc;
 
 /// The credential of a request: a token, else a key, else the console's cookie.
 pub(super) fn present<'r>(request: &'r HttpRequest, config: &Config) -> Result<Option<Credential<'r>>> {
@@ -33,6 +34,26 @@ pub(super) fn present<'r>(request: &'r HttpRequest, config: &Config) -> Result<O
 
 fn malformed() -> Error {
     unauthenticated().because(Check::Authentication, "The credential is not written as it should be, or stands twice.")
+}
+
+/// The same credential, to be looked at again while an answer goes on; none where none was sent.
+pub(super) fn recheck(request: &HttpRequest, config: &Config, authenticate: &Arc<dyn Authenticate>) -> Option<Recheck> {
+    let authenticate = authenticate.clone();
+    let ask: Recheck = match present(request, config).ok()?? {
+        Credential::Bearer(secret) => {
+            let secret: Box<str> = secret.into();
+            Recheck::new(move || authenticate.recheck(Credential::Bearer(&secret)))
+        }
+        Credential::Key(secret) => {
+            let secret: Box<str> = secret.into();
+            Recheck::new(move || authenticate.recheck(Credential::Key(&secret)))
+        }
+        Credential::Cookie(secret) => {
+            let secret: Box<str> = secret.into();
+            Recheck::new(move || authenticate.recheck(Credential::Cookie(&secret)))
+        }
+    };
+    Some(ask)
 }
 
 /// Whether the caller holds what the route asks for.

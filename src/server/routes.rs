@@ -6,7 +6,7 @@ use crate::{
     data::{entities, entity_types, relationship_types},
     decisions,
     error::{Code, Error, Result},
-    identity, kill_switch, observation,
+    events, identity, kill_switch, observation,
     permit::Route,
     settings, webhooks,
 };
@@ -29,6 +29,7 @@ pub fn routes() -> Vec<Route> {
         settings::routes(),
         super::mail::routes(),
         webhooks::routes(),
+        events::routes(),
         super::overview::routes(),
         decisions::routes(),
         observation::routes(),

@@ -143,7 +143,7 @@ pub async fn start(app: App) -> Result<Server> {
     let server = server.run();
     let handle = server.handle();
     let finished = tokio::spawn(server);
-    let background = vec![reaper(connections)];
+    let background = vec![reaper(connections), tokio::spawn(app.feed.clone().run())];
     Ok(Server { app, address, handle, finished, jobs, draining, background })
 }
 
@@ -185,6 +185,7 @@ impl Server {
     /// Stops accepting, lets requests and jobs finish, closes the database.
     pub async fn stop(self) {
         self.draining.start();
+        self.app.feed.close();
         self.handle.stop(true).await;
         let _ = self.finished.await;
         self.jobs.shutdown(GRACE).await;
@@ -237,6 +238,7 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(Data::new(app.settings.clone()))
         .app_data(Data::new(app.inspection.clone()))
         .app_data(Data::new(app.webhooks.clone()))
+        .app_data(Data::new(app.feed.clone()))
         .app_data(Data::new(app.authenticator.clone()))
         .app_data(Data::new(app.decisions.clone()))
         .app_data(Data::new(app.observations.clone()))

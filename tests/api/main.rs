@@ -11,6 +11,7 @@ mod elevations;
 mod entities;
 mod entity_types;
 mod escalation;
+mod events;
 mod every_route;
 mod hidden;
 mod history;

@@ -11,6 +11,7 @@ mod entities;
 mod entity_types;
 mod import;
 mod kill_switch;
+mod live;
 mod mail;
 mod observations;
 mod overview;

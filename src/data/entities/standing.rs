@@ -4,7 +4,7 @@ use super::{scope::Scope, store, write::Entities};
 use crate::{
     error::{Error, Result},
     ids::Id,
-    permit::{Action, Permit},
+    permit::{Action, Permit, Reach},
     web::Deleted,
 };
 
@@ -19,6 +19,18 @@ pub enum Standing {
 }
 
 impl Entities {
+    /// Whether the permit's caller may read an entity, deleted or not.
+    pub fn is_readable(&self, permit: &Permit, entity_type: &str, id: Id) -> Result<bool> {
+        let scope = Scope::new(permit, self.types.require(entity_type)?);
+        match scope.reach(Action::Read) {
+            None => Ok(false),
+            Some(Reach::Any) => Ok(true),
+            Some(Reach::Limited(_)) => {
+                self.ledger.db().read(|reader| store::is_within(reader, &scope, id, Action::Read, Deleted::Include))
+            }
+        }
+    }
+
     /// How the permit's caller stands to an entity, and how far the action reaches for them.
     pub fn standing(&self, permit: &Permit, entity_type: &str, id: Id, action: Action) -> Result<(Standing, String)> {
         let scope = Scope::new(permit, self.types.require(entity_type)?);

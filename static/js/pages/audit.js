@@ -201,6 +201,7 @@ export default function audit({ root }) {
   const list = listView({
     path: '/audit',
     noun: 'event',
+    live: ['audit'],
     columns: COLUMNS,
     params,
     rowHref: (event) => withQuery({ open: event.seq }),

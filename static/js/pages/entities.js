@@ -197,6 +197,7 @@ function entityList(root, type) {
   const list = listView({
     path: `/entities/${type}`,
     noun: 'entity',
+    live: [type],
     nouns: 'entities',
     sort: '-updated_at',
     columns: (items) => {

@@ -290,5 +290,24 @@ export default function overview({ root }) {
   }
   load();
   const timer = setInterval(() => document.visibilityState === 'visible' && load(), 30000);
-  return { refresh: load, leave: () => clearInterval(timer) };
+  let soon = null;
+  let stop = () => {};
+  // Many changes at once are one look.
+  const heard = () => {
+    soon ??= setTimeout(() => {
+      soon = null;
+      if (root.isConnected) load();
+    }, 2000);
+  };
+  const begin = setTimeout(async () => {
+    const { follow } = await import('../parts/live.js');
+    if (root.isConnected) stop = follow(null, heard);
+  }, 1000);
+  const leave = () => {
+    clearInterval(timer);
+    clearTimeout(begin);
+    clearTimeout(soon);
+    stop();
+  };
+  return { refresh: load, leave };
 }

@@ -59,6 +59,7 @@ export default function users({ root }) {
   const list = listView({
     path: '/users',
     noun: 'user',
+    live: ['users'],
     columns: COLUMNS,
     params,
     sort: '-created_at',

@@ -173,13 +173,14 @@ function loadingTable(columns) {
 
 /**
  * `path`, `columns` (or a function of the items), `params(query)` for the API, `rowHref(item)`, `noun`,
- * `search`, `filters` (as selects), `hidden` (other filters in the address), `tools`, `empty` (a state for a list that never had anything), `missing` (for one that does not exist), `sort` (the default).
+ * `search`, `filters` (as selects), `hidden` (other filters in the address), `tools`, `empty` (a state for a list that never had anything), `missing` (for one that does not exist), `sort` (the default), `live` (the types whose changes concern it).
  */
 export function listView(options) {
   const { path, params = () => ({}), noun, search, filters = [], tools = [], sort: defaultSort = '' } = options;
   const counter = h('span', { class: 'count', role: 'status' });
   const searchNode = search && searchBox(search);
-  const toolbar = h('div', { class: 'toolbar' }, searchNode, filters.map(filterSelect), counter, tools);
+  const news = options.live && h('span', { role: 'status' });
+  const toolbar = h('div', { class: 'toolbar' }, searchNode, filters.map(filterSelect), counter, news, tools);
   const failure = h('div', { hidden: true });
   const body = h('div', {});
   const hasTools = Boolean(search || filters.length || tools.length);
@@ -193,6 +194,8 @@ export function listView(options) {
   let shown = null;
   let running = null;
   let lastKey = null;
+  let keeping = null;
+  let fresh = null;
 
   function controlsFollow(query) {
     const input = searchNode?.querySelector('input');
@@ -209,9 +212,18 @@ export function listView(options) {
     if (focused) returnFocus(focused);
   }
 
+  /** Begins once the rows are there, since nothing on a first visit waits for it. */
+  function keepUp() {
+    keeping ??= setTimeout(async () => {
+      const { newsOf } = await import('./live.js');
+      if (node.isConnected) fresh = newsOf({ types: options.live, node: news, rows: () => shown ?? [], reload: load });
+    }, 300);
+  }
+
   async function load() {
     running?.abort();
     running = new AbortController();
+    const begun = Date.now();
     const { query } = here();
     controlsFollow(query);
     if (!shown) body.replaceChildren(loadingTable(columnsOf(options, [])));
@@ -224,6 +236,8 @@ export function listView(options) {
         ...params(query),
       };
       show(await get(path, asked, running.signal), query);
+      fresh?.loaded(begun);
+      if (news) keepUp();
       failure.hidden = true;
     } catch (problem) {
       if (problem.name === 'AbortError') return;
@@ -249,8 +263,12 @@ export function listView(options) {
     }
   }
 
+  const leave = () => {
+    clearTimeout(keeping);
+    fresh?.leave();
+  };
   update(here());
-  return { node, update, reload: load };
+  return { node, update, reload: load, leave };
 }
 
 /** A button that opens a small menu: Esc, a click or focus elsewhere closes it. `content()` fills it each time. */
@@ -309,5 +327,9 @@ export function listWithDrawer(list, open) {
     else drawer.dismiss();
   }
   update(here());
-  return { update, refresh: list.reload, leave: dismiss };
+  const leave = () => {
+    dismiss();
+    list.leave();
+  };
+  return { update, refresh: list.reload, leave };
 }

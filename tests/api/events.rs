@@ -1,0 +1,405 @@
+//! Changes as they happen: who hears of what, going on where one stopped, and what ends a stream.
+
+use crate::support::{Actor, PASSWORD, Site};
+use reqwest::{Method, blocking::Response};
+use serde_json::{Value, json};
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{Shutdown, TcpStream},
+    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Long enough for whatever comes at once, and shorter than a heartbeat.
+const SOON: Duration = Duration::from_secs(4);
+
+/// One block of a stream.
+#[derive(Clone, Debug, Default)]
+struct Block {
+    event: String,
+    id: String,
+    data: String,
+    comment: String,
+}
+
+impl Block {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.data).unwrap_or_else(|_| panic!("no JSON in {self:?}"))
+    }
+}
+
+/// Somebody who listens.
+struct Ear {
+    blocks: Receiver<Block>,
+}
+
+impl Ear {
+    fn open(actor: &Actor, query: &str, last: Option<&str>) -> Self {
+        let mut request = actor.request(Method::GET, &format!("/events{query}"));
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let answer = request.send().expect("an answer");
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["content-type"], "text/event-stream");
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+        let ear = Self { blocks: listen(answer) };
+        assert_eq!(ear.next().comment, "listening");
+        ear
+    }
+
+    fn on(actor: &Actor, query: &str) -> Self {
+        Self::open(actor, query, None)
+    }
+
+    #[track_caller]
+    fn next(&self) -> Block {
+        self.blocks.recv_timeout(SOON).expect("something to hear")
+    }
+
+    /// The next message, whatever beats between.
+    #[track_caller]
+    fn message(&self) -> Value {
+        loop {
+            let block = self.next();
+            if !block.data.is_empty() {
+                assert_eq!(block.event, "", "{block:?}");
+                return block.json();
+            }
+        }
+    }
+
+    /// That it ends before the next heartbeat, without a word more.
+    #[track_caller]
+    fn ends(&self) {
+        let begun = Instant::now();
+        loop {
+            match self.blocks.recv_timeout(SOON) {
+                Ok(block) => assert_eq!(block.data, "", "{block:?}"),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it goes on"),
+            }
+            assert!(begun.elapsed() < SOON, "it goes on");
+        }
+    }
+}
+
+fn listen(answer: Response) -> Receiver<Block> {
+    let (sender, blocks) = channel();
+    thread::spawn(move || {
+        let mut block = Block::default();
+        for line in BufReader::new(answer).lines() {
+            let Ok(line) = line else { return };
+            match line.split_once(": ") {
+                _ if line.is_empty() => {
+                    if sender.send(std::mem::take(&mut block)).is_err() {
+                        return;
+                    }
+                }
+                Some(("", comment)) => block.comment = comment.into(),
+                Some(("id", id)) => block.id = id.into(),
+                Some(("event", event)) => block.event = event.into(),
+                Some(("data", data)) => block.data = data.into(),
+                Some(("retry", _)) => {}
+                _ => panic!("not a line of a stream: {line}"),
+            }
+        }
+    });
+    blocks
+}
+
+fn types(admin: &Actor, names: &[&str]) {
+    for name in names {
+        admin
+            .post("/entity-types", &json!({"name": name, "fields": {"/iban": {"sensitivity": "restricted"}}}))
+            .expect(201);
+    }
+}
+
+fn role(site: &Site, admin: &Actor, name: &str, permissions: &[&str]) -> Actor {
+    admin.post("/roles", &json!({"name": name, "permissions": permissions})).expect(201);
+    site.user(admin, name, &[name])
+}
+
+#[test]
+fn changes_are_heard_without_what_they_hold() {
+    let site = Site::new();
+    let admin = site.admin();
+    types(&admin, &["customers", "orders"]);
+    let viewer = site.user(&admin, "vera", &["viewer"]);
+    let ear = Ear::on(&viewer, "?types=customers");
+    admin.post("/entities/orders", &json!({"name": "unheard"})).expect(201);
+    let made = admin.post("/entities/customers", &json!({"name": "Ann", "data": {"iban": "DE89-hidden"}})).expect(201);
+    let id = made.id();
+    assert_eq!(ear.message(), json!({"type": "customers", "action": "entity.created", "id": id, "version": 1}));
+    admin.patch(&format!("/entities/customers/{id}"), &json!({"name": "Bea"})).expect(200);
+    admin.delete(&format!("/entities/customers/{id}")).expect(204);
+    assert_eq!(ear.message(), json!({"type": "customers", "action": "entity.updated", "id": id, "version": 2}));
+    assert_eq!(ear.message(), json!({"type": "customers", "action": "entity.deleted", "id": id, "version": 3}));
+    let rows = "name\nOne\nTwo\nThree\n";
+    let import = admin.request(Method::POST, "/entities/customers/import").header("content-type", "text/csv");
+    admin.send(import.body(rows)).expect(200);
+    for _ in 0..3 {
+        assert_eq!(ear.message()["action"], "entity.created");
+    }
+}
+
+#[test]
+fn nobody_hears_of_what_they_may_not_read() {
+    let site = Site::new();
+    let admin = site.admin();
+    types(&admin, &["customers", "orders"]);
+    let own = role(&site, &admin, "seller", &["entities.customers:read:own"]);
+    let team = role(&site, &admin, "team", &["entities.customers:read:where(data.team = \"blue\")"]);
+    let (owner, ruled) = (Ear::on(&own, ""), Ear::on(&team, ""));
+    let everything = Ear::on(&admin, "");
+    admin.post("/entities/orders", &json!({"name": "an order"})).expect(201);
+    admin.post("/entities/customers", &json!({"name": "of nobody"})).expect(201);
+    admin.post("/roles", &json!({"name": "other", "permissions": []})).expect(201);
+    let mine = admin.post("/entities/customers", &json!({"name": "x", "owner_id": own.id})).expect(201).id();
+    let blue = admin.post("/entities/customers", &json!({"name": "y", "data": {"team": "blue"}})).expect(201).id();
+    assert_eq!(owner.message()["id"], json!(mine));
+    assert_eq!(ruled.message()["id"], json!(blue));
+    let heard: Vec<_> = (0..5).map(|_| everything.message()["type"].clone()).collect();
+    assert_eq!(heard, ["orders", "customers", "roles", "customers", "customers"]);
+    // Out of the rule: they hear nothing more of it.
+    admin.patch(&format!("/entities/customers/{blue}"), &json!({"data": {"team": "red"}})).expect(200);
+    admin.patch(&format!("/entities/customers/{mine}"), &json!({"name": "z"})).expect(200);
+    assert_eq!(owner.message()["id"], json!(mine));
+    assert!(ruled.blocks.try_recv().is_err());
+    site.nobody().get("/events").problem(401, "unauthenticated");
+    let stranger = site.user(&admin, "stranger", &[]);
+    stranger.get("/events").problem(403, "forbidden");
+    own.get("/events?types=orders").problem(403, "forbidden");
+    own.get("/events?types=users,audit").problem(403, "forbidden");
+    own.get("/events?types=nowhere").problem(403, "forbidden");
+    for wrong in ["?types=", "?types=a,,b", "?types=Bad%20Name", "?type=customers"] {
+        admin.get(&format!("/events{wrong}")).problem(422, "validation_failed");
+    }
+    admin.send(admin.request(Method::HEAD, "/events")).expect(200);
+}
+
+#[test]
+fn auditors_hear_of_every_event_when_they_ask_for_the_log() {
+    let site = Site::new();
+    let admin = site.admin();
+    let auditor = role(&site, &admin, "auditor", &["audit:read"]);
+    let ear = Ear::on(&auditor, "?types=audit");
+    admin.post("/roles", &json!({"name": "heard", "permissions": []})).expect(201);
+    let said = ear.message();
+    assert_eq!((&said["type"], &said["action"]), (&json!("audit"), &json!("role.created")));
+    let event = auditor.get(&format!("/audit/{}", said["id"].as_str().unwrap())).expect(200).json();
+    assert_eq!(event["action"], "role.created");
+}
+
+#[test]
+fn whoever_comes_back_misses_nothing() {
+    let site = Site::new();
+    let admin = site.admin();
+    types(&admin, &["customers"]);
+    let viewer = site.user(&admin, "vera", &["viewer"]);
+    let make = |name: &str| admin.post("/entities/customers", &json!({"name": name})).expect(201).id();
+    let ear = Ear::on(&viewer, "");
+    let first = make("first");
+    let block = ear.next();
+    assert_eq!(block.json()["id"], json!(first));
+    drop(ear);
+    let missed: Vec<_> = (0..250).map(|number| make(&number.to_string())).collect();
+    let after = |ear: &Ear| (0..250).map(|_| ear.message()["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(after(&Ear::open(&viewer, "", Some(&block.id))), missed);
+    assert_eq!(after(&Ear::on(&viewer, &format!("?last_event_id={}", block.id))), missed, "as browsers ask");
+    // Rights are those of now, not those of then.
+    let own = role(&site, &admin, "own", &["entities.customers:read:own"]);
+    let mine = admin.post("/entities/customers", &json!({"name": "mine", "owner_id": own.id})).expect(201).id();
+    assert_eq!(Ear::open(&own, "", Some(&block.id)).message()["id"], json!(mine));
+    let kept = Site::on(site.close(), &[("PORTCULLIS_LIMITS__ENABLED", "false")]);
+    let viewer = kept.log_in("vera@example.org");
+    assert_eq!(after(&Ear::open(&viewer, "", Some(&block.id))), missed, "after a restart");
+}
+
+#[test]
+fn an_unknown_position_begins_anew_and_says_so() {
+    let site = Site::new();
+    let admin = site.admin();
+    for last in ["999999", "-1", "nonsense", "' OR 1=1 --", "9223372036854775808", "1e400"] {
+        let ear = Ear::open(&admin, "", Some(last));
+        let block = ear.next();
+        assert_eq!(block.event, "reset", "{last}");
+        admin.post("/users", &json!({"email": format!("{}@example.org", block.id)})).expect(201);
+        assert_eq!(ear.message()["type"], "users");
+    }
+}
+
+#[test]
+fn a_position_too_far_back_begins_anew() {
+    let site = Site::new();
+    let admin = site.admin();
+    types(&admin, &["customers"]);
+    let rows: String = (0..10_050).map(|number| format!("{{\"name\":\"{number}\"}}\n")).collect();
+    let import =
+        admin.request(Method::POST, "/entities/customers/import").header("content-type", "application/x-ndjson");
+    admin.send(import.body(rows)).expect(200);
+    assert_eq!(Ear::open(&admin, "", Some("3")).next().event, "reset");
+}
+
+#[test]
+fn a_silent_stream_beats() {
+    let site = Site::new();
+    let admin = site.admin();
+    let ear = Ear::on(&admin, "?types=customers,roles");
+    for _ in 0..2 {
+        let beat = ear.blocks.recv_timeout(Duration::from_secs(7)).expect("a heartbeat");
+        assert_eq!((beat.comment.as_str(), beat.data.as_str()), ("heartbeat", ""));
+        assert!(beat.id.parse::<i64>().is_ok());
+    }
+    // The reaper of idle connections leaves it alone.
+    admin.post("/roles", &json!({"name": "later", "permissions": []})).expect(201);
+    assert_eq!(ear.message()["type"], "roles");
+}
+
+#[test]
+fn a_stream_ends_with_its_session_key_account_and_rights() {
+    let site = Site::new();
+    let admin = site.admin();
+    types(&admin, &["customers"]);
+    let patch = |id: &str, body: &Value| admin.patch(&format!("/users/{id}"), body).expect(200);
+    let someone = |name: &str| {
+        let person = site.user(&admin, name, &["viewer"]);
+        let ear = Ear::on(&person, "");
+        (person, ear)
+    };
+    let (leaver, ear) = someone("leaver");
+    leaver.send(leaver.request(Method::POST, "/auth/logout")).expect(204);
+    ear.ends();
+    let (revoked, ear) = someone("revoked");
+    admin.send(admin.request(Method::POST, &format!("/users/{}/sessions/revoke", revoked.id)));
+    ear.ends();
+    let (disabled, ear) = someone("disabled");
+    patch(&disabled.id, &json!({"status": "disabled"}));
+    ear.ends();
+    let (deleted, ear) = someone("deleted");
+    admin.delete(&format!("/users/{}", deleted.id)).expect(204);
+    ear.ends();
+    let (demoted, ear) = someone("demoted");
+    patch(&demoted.id, &json!({"roles": []}));
+    ear.ends();
+    demoted.get("/events").problem(403, "forbidden");
+    let (_, ear) = someone("stays");
+    admin.post("/entities/customers", &json!({"name": "heard"})).expect(201);
+    assert_eq!(ear.message()["type"], "customers", "others go on");
+    let made = admin.post("/api-keys", &json!({"name": "a", "scopes": ["entities.customers:read"]})).expect(201).json();
+    let holder = site.holder(made["key"].as_str().unwrap());
+    let ear = Ear::on(&holder, "");
+    admin.delete(&format!("/api-keys/{}", made["id"].as_str().unwrap())).expect(204);
+    ear.ends();
+    let part = role(&site, &admin, "part", &["entities.customers:read", "roles:read"]);
+    let (whole, named) = (Ear::on(&part, ""), Ear::on(&part, "?types=customers"));
+    admin.patch("/roles/part", &json!({"permissions": ["roles:read"]})).expect(200);
+    named.ends();
+    admin.post("/entities/customers", &json!({"name": "unheard"})).expect(201);
+    let heard = [whole.message(), {
+        admin.post("/roles", &json!({"name": "r", "permissions": []})).expect(201);
+        whole.message()
+    }];
+    assert!(heard.iter().all(|said| said["type"] == "roles"), "{heard:?}");
+}
+
+#[test]
+fn a_stream_ends_when_its_token_does() {
+    let site = Site::new();
+    let admin = site.admin();
+    let ear = Ear::on(&admin, "");
+    site.clock.advance(31 * 60_000);
+    let begun = Instant::now();
+    while ear.blocks.recv_timeout(Duration::from_secs(7)).is_ok() {
+        assert!(begun.elapsed() < Duration::from_secs(7), "it goes on");
+    }
+}
+
+#[test]
+fn the_kill_switch_ends_streams() {
+    let site = Site::new();
+    let admin = site.admin();
+    types(&admin, &["customers", "orders"]);
+    let switch = |active: bool, scope: &str| {
+        let body = json!({"active": active, "scope": scope, "reason": "a test", "password": PASSWORD});
+        let body = if active { body } else { json!({"active": false, "password": PASSWORD}) };
+        admin.put("/kill-switch", &body).expect(200);
+    };
+    let (whole, named) = (Ear::on(&admin, ""), Ear::on(&admin, "?types=customers,orders"));
+    switch(true, "type:customers");
+    named.ends();
+    admin.get("/events?types=customers").problem(503, "kill_switch_active");
+    admin.post("/entities/orders", &json!({"name": "open"})).expect(201);
+    assert_eq!(whole.message()["type"], "kill_switch");
+    assert_eq!(whole.message()["type"], "orders");
+    switch(true, "all");
+    whole.ends();
+    admin.get("/events").problem(503, "kill_switch_active");
+    switch(false, "all");
+    let ear = Ear::on(&admin, "");
+    std::fs::write(site.app.folder.join("KILL"), "closed by file").expect("a file");
+    ear.ends();
+}
+
+#[test]
+fn one_user_has_so_many_streams_and_no_more() {
+    let site = Site::new();
+    let admin = site.admin();
+    let ears: Vec<_> = (0..20).map(|_| Ear::on(&admin, "")).collect();
+    let refused = admin.get("/events");
+    assert!(!refused.header("retry-after").is_empty());
+    refused.problem(429, "rate_limited");
+    let other = site.user(&admin, "vera", &["viewer"]);
+    drop(Ear::on(&other, ""));
+    admin.post("/roles", &json!({"name": "heard", "permissions": []})).expect(201);
+    for ear in &ears {
+        assert_eq!(ear.message()["type"], "users");
+        assert!(ear.message()["action"].as_str().is_some());
+    }
+}
+
+#[test]
+fn a_client_that_never_reads_holds_nobody_up() {
+    let site = Site::new();
+    let admin = site.admin();
+    types(&admin, &["customers"]);
+    let mut deaf = TcpStream::connect(site.url.trim_start_matches("http://")).expect("a connection");
+    let head = format!(
+        "GET /api/v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n",
+        admin.token.as_deref().unwrap()
+    );
+    deaf.write_all(head.as_bytes()).expect("sent");
+    let mut first = [0; 512];
+    assert!(deaf.read(&mut first).expect("an answer") > 0);
+    let ear = Ear::on(&admin, "");
+    let rows: String = (0..8_000).map(|number| format!("{{\"name\":\"{number}\"}}\n")).collect();
+    let import =
+        admin.request(Method::POST, "/entities/customers/import").header("content-type", "application/x-ndjson");
+    admin.send(import.body(rows)).expect(200);
+    let begun = Instant::now();
+    // The one who reads is told of all, or that some were missed.
+    let mut heard = 0;
+    loop {
+        let block = ear.next();
+        if block.event == "reset" || heard == 7_999 {
+            break;
+        }
+        heard += usize::from(!block.data.is_empty());
+    }
+    assert!(begun.elapsed() < Duration::from_secs(30));
+    admin.get("/entities/customers?limit=1").expect(200);
+    let _ = deaf.shutdown(Shutdown::Both);
+}
+
+#[test]
+fn shutting_down_ends_streams_at_once() {
+    let site = Site::new();
+    let admin = site.admin();
+    let ear = Ear::on(&admin, "");
+    let begun = Instant::now();
+    drop(site.close());
+    ear.ends();
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
