@@ -47,8 +47,8 @@ impl Sight {
         if let Some(closed) = self.kill_switch.refuses_visit(&visit) {
             return Err(closed);
         }
-        let named = self.types.iter().flatten();
-        if let Some(closed) = named.filter_map(|name| self.kill_switch.refuses_type(name)).next() {
+        let mut named = self.types.iter().flatten();
+        if let Some(closed) = named.find_map(|name| self.kill_switch.refuses_type(name)) {
             return Err(closed);
         }
         if !self.reads_any(&principal.grants) {
