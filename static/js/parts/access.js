@@ -111,6 +111,7 @@ function trial(user, catalogue) {
 }
 
 async function fill(place, user) {
+  place.replaceChildren(h('p', { class: 'muted late' }, 'Loading…'));
   try {
     const [access, catalogue] = await Promise.all([
       get(`/users/${segment(user.id)}/access`),
@@ -130,7 +131,7 @@ async function fill(place, user) {
 
 /** Loaded when it is opened. */
 export function accessSection(user) {
-  const place = h('div', { class: 'stack' }, h('p', { class: 'muted late' }, 'Loading…'));
+  const place = h('div', { class: 'stack' });
   let asked = false;
   return h(
     'details',
