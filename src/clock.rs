@@ -82,7 +82,7 @@ impl<'de> serde::Deserialize<'de> for Time {
 }
 
 /// Where the time comes from. Clones share it.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Clock(Option<Arc<AtomicI64>>);
 
 impl Clock {

@@ -35,6 +35,7 @@ pub mod identity;
 // Product: what a team comes for.
 pub mod inspection;
 pub mod settings;
+pub mod rotation;
 pub mod data;
 pub mod kill_switch;
 pub mod rate_limit;

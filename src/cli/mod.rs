@@ -14,6 +14,7 @@ mod kill_switch;
 mod mail;
 mod migrate;
 mod role;
+mod secrets;
 mod serve;
 mod table;
 mod terminal;
@@ -136,6 +137,9 @@ live! {
     /// Close everything, or a part of it, at once.
     #[command(subcommand)]
     KillSwitch(kill_switch::KillSwitch),
+    /// See the keys of this instance, and rotate them.
+    #[command(subcommand)]
+    Secrets(secrets::Secrets),
     /// Bring entities in from a CSV or JSON Lines file.
     Import(import::Import),
     /// Write entities to standard output.

@@ -248,6 +248,11 @@ keys! {
         /// With enforcement observe: the role that such requests act as; one that holds nothing but data.
         observe_role: Option<String> = None => live;
     }
+    /// The keys of the instance.
+    secrets: Secrets {
+        /// Days after which the keys for tokens, fields, presigned addresses and webhooks are rotated by themselves; 0: never.
+        rotate_days: u32 = 0, 0 to 3650 => live;
+    }
     /// Rules that only count what they would refuse, while trying out.
     observe: Observe {
         /// Their names, such as `limits.public`, `limits.roles.viewer`, `permissions.entities.customers:delete`, `inspection`, `validators.password_common` or `validators.schema.customers`. What guards administration and log-in is always enforced.

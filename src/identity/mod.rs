@@ -8,6 +8,7 @@ mod challenge;
 mod handle;
 mod links;
 mod offline;
+mod prove;
 mod recovery;
 mod second_factor;
 mod sessions;

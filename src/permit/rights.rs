@@ -57,6 +57,8 @@ rights! {
     UpdateElevations = "elevations" Update;
     ReadSettings = "settings" Read;
     UpdateSettings = "settings" Update;
+    ReadSecrets = "secrets" Read;
+    WriteSecrets = "secrets" Write;
     ReadWebhooks = "webhooks" Read;
     CreateWebhooks = "webhooks" Create;
     UpdateWebhooks = "webhooks" Update;

@@ -24,6 +24,7 @@ use crate::{
     outbound::Outbound,
     permit::Authenticate,
     rate_limit::RateLimiter,
+    rotation::Secrets,
     secrets::Keyring,
     settings::Settings,
     storage::{self, DataFolder, FolderLock},
@@ -51,6 +52,7 @@ pub struct App {
     pub clock: Clock,
     pub folder: DataFolder,
     pub keyring: Keyring,
+    pub secrets: Secrets,
     pub ledger: Ledger,
     pub observations: Observations,
     pub roles: Roles,
@@ -94,6 +96,7 @@ impl App {
         let outbound = Outbound::new(&live);
         let mailer = Mailer::new(&config.mail, outbound.clone(), keyring.clone(), clock.clone());
         let identity = Identity::new(ledger.clone(), roles.clone(), keyring.clone(), mailer.clone(), live.clone())?;
+        let secrets = Secrets::open(ledger.clone(), keyring.clone(), identity.clone(), live.clone())?;
         let authenticator = Authenticator::new(
             identity.clone(),
             u64::from(config.cache.capacity_mb) << 18,
@@ -131,6 +134,7 @@ impl App {
             clock,
             folder,
             keyring,
+            secrets,
             ledger,
             observations,
             roles,
@@ -169,6 +173,7 @@ impl App {
     /// Finishes what waits to be written and closes the database.
     pub fn close(&self) {
         self.observations.settle();
+        let _ = self.secrets.note_uses();
         self.ledger.settle_notes();
         self.ledger.writer().close();
     }

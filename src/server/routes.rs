@@ -8,7 +8,7 @@ use crate::{
     error::{Code, Error, Result},
     events, identity, kill_switch, observation,
     permit::Route,
-    settings, webhooks,
+    rotation, settings, webhooks,
 };
 use actix_web::{
     HttpResponse, guard,
@@ -27,6 +27,7 @@ pub fn routes() -> Vec<Route> {
         entities::routes(),
         kill_switch::routes(),
         settings::routes(),
+        rotation::routes(),
         super::mail::routes(),
         webhooks::routes(),
         events::routes(),

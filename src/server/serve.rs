@@ -165,6 +165,7 @@ fn jobs(app: &App) -> Result<Engine> {
     app.identity.mail_links(&mut engine);
     entity_types::keep_indexed(ledger, &app.entity_types, &mut engine);
     app.webhooks.keep_house(&mut engine);
+    app.secrets.keep_house(&mut engine);
     super::idempotency::keep_house(app, &mut engine);
     app.entities.keep_house(&mut engine);
     let anchor = Anchor::new(ledger.clone(), &app.outbound, app.config.load().audit.anchor_url.as_deref())?;
@@ -236,6 +237,7 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(Data::from(Arc::new(EntityEvents(app.entity_types.clone())) as Arc<dyn Masking>))
         .app_data(Data::new(app.kill_switch.clone()))
         .app_data(Data::new(app.settings.clone()))
+        .app_data(Data::new(app.secrets.clone()))
         .app_data(Data::new(app.inspection.clone()))
         .app_data(Data::new(app.webhooks.clone()))
         .app_data(Data::new(app.feed.clone()))

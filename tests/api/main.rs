@@ -33,6 +33,7 @@ mod roles;
 mod row_rules;
 mod route_limits;
 mod search;
+mod secrets;
 mod second_factor;
 mod sessions;
 mod settings;

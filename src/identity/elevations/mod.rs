@@ -13,4 +13,4 @@ pub(super) use ending::WithRoles;
 pub(super) use model::{Cause, may_elevate};
 pub use model::{Elevation, Review, Waiting};
 pub use routes::routes;
-pub(super) use store::running;
+pub(super) use store::{elevated_users, running};

@@ -52,7 +52,7 @@ pub(super) fn open_of(reader: &Reader<'_>, user: Id) -> Result<Vec<Elevation>> {
 }
 
 /// Whoever has an elevation that is not written down as ended.
-pub(super) fn elevated_users(reader: &Reader<'_>) -> Result<Vec<Id>> {
+pub(in crate::identity) fn elevated_users(reader: &Reader<'_>) -> Result<Vec<Id>> {
     let sql = "SELECT DISTINCT user_id FROM elevations WHERE ended_at IS NULL";
     reader.query_all(sql, &[], |row| row.get(0))
 }

@@ -160,6 +160,11 @@ pub(in crate::identity) fn end_all(tx: &Tx<'_>, user: Id, except: Option<Id>, no
     )
 }
 
+/// Ends every session there is; how many.
+pub(in crate::identity) fn end_everybodys(tx: &Tx<'_>, now: Time) -> Result<usize> {
+    tx.execute("UPDATE sessions SET ended_at = ?1 WHERE ended_at IS NULL AND expires_at > ?1", params![now])
+}
+
 /// Moves on when a session was last used.
 pub(in crate::identity) fn used(tx: &Tx<'_>, session: Id, at: Time) -> Result<()> {
     tx.execute("UPDATE sessions SET last_used_at = ?2 WHERE id = ?1 AND last_used_at < ?2", params![session, at])?;

@@ -1,0 +1,33 @@
+//! What the most dangerous acts take: a proof anew of who somebody is, and everybody's sessions at once.
+
+use super::{Identity, Password, elevations, sessions};
+use crate::{
+    error::{Code, Error, Result},
+    permit::Caller,
+    storage::Tx,
+};
+
+impl Identity {
+    /// A key that may do it is enough, and so is an elevation, which took a proof; an open browser is not.
+    pub async fn confirm_caller(&self, caller: &Caller, password: Option<Password>) -> Result<()> {
+        let again = |detail: &'static str| Error::new(Code::ReauthenticationRequired, detail);
+        let principal = caller.principal.as_ref().ok_or_else(|| again("Sign in with an account to do this."))?;
+        if principal.key.is_some() || principal.elevated.is_some() {
+            return Ok(());
+        }
+        let password = password.ok_or_else(|| again("Send your password once more, as `password`."))?;
+        self.confirm_password(principal, password, caller).await.map_err(|error| match error.code() {
+            Code::InvalidCredentials => again("The password is not right."),
+            _ => error,
+        })
+    }
+
+    /// Ends the sessions of everybody with the change under way, with whatever was elevated; how many.
+    pub fn end_every_session(&self, tx: &Tx<'_>) -> Result<usize> {
+        let ended = sessions::end_everybodys(tx, self.clock().now())?;
+        elevations::elevated_users(tx)?.into_iter().try_for_each(|user| self.forget_principal(tx, user))?;
+        let principals = self.roles.principals().clone();
+        tx.after_commit(move || principals.bump_all());
+        Ok(ended)
+    }
+}
