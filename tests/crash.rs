@@ -186,3 +186,36 @@ fn who_was_locked_out_waits_after_a_crash_too() {
     let server = support::start_with(folder.path(), &environment);
     assert_eq!(guess(&server, support::PASSWORD), "login_delayed");
 }
+
+/// Keys are rotated one after the other until the process is killed: each time the keyring is the one before or the
+/// one after, whole, and whoever was signed in still is.
+#[test]
+fn a_crash_in_a_rotation_leaves_the_old_key_or_the_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = support::start(folder.path());
+    let token = server.set_up();
+    for round in 0..8 {
+        let rotate = json!({"reason": "a drill", "password": support::PASSWORD});
+        let requests: Vec<_> = ["jwt", "presign", "jwt", "fields", "jwt", "webhooks"]
+            .map(|kind| server.post_builder(&token, &format!("/secrets/{kind}/rotate")).json(&rotate))
+            .into();
+        let rotating = thread::spawn(move || {
+            let answered = |request: reqwest::blocking::RequestBuilder| request.send().is_ok_and(|a| a.status() == 200);
+            requests.into_iter().take_while(|request| answered(request.try_clone().expect("cloned"))).count()
+        });
+        // Killed at another moment each round.
+        thread::sleep(Duration::from_millis(60 + 41 * round));
+        server.kill();
+        rotating.join().expect("a client");
+        server = support::start(folder.path());
+        assert_eq!(server.get(&token, "/auth/me")["email"], support::EMAIL, "round {round}");
+        let keys = server.get(&token, "/secrets");
+        let current = keys["items"].as_array().unwrap().iter().filter(|key| key["state"] == "current");
+        assert_eq!(current.count(), 5, "{keys}");
+    }
+    let keys = server.get(&token, "/secrets")["items"].as_array().unwrap().len();
+    let events = server.get(&token, "/audit?action=secret.rotated&count=true");
+    assert!(keys > 5, "some rotations were done");
+    assert_eq!(events["total"].as_u64().unwrap() as usize, keys - 5, "each is told of: {events}");
+    assert_eq!(server.get(&token, "/audit/verify")["valid"], true);
+}

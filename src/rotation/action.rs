@@ -36,6 +36,13 @@ struct Found<'k> {
     late: bool,
 }
 
+/// How the keyring differs from what was written down.
+struct Changed {
+    added: Vec<KeyFacts>,
+    /// Id and purpose.
+    removed: Vec<(String, String)>,
+}
+
 impl Secrets {
     /// Every key, for those who look after them.
     pub fn list(&self, reader: &Reader<'_>) -> Result<Vec<SecretKey>> {
@@ -126,7 +133,7 @@ impl Secrets {
         }
         let actor = Actor::system("the keyring changed before this could be written down");
         self.ledger.change_blocking(&actor, move |tx| {
-            let (added, removed) = secrets.write_down(tx)?;
+            let Changed { added, removed } = secrets.write_down(tx)?;
             let added = added.iter().map(|key| {
                 let late = Found { key: &key.id, late: true };
                 Event::new("secret.rotated", "secret", key.purpose.as_str()).after(&late)
@@ -137,15 +144,13 @@ impl Secrets {
     }
 
     /// Brings the table up to the keyring; what came and what went.
-    fn write_down(&self, tx: &Tx<'_>) -> Result<(Vec<KeyFacts>, Vec<(String, String)>)> {
+    fn write_down(&self, tx: &Tx<'_>) -> Result<Changed> {
         let (known, facts) = (store::known(tx)?, self.keyring.facts());
-        let added: Vec<_> =
-            facts.iter().filter(|key| !known.iter().any(|(id, _)| **id == *key.id)).cloned().collect();
-        let removed: Vec<_> =
-            known.into_iter().filter(|(id, _)| !facts.iter().any(|key| *key.id == **id)).collect();
+        let added: Vec<_> = facts.iter().filter(|key| !known.iter().any(|(id, _)| **id == *key.id)).cloned().collect();
+        let removed: Vec<_> = known.into_iter().filter(|(id, _)| !facts.iter().any(|key| *key.id == **id)).collect();
         added.iter().try_for_each(|key| store::insert(tx, key))?;
         removed.iter().try_for_each(|(id, _)| store::delete(tx, id))?;
-        Ok((added, removed))
+        Ok(Changed { added, removed })
     }
 
     /// Writes down when keys were last used.

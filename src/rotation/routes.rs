@@ -54,8 +54,7 @@ async fn rotate(
     identity.confirm_caller(allowed.caller(), password).await?;
     let (secrets, actor) = (Secrets::clone(&secrets), allowed.actor());
     let reason = reason.map(|reason| reason.trim().to_owned()).unwrap_or_default();
-    let rotated = tokio::task::spawn_blocking(move || {
-        secrets.rotate_blocking(&actor, kind, emergency.unwrap_or(false), &reason)
-    });
+    let rotated =
+        tokio::task::spawn_blocking(move || secrets.rotate_blocking(&actor, kind, emergency.unwrap_or(false), &reason));
     rotated.await.map_err(Error::internal)?.map(Json)
 }

@@ -9,12 +9,12 @@ use crate::{
 };
 
 /// Where sealed values stand, and to whom each belongs.
-pub(super) struct Column {
+struct Column {
     purpose: Purpose,
     table: &'static str,
     /// Tells its rows apart.
     key: &'static str,
-    column: &'static str,
+    sealed: &'static str,
     /// The member of a JSON object that is sealed, where not the whole column is.
     member: Option<&'static str>,
     /// What the owner that a value is bound to is made of.
@@ -22,14 +22,13 @@ pub(super) struct Column {
     owner: fn(&str) -> String,
 }
 
-/// A column that is missing here keeps the key that seals it from ever going, in the mind of nobody but the test that
-/// looks through the whole database for it.
+/// One that is missing here would lose its key; a test looks through the whole database for what a key sealed.
 const COLUMNS: &[Column] = &[
     Column {
         purpose: Purpose::Fields,
         table: "totp",
         key: "user_id",
-        column: "secret",
+        sealed: "secret",
         member: None,
         owned_by: "user_id",
         owner: |user| format!("totp:{user}"),
@@ -38,7 +37,7 @@ const COLUMNS: &[Column] = &[
         purpose: Purpose::Fields,
         table: "idempotency_keys",
         key: "key",
-        column: "answer",
+        sealed: "answer",
         member: None,
         owned_by: "key",
         owner: |key| format!("idempotency:{key}"),
@@ -47,7 +46,7 @@ const COLUMNS: &[Column] = &[
         purpose: Purpose::Fields,
         table: "jobs",
         key: "id",
-        column: "payload",
+        sealed: "payload",
         member: Some("$.sealed"),
         owned_by: "kind",
         owner: str::to_owned,
@@ -56,7 +55,7 @@ const COLUMNS: &[Column] = &[
         purpose: Purpose::Webhooks,
         table: "webhooks",
         key: "id",
-        column: "secret",
+        sealed: "secret",
         member: None,
         owned_by: "id",
         owner: |id| format!("webhook:{id}"),
@@ -65,7 +64,7 @@ const COLUMNS: &[Column] = &[
         purpose: Purpose::Webhooks,
         table: "webhooks",
         key: "id",
-        column: "old_secret",
+        sealed: "old_secret",
         member: None,
         owned_by: "id",
         owner: |id| format!("webhook:{id}"),
@@ -77,7 +76,7 @@ const PAGE: i64 = 200;
 
 impl Column {
     fn value(&self) -> String {
-        self.member.map_or_else(|| self.column.to_owned(), |member| json_text(self.column, member))
+        self.member.map_or_else(|| self.sealed.to_owned(), |member| json_text(self.sealed, member))
     }
 
     /// A sealed value begins with the id of its key and a dot; `/` comes after the dot.
@@ -89,16 +88,15 @@ impl Column {
 
     /// Seals the next rows anew; the last of them, unless there is none.
     fn reseal(&self, tx: &Tx<'_>, keyring: &Keyring, key: &str, after: &str, now: Time) -> Result<Option<String>> {
-        let (value, own, table, column) = (self.value(), self.key, self.table, self.column);
+        let (value, own, table, column) = (self.value(), self.key, self.table, self.sealed);
         let sql = format!(
             "SELECT {own}, {}, {value} FROM {table} WHERE {value} >= ?1 AND {value} < ?2 AND {own} > ?3 \
              ORDER BY {own} LIMIT ?4",
             self.owned_by
         );
         let bounds = params![format!("{key}."), format!("{key}/"), after, PAGE];
-        let read = |row: &crate::storage::Row<'_>| {
-            Ok((row.get::<String>(0)?, row.get::<String>(1)?, row.get::<String>(2)?))
-        };
+        let read =
+            |row: &crate::storage::Row<'_>| Ok((row.get::<String>(0)?, row.get::<String>(1)?, row.get::<String>(2)?));
         let rows = tx.query_all(&sql, bounds, read)?;
         let change = format!("UPDATE {table} SET {column} = replace({column}, ?2, ?3) WHERE {own} = ?1");
         for (id, owned_by, sealed) in &rows {

@@ -201,8 +201,10 @@ impl Keyring {
 
     /// A token as the database keeps it: HMAC-SHA-256, so that a stolen database opens no session.
     pub fn fingerprint(&self, token: &[u8]) -> [u8; 32] {
+        let ring = self.0.ring.load();
+        ring.current(Purpose::Sessions).note_use(self.0.clock.now());
         let mut bytes = [0; 32];
-        bytes.copy_from_slice(hmac::sign(&self.0.ring.load().fingerprint, token).as_ref());
+        bytes.copy_from_slice(hmac::sign(&ring.fingerprint, token).as_ref());
         bytes
     }
 }

@@ -62,7 +62,8 @@ pub fn run(loaded: Loaded, run_command: RunCommand) -> Result<()> {
     observability::start_log(&loaded.config);
     actix_web::rt::System::new().block_on(async {
         let mut signals = Signals::listen()?;
-        let app = App::open(loaded, Clock::system())?;
+        let opened = tokio::task::spawn_blocking(|| App::open(loaded, Clock::system()));
+        let app = opened.await.map_err(Error::internal)??;
         app.config.subscribe(|config| observability::set_level(config.log.level));
         let server = start(app).await?;
         let control = Control::start(&server.app, run_command)?;

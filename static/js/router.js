@@ -162,6 +162,7 @@ const NAVIGATION = [
       ['elevations', 'Elevations', 'shield', 'elevations'],
       ['kill-switch', 'Kill switch', 'power', 'kill_switch'],
       ['observations', 'Observations', 'info', 'observations'],
+      ['secrets', 'Secrets', 'lock', 'secrets'],
       ['settings', 'Settings', 'columns', 'settings'],
     ],
   },

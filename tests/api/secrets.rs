@@ -115,7 +115,8 @@ fn an_emergency_ends_every_session_and_every_token_at_once() {
     let viewer = site.user(&admin, "viewer", &["viewer"]);
     let nobody = site.nobody();
     let cookie = json!({"email": "viewer@example.org", "password": PASSWORD, "cookie": true});
-    let cookie = nobody.post("/auth/login", &cookie).expect(200).header("set-cookie").split(';').next().unwrap().to_owned();
+    let cookie =
+        nobody.post("/auth/login", &cookie).expect(200).header("set-cookie").split(';').next().unwrap().to_owned();
     let by_cookie = || nobody.send(nobody.request(Method::GET, "/auth/me").header("cookie", &cookie)).status;
     viewer.get("/auth/me").expect(200);
     assert_eq!(by_cookie(), 200);

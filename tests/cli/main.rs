@@ -10,6 +10,7 @@ mod decisions;
 mod elevations;
 mod entities;
 mod mail;
+mod secrets;
 #[path = "../support/sink.rs"]
 mod sink;
 mod start;

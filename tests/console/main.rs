@@ -18,6 +18,7 @@ mod overview;
 mod pages;
 mod roles;
 mod search;
+mod secrets;
 mod second_factor;
 mod set_up;
 mod settings;

@@ -167,6 +167,8 @@ fn views(user: &str, entity: &str, key: &str, hook: &str) -> Vec<View> {
         view("verify", "audit", &["Verify chain"], "The chain is whole."),
         view("elevations-empty", "elevations", &[], "Nobody broke the glass"),
         view("kill-switch", "kill-switch", &[], "Traffic flows."),
+        view("secrets", "secrets", &[], "Presigned addresses"),
+        view("secret-rotate", "secrets", &["Rotate: Access tokens"], "What will happen"),
         view("settings", "settings", &[], "Requests a minute without signing in"),
         view("account", "account", &[], "Send a test"),
         view("second-factor", "account", &["Set up"], "Scan this"),

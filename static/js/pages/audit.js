@@ -21,6 +21,7 @@ const TYPES = [
   ['kill_switch', 'Kill switch'],
   ['elevation', 'Elevations'],
   ['webhook', 'Webhooks'],
+  ['secret', 'Keys of this instance'],
   ['route', 'Refused requests'],
 ];
 const DAYS = [
@@ -87,6 +88,8 @@ const WHOLE = {
   'webhook.tested': ['sent a test to a webhook', 'send a test to a webhook'],
   'webhook.replayed': ['sent a delivery of a webhook again', 'send a delivery of a webhook again'],
   'webhook.disabled': ['switched a webhook off', 'reach a webhook, which was switched off'],
+  'secret.rotated': ['rotated a key of this instance', 'rotate a key of this instance'],
+  'secret.retired': ['removed an old key of this instance', 'remove an old key of this instance'],
   'kill_switch.activated': ['switched the kill switch on', 'switch the kill switch on'],
   'kill_switch.deactivated': ['switched the kill switch off', 'switch the kill switch off'],
 };

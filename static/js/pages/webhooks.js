@@ -17,6 +17,7 @@ export const EVENTS = [
   ['request.*', 'Refused and limited requests'],
   ['kill_switch.*', 'The kill switch'],
   ['webhook.*', 'Webhooks'],
+  ['secret.*', 'Keys of this instance'],
 ];
 const WORDS = new Map(EVENTS);
 
