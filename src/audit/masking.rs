@@ -2,25 +2,34 @@
 //! there does not see it here.
 
 use super::store::Stored;
-use crate::{error::Result, permit::Clearance, storage::Reader};
+use crate::{
+    actor::Actor,
+    error::Result,
+    permit::{Clearance, Permit},
+    storage::Reader,
+};
 use std::sync::Arc;
 
 /// Knows what is hidden in the events of its own kind of thing.
 pub trait Masking: Send + Sync {
     /// The text of an event as `clearance` may see it; nothing when it may see all of it.
     fn masked(&self, reader: &Reader<'_>, event: &str, clearance: Clearance) -> Result<Option<String>>;
+
+    /// Records what `event`, as somebody is about to see it, shows of sensitive fields.
+    fn shown(&self, reader: &Reader<'_>, event: &str, to: &Actor, clearance: Clearance) -> Result<()>;
 }
 
 /// Somebody who looks at events.
 #[derive(Clone)]
 pub struct SeenBy {
     masking: Arc<dyn Masking>,
+    actor: Actor,
     clearance: Clearance,
 }
 
 impl SeenBy {
-    pub fn new(masking: Arc<dyn Masking>, clearance: Clearance) -> Self {
-        Self { masking, clearance }
+    pub fn new(masking: Arc<dyn Masking>, permit: &Permit) -> Self {
+        Self { masking, actor: permit.actor(), clearance: permit.clearance() }
     }
 
     /// The event without what they may not see. The hashes stay those of the whole.
@@ -30,6 +39,7 @@ impl SeenBy {
         {
             stored.event = masked;
         }
+        self.masking.shown(reader, &stored.event, &self.actor, self.clearance)?;
         Ok(stored)
     }
 }

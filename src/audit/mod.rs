@@ -9,6 +9,7 @@ mod keyed;
 mod follower;
 mod masking;
 mod notes;
+mod reads;
 mod routes;
 mod store;
 mod verify;
@@ -20,6 +21,7 @@ pub use export::{Export, Format};
 pub use follower::{Follower, Recorded};
 pub use keyed::{Keyed, Outcome as KeyedOutcome, clean as keyed_clean, under_way};
 pub use masking::{Masking, SeenBy};
+pub use reads::{Fields, Watched};
 pub use routes::routes;
 pub use store::{Filter, Shown, since};
 pub use verify::{Checkpoint, Verdict, head, verify};
@@ -32,6 +34,7 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use notes::Notes;
+use reads::Reads;
 use std::sync::Arc;
 
 /// The handle for everything that changes something. Clones share it.
@@ -41,12 +44,13 @@ pub struct Ledger {
     writer: Writer,
     clock: Clock,
     notes: Arc<Notes>,
+    reads: Arc<Reads>,
     followers: Arc<ArcSwap<Vec<Arc<dyn Follower>>>>,
 }
 
 impl Ledger {
     pub fn new(db: Db, writer: Writer, clock: Clock) -> Self {
-        Self { db, writer, clock, notes: Arc::default(), followers: Arc::default() }
+        Self { db, writer, clock, notes: Arc::default(), reads: Arc::default(), followers: Arc::default() }
     }
 
     /// Tells `follower` of every event from now on, after those who were there before.

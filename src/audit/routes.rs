@@ -83,7 +83,7 @@ async fn list(
     key: Data<CursorKey>,
     masking: Data<dyn Masking>,
 ) -> Result<Json<Page<Shown>>> {
-    let who = SeenBy::new(masking.into_inner(), permit.clearance());
+    let who = SeenBy::new(masking.into_inner(), &permit);
     let limit = ListQuery { limit: asked.limit, ..ListQuery::default() }.limit()?;
     let page = ledger.db().read_off(move |r| {
         store::page(r, &asked.filter(), limit, asked.cursor.as_deref(), asked.count == Some(true), &key, Some(&who))
@@ -97,7 +97,7 @@ async fn show(
     ledger: Data<Ledger>,
     masking: Data<dyn Masking>,
 ) -> Result<Json<Shown>> {
-    let who = SeenBy::new(masking.into_inner(), permit.clearance());
+    let who = SeenBy::new(masking.into_inner(), &permit);
     let found = ledger.db().read(|r| store::find(r, seq, &who))?.ok_or_else(Error::not_found)?;
     found.shown().map(Json)
 }
@@ -132,7 +132,7 @@ async fn export(
     masking: Data<dyn Masking>,
 ) -> Result<HttpResponse> {
     let format = asked.format.unwrap_or_default();
-    let who = SeenBy::new(masking.into_inner(), permit.clearance());
+    let who = SeenBy::new(masking.into_inner(), &permit);
     let export = Export::begin(ledger.db(), asked.filter(), format)?.seen_by(who);
     let portions = stream::try_unfold(export, |mut export| async {
         let next = tokio::task::spawn_blocking(move || export.portion().map(|bytes| (bytes, export)));

@@ -175,6 +175,7 @@ impl App {
         self.observations.settle();
         let _ = self.secrets.note_uses();
         self.ledger.settle_notes();
+        self.ledger.settle_reads();
         self.ledger.writer().close();
     }
 }

@@ -224,6 +224,7 @@ fn cors(app: &App) -> Condition<Cors> {
 
 fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
     let gate = Gate::new(app);
+    let events = EntityEvents { types: app.entity_types.clone(), ledger: app.ledger.clone() };
     config
         .app_data(Data::new(BodyLimit((app.config.load().server.body_limit_mb as usize) << 20)))
         .app_data(Data::new(app.config.clone()))
@@ -235,7 +236,7 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(Data::new(app.entity_types.clone()))
         .app_data(Data::new(app.entities.clone()))
         .app_data(Data::from(Arc::new(app.entity_types.clone()) as Arc<dyn FieldCatalogue>))
-        .app_data(Data::from(Arc::new(EntityEvents(app.entity_types.clone())) as Arc<dyn Masking>))
+        .app_data(Data::from(Arc::new(events) as Arc<dyn Masking>))
         .app_data(Data::new(app.kill_switch.clone()))
         .app_data(Data::new(app.settings.clone()))
         .app_data(Data::new(app.secrets.clone()))

@@ -35,6 +35,7 @@ mod route_limits;
 mod search;
 mod secrets;
 mod second_factor;
+mod sensitive_reads;
 mod sessions;
 mod settings;
 #[path = "../support/sink.rs"]

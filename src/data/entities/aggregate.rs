@@ -62,6 +62,7 @@ impl Plan {
         let aggregate = Aggregate::parse(group_by, measures, sort, &scope.fields())
             .map_err(|(pointer, error)| Error::invalid_at(pointer, "invalid", error.to_string()))?;
         let question = Question::new(entities, scope, deleted, query.filter.as_deref(), query.q.as_deref(), false)?;
+        scope.saw_named()?;
         Ok(Self { aggregate, question, limit })
     }
 

@@ -1,6 +1,7 @@
 //! Entities as ready bytes, never older than an acknowledged write.
 
 use crate::{
+    audit::Fields,
     cache::{Cache, CacheStats, Generations, Stamp},
     ids::Id,
     storage::Tx,
@@ -15,6 +16,8 @@ pub(super) struct View {
     pub entity_type: Arc<str>,
     pub owner_id: Option<Id>,
     pub etag: HeaderValue,
+    /// The sensitive fields in the body.
+    pub sensitive: Fields,
     pub body: Bytes,
 }
 

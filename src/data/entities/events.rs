@@ -2,19 +2,23 @@
 
 use super::relationships;
 use crate::{
-    audit::Masking,
-    data::entity_types::EntityTypes,
+    actor::Actor,
+    audit::{Ledger, Masking},
+    data::entity_types::{EntityType, EntityTypes},
     error::{Error, Result},
     params,
     permit::Clearance,
     storage::Reader,
 };
 use serde::Deserialize;
-use serde_json::Value;
-use std::borrow::Cow;
+use serde_json::{Value, json};
+use std::{borrow::Cow, sync::Arc};
 
-/// Hides in events what the entity's type hides.
-pub struct EntityEvents(pub EntityTypes);
+/// Hides in events what the entity's type hides, and records what it does not.
+pub struct EntityEvents {
+    pub types: EntityTypes,
+    pub ledger: Ledger,
+}
 
 #[derive(Deserialize)]
 struct Head<'a> {
@@ -28,6 +32,18 @@ struct Target<'a> {
     r#type: Option<Cow<'a, str>>,
     #[serde(borrow)]
     id: Option<Cow<'a, str>>,
+}
+
+impl EntityEvents {
+    /// The type of the entity that an event is about; `None` where nobody knows it any more.
+    fn type_of(&self, reader: &Reader<'_>, event: &Value, id: Option<&str>) -> Result<Option<Arc<EntityType>>> {
+        let told = SIDES.iter().find_map(|side| event.pointer(side)?.get("type")?.as_str().map(str::to_owned));
+        let name = match told {
+            Some(name) => Some(name),
+            None => reader.query_one("SELECT type FROM entities WHERE id = ?1", params![id], |row| row.get(0))?,
+        };
+        Ok(name.and_then(|name: String| self.types.get(&name)))
+    }
 }
 
 const SIDES: [&str; 2] = ["/changes/before", "/changes/after"];
@@ -48,16 +64,7 @@ impl Masking for EntityEvents {
             }
             return Ok(Some(whole.to_string()));
         }
-        let told = SIDES.iter().find_map(|side| whole.pointer(side)?.get("type")?.as_str().map(str::to_owned));
-        let name = match told {
-            Some(name) => Some(name),
-            None => {
-                reader.query_one("SELECT type FROM entities WHERE id = ?1", params![target.id.as_deref()], |row| {
-                    row.get::<String>(0)
-                })?
-            }
-        };
-        let entity_type = name.and_then(|name| self.0.get(&name));
+        let entity_type = self.type_of(reader, &whole, target.id.as_deref())?;
         let mask = entity_type.as_ref().map(|kind| kind.mask(clearance));
         if mask.is_some_and(|mask| mask.is_full()) {
             return Ok(None);
@@ -72,5 +79,18 @@ impl Masking for EntityEvents {
             }
         }
         Ok((whole != before).then(|| whole.to_string()))
+    }
+
+    fn shown(&self, reader: &Reader<'_>, event: &str, to: &Actor, clearance: Clearance) -> Result<()> {
+        let Ok(Head { target }) = serde_json::from_str(event) else { return Ok(()) };
+        if clearance < Clearance::Confidential || target.r#type.as_deref() != Some("entity") {
+            return Ok(());
+        }
+        let whole: Value = serde_json::from_str(event).map_err(Error::internal)?;
+        let Some(entity_type) = self.type_of(reader, &whole, target.id.as_deref())? else { return Ok(()) };
+        let data = SIDES.map(|side| whole.pointer(side).and_then(|side| side.get("data")));
+        let fields = entity_type.watched_in(clearance, json!(data).to_string().as_bytes());
+        let id = || target.id.as_deref().and_then(|id| id.parse().ok());
+        self.ledger.saw(to, entity_type.watched(), fields, 1, id)
     }
 }

@@ -127,6 +127,7 @@ impl Entities {
         }
         if let Some(text) = &export.filter {
             condition = format!("{condition} AND {}", scope.filter(text, &mut params)?);
+            scope.saw_named()?;
         }
         Ok(Plan { source: self.ledger.db().long()?, scope, format: export.format, condition, params })
     }
@@ -159,8 +160,15 @@ impl Plan {
         })
     }
 
+    /// Records the sensitive fields of a row that is about to go out.
+    fn saw(&self, row: &Row<'_>) -> Result<()> {
+        let id = || row.text(0).ok().and_then(|id| id.parse().ok());
+        self.scope.saw(row.text(4)?.as_bytes(), id)
+    }
+
     fn json_lines(&self, reader: &Reader<'_>, out: &mut dyn Write) -> Result<()> {
         self.each(reader, |row, data| {
+            self.saw(row)?;
             let line = json!({
                 "id": row.text(0)?,
                 "name": row.get::<Option<String>>(1)?,
@@ -206,6 +214,7 @@ impl Plan {
         let titles = columns.iter().map(title);
         table.write_record(FIELDS.iter().map(|&name| name.to_owned()).chain(titles)).map_err(gone)?;
         self.each(reader, |row, data| {
+            self.saw(row)?;
             let text = |index| Ok::<_, Error>(row.get::<Option<String>>(index)?.unwrap_or_default());
             let confidence = row.get::<Option<f64>>(2)?.map(|number| number.to_string()).unwrap_or_default();
             let mut cells = vec![text(0)?, text(1)?, confidence, text(3)?];

@@ -144,9 +144,16 @@ fn version(reader: &Reader<'_>, scope: &Scope, id: Id, number: i64) -> Result<En
 
 fn changes(scope: &Scope, before: Option<&Entity>, after: &Entity) -> Result<Changes> {
     let now = show::content(scope, after)?;
-    let Some(before) = before else { return Ok(Changes { before: Value::Null, after: now }) };
-    let (before, after) = difference(&show::content(scope, before)?, &now);
-    Ok(Changes { before, after })
+    let changes = match before {
+        None => Changes { before: Value::Null, after: now },
+        Some(before) => {
+            let (before, after) = difference(&show::content(scope, before)?, &now);
+            Changes { before, after }
+        }
+    };
+    let data = [&changes.before["data"], &changes.after["data"]];
+    scope.saw(serde_json::json!(data).to_string().as_bytes(), || Some(after.id))?;
+    Ok(changes)
 }
 
 impl Entities {

@@ -87,6 +87,7 @@ impl Listing {
         let question = [scope.entity_type.name.to_string(), sort, query.filter.unwrap_or_default(), words];
         let after = query.cursor.map(|cursor| entities.cursors.open(&question.each_ref().map(String::as_str), &cursor));
         let after = after.transpose()?;
+        scope.saw_named()?;
         let entities = entities.clone();
         Ok(Self {
             entities,

@@ -142,6 +142,13 @@ impl<'a> Shown<'a> {
         })
     }
 
+    pub fn id(&self) -> Option<Id> {
+        match &self.id {
+            Ident::Id(id) => Some(*id),
+            Ident::Text(text) => text.parse().ok(),
+        }
+    }
+
     /// As JSON. `data` goes out as it is stored.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"id\":");

@@ -10,12 +10,13 @@ use super::{
     pick::Picks,
     relationships::{self, Expansion},
     scope::Scope,
-    show::write_shown,
+    show::{write_shown, write_view},
     store,
     write::Entities,
 };
 use crate::{
     audit::KeyedOutcome,
+    data::entity_types::EntityType,
     error::{Error, Result},
     ids::Id,
     permit::{
@@ -91,25 +92,36 @@ async fn show(
     if everything && request.query_string().is_empty() {
         let mask = entity_type.mask(permit.clearance()).id();
         if let Some(view) = entities.cache.get(id, mask).filter(|view| view.entity_type == entity_type.name) {
-            return Ok(answer(&view, &precondition));
+            return answer(&entities, (&permit, &entity_type), id, &view, &precondition);
         }
     }
-    let scope = Scope::new(&permit, entity_type);
+    let scope = Scope::new(&permit, entity_type, &entities.ledger);
     if !request.query_string().is_empty() {
         let Params(query) = Params::<ShowQuery>::read(&request)?;
         return picked(&entities, &scope, id, &query, &precondition);
     }
-    view(&entities, &scope, id).map(|view| answer(&view, &precondition))
+    let view = view(&entities, &scope, id)?;
+    answer(&entities, (&scope.permit, &scope.entity_type), id, &view, &precondition)
 }
 
-fn answer(view: &View, precondition: &Precondition) -> HttpResponse {
+/// Whoever has it already is shown nothing anew.
+fn answer(
+    entities: &Entities,
+    (permit, entity_type): (&Permit, &EntityType),
+    id: Id,
+    view: &View,
+    precondition: &Precondition,
+) -> Result<HttpResponse> {
     if view.etag.to_str().is_ok_and(|tag| precondition.is_known(tag)) {
-        return HttpResponse::NotModified().insert_header((header::ETAG, view.etag.clone())).finish();
+        return Ok(HttpResponse::NotModified().insert_header((header::ETAG, view.etag.clone())).finish());
     }
-    HttpResponse::Ok()
+    if !view.sensitive.is_empty() {
+        entities.ledger.saw(&permit.actor(), entity_type.watched(), view.sensitive, 1, || Some(id))?;
+    }
+    Ok(HttpResponse::Ok()
         .insert_header((header::ETAG, view.etag.clone()))
         .insert_header((header::CONTENT_TYPE, JSON))
-        .body(view.body.clone())
+        .body(view.body.clone()))
 }
 
 fn view(entities: &Entities, scope: &Scope, id: Id) -> Result<Arc<View>> {
@@ -137,9 +149,9 @@ fn find(entities: &Entities, scope: &Scope, id: Id) -> Result<View> {
     let found = entities.ledger.db().read(|reader| store::find(reader, scope, id, Deleted::Without))?;
     let entity = found.ok_or_else(Error::not_found)?;
     let mut body = Vec::with_capacity(entity.data.len() + 512);
-    write_shown(scope, None, entity.shown(), &mut body)?;
+    let sensitive = write_view(scope, entity.shown(), &mut body)?;
     let etag = HeaderValue::from_str(&etag(entity.version, scope.mask().id())).map_err(Error::internal)?;
-    Ok(View { entity_type: entity.entity_type, owner_id: entity.owner_id, etag, body: body.into() })
+    Ok(View { entity_type: entity.entity_type, owner_id: entity.owner_id, etag, sensitive, body: body.into() })
 }
 
 fn picked(

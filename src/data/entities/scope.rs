@@ -1,28 +1,61 @@
 //! What a caller reaches of a type, as conditions for queries.
 
 use crate::{
+    audit::{self, Ledger},
     data::entity_types::{EntityType, Mask},
     error::{Fault, Faults, Result},
     filter::{self, Field, Fields, Kind, Literal},
     ids::Id,
     observation::{Observations, Seen},
-    permit::{Action, Permit, Principal, Reach, Rule},
+    permit::{Action, Clearance, Permit, Principal, Reach, Rule},
     storage::Param,
 };
 use serde_json::Value;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A caller before the entities of one type.
 #[derive(Clone)]
 pub(super) struct Scope {
     pub permit: Permit,
     pub entity_type: Arc<EntityType>,
+    ledger: Ledger,
+    /// The sensitive fields that a question named, where the type has any.
+    named: Option<Arc<Mutex<audit::Fields>>>,
     observations: Option<Observations>,
 }
 
 impl Scope {
-    pub fn new(permit: &Permit, entity_type: Arc<EntityType>) -> Self {
-        Self { permit: permit.clone(), entity_type, observations: None }
+    pub fn new(permit: &Permit, entity_type: Arc<EntityType>, ledger: &Ledger) -> Self {
+        let named = (!entity_type.watched().fields.is_empty()).then(Arc::default);
+        Self { permit: permit.clone(), entity_type, ledger: ledger.clone(), named, observations: None }
+    }
+
+    /// Records which sensitive fields `text`, a part of `data` as it is about to be shown, holds. An error where that
+    /// cannot be recorded.
+    pub fn saw(&self, text: &[u8], id: impl FnOnce() -> Option<Id>) -> Result<()> {
+        if self.named.is_none() {
+            return Ok(());
+        }
+        self.saw_fields(self.entity_type.watched_in(self.permit.clearance(), text), id)
+    }
+
+    pub fn saw_fields(&self, fields: audit::Fields, id: impl FnOnce() -> Option<Id>) -> Result<()> {
+        if fields.is_empty() {
+            return Ok(());
+        }
+        self.ledger.saw(&self.permit.actor(), self.entity_type.watched(), fields, 1, id)
+    }
+
+    /// Records the sensitive fields that were asked about so far, whatever is shown of them.
+    pub fn saw_named(&self) -> Result<()> {
+        let Some(named) = &self.named else { return Ok(()) };
+        let fields = std::mem::take(&mut *named.lock().unwrap_or_else(PoisonError::into_inner));
+        self.saw_fields(fields, || None)
+    }
+
+    /// Notes that a question names a path in `data`.
+    pub fn name(&self, path: &[String]) {
+        self.fields().name(path);
     }
 
     /// The same, for writing: the schema may be in observe mode.
@@ -103,7 +136,7 @@ impl Scope {
             Rule::Where(rule) => {
                 let principal = self.permit.caller().principal.as_deref();
                 let user = |segments: &[String]| principal.map_or_else(Vec::new, |who| user_values(who, segments));
-                let fields = EntityFields { entity_type: &self.entity_type, mask: &Mask::default() };
+                let fields = EntityFields { entity_type: &self.entity_type, mask: &Mask::default(), named: None };
                 filter::parse(&rule.0).and_then(|parsed| parsed.bind(&user).to_sql(&fields, params))
             }
         };
@@ -115,7 +148,8 @@ impl Scope {
 
     /// The fields that this caller may filter and sort by.
     pub fn fields(&self) -> EntityFields<'_> {
-        EntityFields { entity_type: &self.entity_type, mask: self.mask() }
+        let named = self.named.as_deref().map(|named| (named, self.permit.clearance()));
+        EntityFields { entity_type: &self.entity_type, mask: self.mask(), named }
     }
 
     /// A filter as a condition.
@@ -154,6 +188,16 @@ fn literal(value: &Value) -> Option<Literal> {
 pub(super) struct EntityFields<'a> {
     entity_type: &'a EntityType,
     mask: &'a Mask,
+    named: Option<(&'a Mutex<audit::Fields>, Clearance)>,
+}
+
+impl EntityFields<'_> {
+    fn name(&self, path: &[String]) {
+        if let Some((named, clearance)) = self.named {
+            let mut named = named.lock().unwrap_or_else(PoisonError::into_inner);
+            *named = named.and(self.entity_type.watched_at(clearance, path));
+        }
+    }
 }
 
 impl Fields for EntityFields<'_> {
@@ -162,6 +206,7 @@ impl Fields for EntityFields<'_> {
         if first == "data" && !path.is_empty() {
             let kind = self.entity_type.kind(path);
             let there = self.mask.shows(path) && self.entity_type.allows(path);
+            self.name(path);
             return there.then(|| Field::json("data", path, kind)).flatten();
         }
         if !path.is_empty() {

@@ -43,6 +43,12 @@ impl Question {
         let mut question = Self { tables: "entities".to_owned(), condition, params, number: None };
         if let Some(text) = q.filter(|text| !text.trim().is_empty()) {
             let words = Words::parse(text)?;
+            match &scope.entity_type.search {
+                Some(pointers) => {
+                    pointers.iter().filter_map(|pointer| pointer::segments(pointer)).for_each(|path| scope.name(&path));
+                }
+                None => scope.name(&[]),
+            }
             entities.ledger.db().read(|reader| question.search(reader, scope, &words, by_creation))?;
         }
         Ok(question)

@@ -5,7 +5,10 @@ use super::{
     pick::Picks,
     scope::Scope,
 };
-use crate::error::{Error, Result};
+use crate::{
+    audit::Fields,
+    error::{Error, Result},
+};
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
@@ -35,17 +38,31 @@ pub(super) fn content(scope: &Scope, entity: &Entity) -> Result<Value> {
     }))
 }
 
-/// Writes an entity as the caller may see it.
+/// Writes an entity as the caller may see it, and records which sensitive fields they see.
 pub(super) fn write_shown(scope: &Scope, picks: Option<&Picks>, shown: Shown<'_>, out: &mut Vec<u8>) -> Result<()> {
     let text = data_text(scope, shown.data)?;
     let mut shown = shown;
     shown.data = &text;
     let Some(picks) = picks else {
+        scope.saw(text.as_bytes(), || shown.id())?;
         shown.write(out);
         return Ok(());
     };
     let mut whole = Vec::new();
     shown.write(&mut whole);
     let whole: Value = serde_json::from_slice(&whole).map_err(Error::internal)?;
-    serde_json::to_writer(out, &picks.apply(whole)).map_err(Error::internal)
+    let picked = picks.apply(whole);
+    if let Some(data) = picked.get("data") {
+        scope.saw(data.to_string().as_bytes(), || shown.id())?;
+    }
+    serde_json::to_writer(out, &picked).map_err(Error::internal)
+}
+
+/// Writes an entity to be kept and shown again and again; which sensitive fields are in it, for each time.
+pub(super) fn write_view(scope: &Scope, shown: Shown<'_>, out: &mut Vec<u8>) -> Result<Fields> {
+    let text = data_text(scope, shown.data)?;
+    let mut shown = shown;
+    shown.data = &text;
+    shown.write(out);
+    Ok(scope.entity_type.watched_in(scope.permit.clearance(), text.as_bytes()))
 }

@@ -47,7 +47,7 @@ pub struct Entities {
 
 impl Entities {
     pub(super) fn scope(&self, permit: &Permit, entity_type: &str) -> Result<Scope> {
-        Ok(Scope::new(permit, self.types.require(entity_type)?).observing(&self.observations))
+        Ok(Scope::new(permit, self.types.require(entity_type)?, &self.ledger).observing(&self.observations))
     }
 
     /// Refuses or notes what looks like an attack in what somebody would have kept.

@@ -13,6 +13,7 @@ mod patterns;
 mod registry;
 mod routes;
 mod schema;
+mod sensitive;
 mod store;
 mod unique;
 

@@ -5,9 +5,11 @@ use super::{
     defaults,
     mask::Mask,
     schema,
+    sensitive::Sensitive,
     unique::UniqueField,
 };
 use crate::{
+    audit::{Fields, Watched},
     clock::Time,
     config::InspectionMode,
     data::pointer,
@@ -63,6 +65,7 @@ pub struct EntityType {
     validator: Validator,
     masks: [Arc<Mask>; 4],
     unique: Vec<UniqueField>,
+    sensitive: Sensitive,
     has_defaults: bool,
 }
 
@@ -97,8 +100,8 @@ impl EntityType {
         let validator = validator.ok_or_else(|| Error::internal("a schema without faults was not compiled"))?;
         let masks = Clearance::ALL
             .map(|level| Arc::new(Mask::new(paths.iter().map(|(path, sensitivity)| (path, *sensitivity)), level)));
-        let has_defaults = defaults::any(&definition.schema);
-        let made = Self { definition, validator, masks, unique, has_defaults };
+        let (has_defaults, sensitive) = (defaults::any(&definition.schema), Sensitive::new(&definition));
+        let made = Self { definition, validator, masks, unique, sensitive, has_defaults };
         made.ensure_defaults_fit()?;
         Ok(made)
     }
@@ -109,6 +112,21 @@ impl EntityType {
 
     pub fn mask(&self, clearance: Clearance) -> &Arc<Mask> {
         &self.masks[clearance as usize]
+    }
+
+    /// The fields whose reading is recorded.
+    pub fn watched(&self) -> &Arc<Watched> {
+        self.sensitive.watched()
+    }
+
+    /// Those that this text of `data` shows to somebody with `clearance`.
+    pub fn watched_in(&self, clearance: Clearance, text: &[u8]) -> Fields {
+        self.sensitive.in_text(clearance, text)
+    }
+
+    /// Those that a question about a path in `data` asks for; about all of it where the path is empty.
+    pub fn watched_at(&self, clearance: Clearance, path: &[String]) -> Fields {
+        self.sensitive.at(clearance, path)
     }
 
     /// Names what in `data` does not fit the schema, as far as `mask` lets it be named.
