@@ -16,6 +16,7 @@ mod mail;
 mod overview;
 mod report;
 mod observe;
+pub mod openapi;
 mod presented;
 pub mod routes;
 mod serve;

@@ -25,6 +25,7 @@ mod limits;
 mod login;
 mod mail;
 mod observe;
+mod openapi;
 mod pages;
 mod queries;
 mod retention;
