@@ -143,7 +143,7 @@ impl Route {
 
     /// An answer when all goes well, for the document of the API: its status and what it holds.
     pub fn gives<T: JsonSchema>(mut self, status: u16) -> Self {
-        self.answers.push((status, Some(|schemas| schemas.subschema_for::<T>())));
+        self.answers.push((status, Some(SchemaGenerator::subschema_for::<T>)));
         self
     }
 
