@@ -3,7 +3,6 @@
 //! The modules stand in bands, lowest first. A file may use what stands before it, never what comes later.
 
 // Ground: what everything stands on.
-pub mod described;
 pub mod refusal;
 pub mod error;
 pub mod ids;
@@ -15,6 +14,7 @@ pub mod secrets;
 
 // Machinery: how things are stored, run and spoken over HTTP, whatever they are.
 pub mod storage;
+pub mod personal;
 pub mod filter;
 pub mod cache;
 pub mod jobs;

@@ -15,13 +15,13 @@ pub const ANONYMOUS: &str = "anonymous";
 /// For service accounts alone.
 pub const SYSTEM: &str = "system";
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimit {
     pub per_minute: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Role {
     pub id: Id,
     pub name: Arc<str>,

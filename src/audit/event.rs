@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 use std::borrow::Cow;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     Success,
@@ -150,6 +150,18 @@ pub enum Record {
     Many(Vec<Event>),
     /// Nothing was changed after all, so there is nothing to record.
     Unchanged,
+}
+
+impl Record {
+    /// The ids of what it tells of.
+    pub(super) fn targets(&self) -> Vec<&str> {
+        let events = match self {
+            Self::One(event) => std::slice::from_ref(event),
+            Self::Many(events) => events.as_slice(),
+            Self::Unchanged => &[],
+        };
+        events.iter().filter_map(|event| event.target_id.as_deref()).collect()
+    }
 }
 
 impl From<Event> for Record {

@@ -47,7 +47,7 @@ struct Inner {
 }
 
 /// What is given again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Outcome {
     /// The change was made; its answer was lost.
     Done {
@@ -123,17 +123,19 @@ impl Keyed {
     }
 
     /// Keeps the outcome of this request, over an earlier one of its own. Refused where another had the key first.
-    pub fn keep(&self, tx: &Tx<'_>, now: Time, outcome: &Outcome) -> Result<()> {
+    /// `targets` are what it tells of.
+    pub fn keep(&self, tx: &Tx<'_>, now: Time, outcome: &Outcome, targets: &[&str]) -> Result<()> {
         let kept = Kept { rights: self.0.rights.clone(), outcome: outcome.clone() };
         let plain = serde_json::to_vec(&kept).map_err(Error::internal)?;
         let sealed = self.0.keyring.seal(Purpose::Fields, &self.owner(), &plain)?;
         let request = format!("{}.{}", self.0.request, self.0.turn);
         let kept = tx.execute(
-            "INSERT INTO idempotency_keys (key, request, answer, created_at) VALUES (?1, ?2, ?3, ?4)
+            "INSERT INTO idempotency_keys (key, request, answer, created_at, targets) VALUES (?1, ?2, ?3, ?4, ?6)
              ON CONFLICT (key) DO UPDATE SET request = excluded.request, answer = excluded.answer,
-                    created_at = excluded.created_at
+                    created_at = excluded.created_at, targets = CASE WHEN excluded.targets = '[]' THEN idempotency_keys.targets
+                                   ELSE excluded.targets END
              WHERE idempotency_keys.request = excluded.request OR idempotency_keys.created_at <= ?5",
-            params![&self.0.key, request, sealed, now, now.minus(KEPT)],
+            params![&self.0.key, request, sealed, now, now.minus(KEPT), json!(targets).to_string()],
         )?;
         self.0.answered.store(matches!(outcome, Outcome::Answered { .. }), Ordering::Relaxed);
         if kept == 1 { Ok(()) } else { Err(under_way()) }

@@ -17,6 +17,9 @@ pub trait Masking: Send + Sync {
 
     /// Records what `event`, as somebody is about to see it, shows of sensitive fields.
     fn shown(&self, reader: &Reader<'_>, event: &str, to: &Actor, clearance: Clearance) -> Result<()>;
+
+    /// [`Masking::masked`] with personal data opened, or shown as erased; nothing when it stays as it is stored.
+    fn opened(&self, reader: &Reader<'_>, event: &str, clearance: Clearance) -> Result<Option<String>>;
 }
 
 /// Somebody who looks at events.
@@ -25,19 +28,28 @@ pub struct SeenBy {
     masking: Arc<dyn Masking>,
     actor: Actor,
     clearance: Clearance,
+    as_stored: bool,
 }
 
 impl SeenBy {
     pub fn new(masking: Arc<dyn Masking>, permit: &Permit) -> Self {
-        Self { masking, actor: permit.actor(), clearance: permit.clearance() }
+        Self { masking, actor: permit.actor(), clearance: permit.clearance(), as_stored: false }
+    }
+
+    /// The same with personal data as it is stored, so that whoever may see everything gets the bytes that were hashed.
+    pub fn as_stored(self) -> Self {
+        Self { as_stored: true, ..self }
     }
 
     /// The event without what they may not see. The hashes stay those of the whole.
     pub fn apply(&self, reader: &Reader<'_>, mut stored: Stored) -> Result<Stored> {
-        if self.clearance < Clearance::Restricted
-            && let Some(masked) = self.masking.masked(reader, &stored.event, self.clearance)?
-        {
-            stored.event = masked;
+        let seen = match self.as_stored {
+            true if self.clearance == Clearance::Restricted => None,
+            true => self.masking.masked(reader, &stored.event, self.clearance)?,
+            false => self.masking.opened(reader, &stored.event, self.clearance)?,
+        };
+        if let Some(seen) = seen {
+            stored.event = seen;
         }
         self.masking.shown(reader, &stored.event, &self.actor, self.clearance)?;
         Ok(stored)

@@ -192,7 +192,7 @@ impl Ledger {
             let (result, record) = change(tx)?;
             let (actor, at, record, followers) = (actor.clone(), clock.now(), record.into(), followers.clone());
             if let Some(keyed) = &keyed {
-                keyed.keep(tx, at, &answer(tx, &result, &record)?)?;
+                keyed.keep(tx, at, &answer(tx, &result, &record)?, &record.targets())?;
             }
             tx.before_commit(move |tx| chain::append(tx, &actor, at, &record, &followers.load()));
             Ok(result)

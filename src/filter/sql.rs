@@ -6,6 +6,7 @@ use crate::{
     clock::Time,
     storage::{self, Param},
 };
+use std::{fmt, sync::Arc};
 
 /// The names that a filter or sort may use here.
 pub trait Fields {
@@ -30,6 +31,33 @@ pub struct Field {
     source: Source,
     pub kind: Kind,
     pub nullable: bool,
+    asked: Asked,
+}
+
+/// What stands for a value.
+type Digest = dyn Fn(&Literal) -> Option<String> + Send + Sync;
+
+/// What a field can be asked.
+#[derive(Clone)]
+enum Asked {
+    Anything,
+    /// Only whether it equals a value: by what stands for that.
+    Equality {
+        sql: String,
+        digest: Arc<Digest>,
+    },
+    /// Nothing, and why.
+    Nothing(&'static str),
+}
+
+impl fmt::Debug for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Anything => "Anything",
+            Self::Equality { .. } => "Equality",
+            Self::Nothing(_) => "Nothing",
+        })
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -41,13 +69,30 @@ enum Source {
 impl Field {
     /// A column or another SQL expression.
     pub fn column(sql: impl Into<String>, kind: Kind) -> Self {
-        Self { source: Source::Sql(sql.into()), kind, nullable: true }
+        Self { source: Source::Sql(sql.into()), kind, nullable: true, asked: Asked::Anything }
     }
 
     /// A member of a JSON column; `None` when a segment can't be asked for.
     pub fn json(column: &str, segments: &[String], kind: Kind) -> Option<Self> {
         let path = storage::json_path(segments)?;
-        Some(Self { source: Source::Json { column: column.to_owned(), path }, kind, nullable: true })
+        let source = Source::Json { column: column.to_owned(), path };
+        Some(Self { source, kind, nullable: true, asked: Asked::Anything })
+    }
+
+    /// The same, but it can only be asked whether it equals a value: `sql` is then compared with the value's digest.
+    pub fn found_by(
+        mut self,
+        sql: String,
+        digest: impl Fn(&Literal) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.asked = Asked::Equality { sql, digest: Arc::new(digest) };
+        self
+    }
+
+    /// The same, but it cannot be asked anything; `why` goes on behind its name.
+    pub fn unusable(mut self, why: &'static str) -> Self {
+        self.asked = Asked::Nothing(why);
+        self
     }
 
     pub fn never_null(mut self) -> Self {
@@ -82,10 +127,22 @@ impl Field {
     }
 }
 
+/// A field to sort, group or measure by.
 pub(super) fn resolve(fields: &impl Fields, path: &Path) -> Result<Field, SyntaxError> {
-    fields
-        .resolve(&path.segments)
-        .ok_or_else(|| SyntaxError::new(path.position, format!("there is no field `{path}` to use here")))
+    let field = comparable(fields, path)?;
+    match field.asked {
+        Asked::Anything => Ok(field),
+        _ => Err(SyntaxError::new(path.position, format!("`{path}` is personal data, which is only asked by ="))),
+    }
+}
+
+fn comparable(fields: &impl Fields, path: &Path) -> Result<Field, SyntaxError> {
+    let missing = || SyntaxError::new(path.position, format!("there is no field `{path}` to use here"));
+    let field = fields.resolve(&path.segments).ok_or_else(missing)?;
+    match field.asked {
+        Asked::Nothing(why) => Err(SyntaxError::new(path.position, format!("`{path}` {why}"))),
+        _ => Ok(field),
+    }
 }
 
 impl Expression {
@@ -138,7 +195,11 @@ fn compare(
     params: &mut Vec<Param<'static>>,
     negated: bool,
 ) -> Result<String, SyntaxError> {
-    let field = resolve(fields, &comparison.field)?;
+    let field = comparable(fields, &comparison.field)?;
+    if !matches!(field.asked, Asked::Anything) && comparison.operator != Operator::Equal {
+        let message = format!("`{}` is personal data, which is only asked by =", comparison.field);
+        return Err(SyntaxError::new(comparison.field.position, message));
+    }
     let values = match &comparison.operand {
         // Checked, but not bound to anyone yet: it could be any value.
         Operand::User(_) => return Ok(UNKNOWN.to_owned()),
@@ -203,6 +264,10 @@ fn one(
     if kind == Kind::Boolean && !matches!(operator, Operator::Equal | Operator::Unequal) {
         return Err(wrong(format!("true and false are compared with = or !=, not with {operator}")));
     }
+    let (sql, param) = match &field.asked {
+        Asked::Equality { sql, digest } => (sql.clone(), digest(value).map_or(Param::Null, Param::Owned)),
+        _ => (sql, param),
+    };
     params.push(param);
     let sign = sign(operator, negated);
     let compared = format!("{sql} {sign} ?{}", params.len());

@@ -187,17 +187,15 @@ fn ensure_not_set_up(reader: &Reader<'_>) -> Result<()> {
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::post("/setup", "Make the first administrator", set_up)
-            .gives::<users::UserView>(201)
             .open("There is nobody yet; the one-time link is the credential.")
             .limit(LimitClass::Login),
         Route::post("/auth/signup", "Make an account for oneself", sign_up)
-            .gives::<users::UserView>(201)
             .open("Strangers make their account here, where the configuration lets them.")
             .limit(LimitClass::Login),
     ]
 }
 
-#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Deserialize)]
 struct Setup {
     token: String,
     email: Email,
@@ -205,7 +203,7 @@ struct Setup {
     name: Option<String>,
 }
 
-#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Deserialize)]
 struct SignUp {
     email: Email,
     password: Password,

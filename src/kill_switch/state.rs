@@ -26,8 +26,6 @@ pub enum Scope {
     Type(Arc<str>),
 }
 
-crate::described::text_schema!(Scope, "scope", "`all`, `writes`, `signups`, `api_keys` or `type:NAME`.");
-
 impl Scope {
     /// What is stopped, to begin a sentence.
     pub fn subject(&self) -> String {
@@ -86,7 +84,7 @@ impl<'de> Deserialize<'de> for Scope {
 }
 
 /// Who switched it on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct By {
     pub r#type: ActorKind,
     pub id: Option<Id>,
@@ -100,7 +98,7 @@ impl From<&Actor> for By {
 }
 
 /// The switch as callers see it. All but `active` is absent while it is off.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct State {
     pub active: bool,
     pub scope: Option<Scope>,

@@ -52,6 +52,15 @@ const COLUMNS: &[Column] = &[
         owner: str::to_owned,
     },
     Column {
+        purpose: Purpose::Fields,
+        table: "data_keys",
+        key: "subject",
+        sealed: "wrapped",
+        member: None,
+        owned_by: "subject || ':' || key_id",
+        owner: |key| format!("data-key:{key}"),
+    },
+    Column {
         purpose: Purpose::Webhooks,
         table: "webhooks",
         key: "id",

@@ -23,6 +23,7 @@ use crate::{
     observation::Observations,
     outbound::Outbound,
     permit::Authenticate,
+    personal::DataKeys,
     rate_limit::RateLimiter,
     rotation::Secrets,
     secrets::Keyring,
@@ -102,7 +103,12 @@ impl App {
             u64::from(config.cache.capacity_mb) << 18,
             Duration::from_secs(config.cache.hot_s.into()),
         );
-        let entity_types = EntityTypes::load(&db)?;
+        let keys = DataKeys::new(keyring.clone(), clock.clone());
+        if !db.read(|reader| keys.load(reader))? {
+            let made = keys.clone();
+            ledger.unrecorded_blocking("the key of digests is made once", move |tx| made.prepare(tx))?;
+        }
+        let entity_types = EntityTypes::load(&db, keys)?;
         roles.ask(Arc::new(entity_types.clone()));
         let warm = Duration::from_secs(config.cache.warm_s.into());
         let inspection = Inspection::new(ledger.clone(), live.clone(), &routes::routes(), observations.clone());

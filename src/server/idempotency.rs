@@ -65,14 +65,6 @@ impl Drop for Running {
     }
 }
 
-/// Whether the route is one whose first answer can be given again.
-pub(super) fn takes_key(route: &Route) -> bool {
-    route.method == Method::POST
-        && !NEVER.contains(&route.noun())
-        && !route.path.ends_with("/presign")
-        && !route.streams
-}
-
 impl Idempotency {
     pub fn new(ledger: Ledger, keyring: Keyring, types: EntityTypes) -> Self {
         Self { ledger, keyring, types, running: Arc::default() }
@@ -85,7 +77,7 @@ impl Idempotency {
         }
         let key = key_of(request.request())?.to_owned();
         let Some(principal) = &caller.principal else { return Err(refused("only known callers can repeat a request")) };
-        if !takes_key(route) {
+        if NEVER.contains(&route.noun()) || route.path.ends_with("/presign") || route.streams {
             return Err(refused("what this address answers is not kept"));
         }
         let payload = request.take_payload();
@@ -160,7 +152,7 @@ impl Idempotency {
     async fn keep(&self, running: &Running, outcome: Outcome) {
         let (keyed, now) = (running.keyed.clone(), self.ledger.clock().now());
         let kept =
-            self.ledger.unrecorded("the answer to a request with a key", move |tx| keyed.keep(tx, now, &outcome));
+            self.ledger.unrecorded("the answer to a request with a key", move |tx| keyed.keep(tx, now, &outcome, &[]));
         if let Err(error) = kept.await {
             tracing::warn!(?error, "the answer to a request with a key could not be kept");
         }

@@ -16,7 +16,6 @@ mod mail;
 mod overview;
 mod report;
 mod observe;
-pub mod openapi;
 mod presented;
 pub mod routes;
 mod serve;

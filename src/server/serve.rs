@@ -7,7 +7,6 @@ use super::{
     edge::Edge,
     gate::Gate,
     health::{self, Draining},
-    openapi,
     overview::StartedAt,
     report::Reporter,
     routes,
@@ -253,7 +252,6 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(draining)
         .configure(health::mount)
         .configure(|config| routes::mount(config, &gate))
-        .configure(|config| openapi::mount(config, &gate))
         .configure(console::mount);
     let unknown = gate.clone();
     config.default_service(to(move |request: HttpRequest| {

@@ -1,4 +1,8 @@
-//! SQLite: the only file that names the driver.
+//! SQLite: with its pool of readers, the only file that names the driver.
+
+mod pool;
+
+pub(super) use pool::Pool;
 
 use super::{
     Options, search,
@@ -13,15 +17,11 @@ use rusqlite::{
     types::{ToSqlOutput, Value, ValueRef},
 };
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     fs,
     ops::Deref,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
     time::{Duration, Instant},
 };
 
@@ -29,9 +29,9 @@ use std::{
 const CHECKPOINT_AT: u64 = 16 << 20;
 /// From here on the copy waits for readers, so that the log starts anew and cannot grow without end.
 const RESTART_AT: u64 = 128 << 20;
-/// Progress callbacks come every so many virtual machine steps.
-const STEPS: i32 = 4_000;
 const STATEMENTS: usize = 256;
+/// The longest wait for somebody else's lock.
+const BUSY: Duration = Duration::from_secs(5);
 
 impl rusqlite::ToSql for Param<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -159,6 +159,7 @@ pub struct Tx<'c> {
     reader: Reader<'c>,
     hooks: RefCell<Vec<Hook>>,
     endings: RefCell<Vec<Ending>>,
+    traceless: Cell<bool>,
 }
 
 impl<'c> Deref for Tx<'c> {
@@ -184,6 +185,11 @@ impl Tx<'_> {
     /// Runs `hook` after the commit and before anyone is told of it; never when the change is undone.
     pub fn after_commit(&self, hook: impl FnOnce() + Send + 'static) {
         self.hooks.borrow_mut().push(Box::new(hook));
+    }
+
+    /// Once it is committed, what it overwrote is taken out of the write-ahead log too.
+    pub fn leave_no_trace(&self) {
+        self.traceless.set(true);
     }
 
     /// Runs `step` in a savepoint that is released when it answers `true`, else rolled back.
@@ -218,12 +224,18 @@ pub(super) struct WriteConnection {
     connection: Connection,
     log: PathBuf,
     checked: Instant,
+    traces: bool,
 }
 
 impl WriteConnection {
     /// Runs `steps` in one transaction and commits it to disk.
     pub fn transaction(&mut self, steps: impl FnOnce(&Tx<'_>) -> Result<()>) -> Result<()> {
-        let tx = Tx { reader: Reader(&self.connection), hooks: RefCell::default(), endings: RefCell::default() };
+        let tx = Tx {
+            reader: Reader(&self.connection),
+            hooks: RefCell::default(),
+            endings: RefCell::default(),
+            traceless: Cell::default(),
+        };
         tx.execute("BEGIN IMMEDIATE", &[])?;
         let outcome = steps(&tx)
             .and_then(|()| tx.run_endings())
@@ -233,11 +245,15 @@ impl WriteConnection {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
         outcome?;
+        self.traces |= tx.traceless.get();
         tx.hooks.into_inner().into_iter().for_each(|hook| hook());
         Ok(())
     }
 
     pub fn checkpoint_if_due(&mut self) {
+        if self.traces {
+            self.remove_traces();
+        }
         if self.checked.elapsed() < Duration::from_millis(200) {
             return;
         }
@@ -250,10 +266,22 @@ impl WriteConnection {
         self.checked = Instant::now();
     }
 
-    fn checkpoint(&self, mode: &str) {
+    /// Readers under way may stand in its way: then it is tried again with the next change.
+    fn remove_traces(&mut self) {
+        let _ = self.connection.busy_timeout(Duration::from_millis(100));
+        self.traces = !self.checkpoint("TRUNCATE");
+        let _ = self.connection.busy_timeout(BUSY);
+    }
+
+    /// Whether nobody was in its way.
+    fn checkpoint(&self, mode: &str) -> bool {
         let sql = format!("PRAGMA wal_checkpoint({mode})");
-        if let Err(error) = self.connection.query_row(&sql, [], |_| Ok(())) {
-            tracing::warn!(%error, mode, "the write-ahead log could not be checkpointed");
+        match self.connection.query_row(&sql, [], |row| row.get::<_, i64>(0)) {
+            Ok(busy) => busy == 0,
+            Err(error) => {
+                tracing::warn!(%error, mode, "the write-ahead log could not be checkpointed");
+                false
+            }
         }
     }
 
@@ -268,15 +296,15 @@ pub(super) fn open_writer(path: &Path) -> Result<WriteConnection> {
     configure(&connection)?;
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-         PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;",
+         PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864; PRAGMA secure_delete = ON;",
     )?;
     let log = path.with_extension("db-wal");
-    Ok(WriteConnection { connection, log, checked: Instant::now() })
+    Ok(WriteConnection { connection, log, checked: Instant::now(), traces: false })
 }
 
 fn configure(connection: &Connection) -> Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.busy_timeout(BUSY)?;
     // Plans do not depend on bound values, so that a cached statement is not prepared again.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection
@@ -305,95 +333,4 @@ fn configure(connection: &Connection) -> Result<()> {
         },
     )?;
     Ok(())
-}
-
-/// Read connections, each with a deadline of its own.
-pub(super) struct Pool {
-    connections: r2d2::Pool<Opener>,
-    path: PathBuf,
-    timeout: Duration,
-    start: Instant,
-}
-
-pub(super) struct ReadConnection {
-    connection: Connection,
-    deadline: Arc<AtomicI64>,
-}
-
-struct Opener {
-    path: PathBuf,
-    start: Instant,
-}
-
-impl r2d2::ManageConnection for Opener {
-    type Connection = ReadConnection;
-    type Error = rusqlite::Error;
-
-    fn connect(&self) -> Result<ReadConnection, rusqlite::Error> {
-        let mut connection = Connection::open_with_flags(
-            &self.path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )?;
-        configure(&connection).map_err(|_| rusqlite::Error::InvalidQuery)?;
-        connection.execute_batch("PRAGMA query_only = ON;")?;
-        let deadline = Arc::new(AtomicI64::new(i64::MAX));
-        let (limit, start) = (deadline.clone(), self.start);
-        let overdue = move || start.elapsed().as_millis() as i64 > limit.load(Ordering::Relaxed);
-        connection.progress_handler(STEPS, Some(overdue))?;
-        Ok(ReadConnection { connection, deadline })
-    }
-
-    fn is_valid(&self, open: &mut ReadConnection) -> Result<(), rusqlite::Error> {
-        open.connection.prepare_cached("SELECT 1")?.query_row([], |_| Ok(()))
-    }
-
-    fn has_broken(&self, open: &mut ReadConnection) -> bool {
-        !open.connection.is_autocommit()
-    }
-}
-
-impl Pool {
-    pub fn open(path: &Path, options: &Options) -> Result<Self> {
-        let start = Instant::now();
-        let opener = Opener { path: path.to_owned(), start };
-        let connections = r2d2::Pool::builder()
-            .max_size(options.read_pool_max.max(1))
-            .min_idle(Some(2.min(options.read_pool.max(1))))
-            .idle_timeout(Some(Duration::from_secs(300)))
-            .max_lifetime(Some(Duration::from_secs(3600)))
-            .connection_timeout(Duration::from_secs(5))
-            .test_on_check_out(true)
-            .build(opener)
-            .map_err(Error::internal)?;
-        Ok(Self { connections, path: path.to_owned(), timeout: options.query_timeout, start })
-    }
-
-    pub fn read<T>(&self, query: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
-        self.within(Some(self.timeout), query)
-    }
-
-    pub fn read_long<T>(&self, query: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
-        self.within(None, |reader| {
-            reader.0.execute_batch("BEGIN")?;
-            let outcome = query(reader);
-            reader.0.execute_batch("COMMIT")?;
-            outcome
-        })
-    }
-
-    fn within<T>(&self, limit: Option<Duration>, query: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
-        let open = self.connections.get().map_err(|cause| {
-            Error::unavailable("All database connections are in use. Try again in a moment.").caused_by(cause)
-        })?;
-        let end = limit.map_or(i64::MAX, |limit| (self.start.elapsed() + limit).as_millis() as i64);
-        open.deadline.store(end, Ordering::Relaxed);
-        let outcome = query(&Reader(&open.connection));
-        open.deadline.store(i64::MAX, Ordering::Relaxed);
-        outcome
-    }
-
-    pub fn sizes(&self) -> (u64, u64) {
-        let size = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
-        (size(&self.path), size(&self.path.with_extension("db-wal")))
-    }
 }

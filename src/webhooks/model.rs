@@ -14,7 +14,7 @@ const MOST_PATTERNS: usize = 50;
 const LONGEST_OVERLAP_MINUTES: u32 = 7 * 24 * 60;
 const USUAL_OVERLAP_MINUTES: u32 = 24 * 60;
 
-#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Webhook {
     pub id: Id,
     pub name: String,
@@ -71,7 +71,7 @@ impl Webhook {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     Waiting,
@@ -97,7 +97,7 @@ impl State {
     }
 }
 
-#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Delivery {
     pub id: Id,
     pub webhook_id: Id,
@@ -107,7 +107,6 @@ pub struct Delivery {
     pub replay_of: Option<Id>,
     pub action: String,
     /// What is signed and sent.
-    #[schemars(with = "serde_json::Value")]
     pub body: Box<RawValue>,
     pub state: State,
     pub attempts: i64,
@@ -123,7 +122,7 @@ pub struct Delivery {
     pub finished_at: Option<Time>,
 }
 
-#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct NewWebhook {
     pub name: String,
     pub url: String,
@@ -131,7 +130,7 @@ pub struct NewWebhook {
     pub active: Option<bool>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct WebhookChange {
     pub name: Option<String>,
     pub url: Option<String>,
@@ -139,7 +138,7 @@ pub struct WebhookChange {
     pub active: Option<bool>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct Rotation {
     /// How long deliveries are signed with the old secret too: a day unless said.
     pub overlap_minutes: Option<u32>,

@@ -47,7 +47,7 @@ fn what_is_no_type_is_refused() {
         json!({"name": "orders", "schema": 5}),
         json!({"name": "orders", "fields": {"iban": {"sensitivity": "restricted"}}}),
         json!({"name": "orders", "fields": {"/iban": {"sensitivity": "secret"}}}),
-        json!({"name": "orders", "fields": {"/iban": {"pii": true}}}),
+        json!({"name": "orders", "fields": {"/iban": {"pii": "yes"}}}),
         json!({"name": "orders", "fields": {"/iban": {"surprise": true}}}),
         json!({"name": "orders", "retention_days": 0}),
         json!({"name": "orders", "inspection": "sometimes"}),

@@ -187,7 +187,7 @@ fn every_mistake_in_a_blueprint_is_named_at_once() {
         name = "users"
         alias = "auth"
         schema = '{"type": "objekt"}'
-        fields."/a" = { pii = true }
+        fields."/a" = { index = true }
     "#;
     let error = apply(&site, text).unwrap_err();
     let at: Vec<_> = error.faults().iter().map(|fault| fault.pointer.as_str()).collect();
@@ -197,7 +197,7 @@ fn every_mistake_in_a_blueprint_is_named_at_once() {
         "/entity_types/0/schema",
         "/entity_types/1/name",
         "/entity_types/1/alias",
-        "/entity_types/1/fields/~1a/pii",
+        "/entity_types/1/fields/~1a/index",
         "/entity_types/1/schema/type",
     ] {
         assert!(at.contains(&expected), "{expected} is not in {at:?}");

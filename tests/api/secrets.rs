@@ -182,11 +182,15 @@ fn what_a_retiring_key_seals_is_sealed_anew_and_only_then_it_goes() {
     admin.send(keyed.try_clone().unwrap()).expect(201);
     let called = receiver.wait_for(1);
     site.nobody().post("/auth/password/forgot", &json!({"email": "grace@example.org"})).expect(202);
+    let schema = json!({"properties": {"iban": {"type": "string"}}});
+    let fields = json!({"/iban": {"pii": true, "index": true}});
+    admin.post("/entity-types", &json!({"name": "people", "schema": schema, "fields": fields})).expect(201);
+    let person = admin.post("/entities/people", &json!({"data": {"iban": "DE1"}})).expect(201).id();
     let old: Vec<String> = ["fields", "webhooks"]
         .map(|kind| key(&admin, kind, "current").unwrap()["id"].as_str().unwrap().to_owned())
         .into();
     let fields = places(&site, &format!("{}.", old[0]));
-    assert_eq!(fields, ["jobs.payload", "totp.secret", "idempotency_keys.answer"]);
+    assert_eq!(fields, ["jobs.payload", "totp.secret", "idempotency_keys.answer", "data_keys.wrapped"]);
     assert_eq!(places(&site, &format!("{}.", old[1])), ["webhooks.secret", "webhooks.old_secret"]);
     assert!(key(&admin, "fields", "current").unwrap()["sealed"].as_i64().unwrap() >= 3);
     for kind in ["fields", "webhooks"] {
@@ -198,6 +202,8 @@ fn what_a_retiring_key_seals_is_sealed_anew_and_only_then_it_goes() {
     }
     site.clock.advance(21 * MINUTE);
     until("unused keys are removed", || board(&admin).iter().all(|key| key["state"] == "current"));
+    let found = admin.get("/entities/people?filter=data.iban%20%3D%20%22DE1%22").expect(200).json();
+    assert_eq!((&found["items"][0]["id"], &found["items"][0]["data"]["iban"]), (&json!(person), &json!("DE1")));
     let again = admin.send(keyed).expect(201);
     assert_eq!(again.header("idempotency-replayed"), "true");
     let login = json!({"email": "grace@example.org", "password": PASSWORD, "totp": app.next_code(&site)});

@@ -1,12 +1,13 @@
 //! What callers send for an entity, and the entity it becomes.
 
-use super::{limits, model::Entity, scope::Scope, show, write::Entities};
+use super::{limits, model::Entity, scope::Scope, write::Entities};
 use crate::{
     clock::Time,
-    data::entity_types::Mask,
+    data::{entity_types::Mask, sealed},
     error::{Error, Faults, Result},
     ids::Id,
     permit::Action,
+    personal::SubjectKey,
     validate::has_control,
     web::{Body, nullable},
 };
@@ -17,7 +18,7 @@ use serde_json::{Map, Value};
 const NAME: usize = 500;
 
 /// A whole entity: to be made, or to stand in the place of one.
-#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct NewEntity {
     pub name: Option<String>,
     pub confidence: Option<f64>,
@@ -26,7 +27,7 @@ pub struct NewEntity {
 }
 
 /// A merge patch (RFC 7396): what is absent stays, what is null goes.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct EntityPatch {
     #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub name: Option<Option<String>>,
@@ -91,7 +92,7 @@ fn check_data(scope: &Scope, data: &Value, faults: &mut Faults) -> Option<String
 
 /// Whether what is stored still fits the schema.
 pub(super) fn ensure_fits(scope: &Scope, entity: &Entity) -> Result<()> {
-    let data = serde_json::from_str(&entity.data).map_err(Error::internal)?;
+    let data = entity.whole(scope)?;
     let mut faults = Faults::default();
     scope.check_schema(&data, &mut faults);
     faults.into_result()
@@ -110,8 +111,12 @@ fn finish<T>(faults: Faults, value: Option<T>) -> Result<T> {
 }
 
 impl NewEntity {
-    /// The entity to insert. Without a named owner it is the caller's own.
     pub(super) fn into_entity(self, scope: &Scope, now: Time) -> Result<Entity> {
+        self.into_entity_as(scope, Id::new(), now)
+    }
+
+    /// The entity to insert. Without a named owner it is the caller's own.
+    pub(super) fn into_entity_as(self, scope: &Scope, id: Id, now: Time) -> Result<Entity> {
         let mut faults = Faults::default();
         let mut data = Value::Object(self.data.unwrap_or_default());
         check_clearance(scope, &data, &mut faults);
@@ -119,9 +124,9 @@ impl NewEntity {
         let text = check_data(scope, &data, &mut faults);
         let owner_id = self.owner_id.or_else(|| scope.user());
         check_owner(scope, owner_id, Action::Create, &mut faults);
-        let data = finish(faults, text)?;
+        let (data, key) = sealed(scope, id, finish(faults, text)?, data, None)?;
         Ok(Entity {
-            id: Id::new(),
+            id,
             entity_type: scope.entity_type.name.clone(),
             name: self.name,
             confidence: self.confidence,
@@ -134,6 +139,7 @@ impl NewEntity {
             updated_by: scope.user(),
             deleted_at: None,
             deleted_by: None,
+            key,
         })
     }
 
@@ -143,11 +149,11 @@ impl NewEntity {
         let mut data = Value::Object(self.data.clone().unwrap_or_default());
         check_clearance(scope, &data, &mut faults);
         scope.entity_type.fill_defaults(&mut data, scope.mask());
-        let before: Value = serde_json::from_str(&old.data).map_err(Error::internal)?;
+        let before = old.whole(scope)?;
         scope.mask().restore(&before, &mut data);
         let owner_id = self.owner_id.or(old.owner_id);
         let next = Entity { name: self.name.clone(), confidence: self.confidence, owner_id, ..old.clone() };
-        changed(scope, old, next, &data, faults, now)
+        changed(scope, (old, &before), next, data, faults, now)
     }
 }
 
@@ -169,7 +175,7 @@ impl EntityPatch {
 
     pub(super) fn apply(&self, scope: &Scope, old: &Entity, now: Time) -> Result<Entity> {
         let mut faults = Faults::default();
-        let before: Value = serde_json::from_str(&old.data).map_err(Error::internal)?;
+        let before = old.whole(scope)?;
         let mut data = before.clone();
         if let Some(patch) = &self.data {
             let patch = patch.clone().map_or(Value::Null, Value::Object);
@@ -186,31 +192,65 @@ impl EntityPatch {
         }
         next.confidence = self.confidence.unwrap_or(old.confidence);
         next.owner_id = self.owner_id.unwrap_or(old.owner_id);
-        changed(scope, old, next, &data, faults, now)
+        changed(scope, (old, &before), next, data, faults, now)
     }
 }
 
 /// `old` with the name, confidence and data that it had `then`, as far as the caller can see them.
 pub(super) fn reinstate(scope: &Scope, old: &Entity, then: &Entity, now: Time) -> Result<Entity> {
     let mut faults = Faults::default();
-    let mut data = show::data(scope, &then.data)?;
+    let mut data = then.seen_again(scope)?;
     check_clearance(scope, &data, &mut faults);
-    let before: Value = serde_json::from_str(&old.data).map_err(Error::internal)?;
+    let before = old.whole(scope)?;
     scope.mask().restore(&before, &mut data);
     let next = Entity { name: then.name.clone(), confidence: then.confidence, ..old.clone() };
-    changed(scope, old, next, &data, faults, now)
+    changed(scope, (old, &before), next, data, faults, now)
 }
 
-fn changed(scope: &Scope, old: &Entity, next: Entity, data: &Value, mut faults: Faults, now: Time) -> Result<Entity> {
-    let text = check_data(scope, data, &mut faults);
+fn changed(
+    scope: &Scope,
+    (old, before): (&Entity, &Value),
+    next: Entity,
+    data: Value,
+    mut faults: Faults,
+    now: Time,
+) -> Result<Entity> {
+    let text = check_data(scope, &data, &mut faults);
     if next.owner_id != old.owner_id {
         check_owner(scope, next.owner_id, Action::Update, &mut faults);
     }
-    let next = Entity { data: finish(faults, text)?, ..next };
+    let (data, key) = sealed(scope, old.id, finish(faults, text)?, data, Some((old, before)))?;
+    let next = Entity { data, key, ..next };
     if next == *old {
         return Ok(next);
     }
     Ok(Entity { version: old.version + 1, updated_at: now, updated_by: scope.user(), ..next })
+}
+
+/// The text of checked `data` as it is stored, and the key that its personal data is sealed under.
+fn sealed(
+    scope: &Scope,
+    id: Id,
+    text: String,
+    mut data: Value,
+    before: Option<(&Entity, &Value)>,
+) -> Result<(String, Option<SubjectKey>)> {
+    let key = before.and_then(|(old, _)| old.key.clone());
+    let fields = scope.entity_type.personal();
+    if fields.is_empty() {
+        return Ok((text, key));
+    }
+    if let Some((old, _)) = before.filter(|(_, plain)| **plain == data) {
+        return Ok((old.data.clone(), key));
+    }
+    let stored =
+        before.map(|(old, _)| serde_json::from_str::<Value>(&old.data)).transpose().map_err(Error::internal)?;
+    let before = before.zip(stored.as_ref());
+    let before = before.map(|((old, plain), stored)| sealed::Before { stored, plain, key: old.key.as_ref() });
+    let name = id.to_string();
+    let subject = sealed::Subject { entity_type: &scope.entity_type.name, id: &name, fields };
+    let key = sealed::seal(&scope.keys, subject, id, &mut data, before.as_ref())?;
+    Ok((data.to_string(), key))
 }
 
 /// Merge patch (RFC 7396).

@@ -5,7 +5,8 @@ use super::{
     import::{Format, cell_text},
     model::MEMBERS,
     scope::Scope,
-    show, store,
+    show::Stored,
+    store,
     write::Entities,
 };
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
     data::entity_types::EntityType,
     error::{Code, Error, Result},
     permit::{Action, Allowed, Permit, Route, rights::ExportEntity},
+    personal::SubjectKey,
     storage::{LongRead, Param, Reader, Row},
     validate::FileName,
     web::{At, Deleted, Params},
@@ -36,7 +38,7 @@ pub struct Export {
     pub filter: Option<String>,
 }
 
-#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Deserialize)]
 struct ExportQuery {
     format: Option<String>,
     filter: Option<String>,
@@ -150,13 +152,18 @@ impl Plan {
         reader: &Reader<'_>,
         mut each: impl FnMut(&Row<'_>, Map<String, Value>) -> Result<()>,
     ) -> Result<()> {
+        let key = if self.scope.entity_type.personal().is_empty() { "NULL" } else { SubjectKey::COLUMN };
         let sql = format!(
-            "SELECT id, name, confidence, owner_id, data FROM entities WHERE {} ORDER BY created_at, id",
+            "SELECT id, name, confidence, owner_id, data, {key} FROM entities WHERE {} ORDER BY created_at, id",
             self.condition
         );
-        reader.query_each(&sql, &self.params, |row| match show::data(&self.scope, row.text(4)?)? {
-            Value::Object(data) => each(row, data),
-            _ => Err(Error::internal("data is not an object")),
+        reader.query_each(&sql, &self.params, |row| {
+            let key = SubjectKey::read(row, 5)?;
+            let stored = Stored { id: row.text(0)?, key: key.as_ref(), data: row.text(4)? };
+            match stored.data(&self.scope)? {
+                Value::Object(data) => each(row, data),
+                _ => Err(Error::internal("data is not an object")),
+            }
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     draft,
-    model::{COLUMNS, Entity, WIDTH},
+    model::{Entity, WIDTH, columns},
     routes::{JSON, respond, target},
     scope::Scope,
     show, store,
@@ -37,7 +37,7 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Deserialize)]
 struct HistoryQuery {
     limit: Option<u32>,
     cursor: Option<String>,
@@ -125,8 +125,9 @@ fn versions(reader: &Reader<'_>, scope: &Scope, id: Id, below: i64, limit: usize
     let mut params = vec![Param::Id(id), Param::Int(below), limit.into()];
     let condition = scope.condition(Action::Read, &mut params);
     let of_type = store::of_type(&scope.entity_type.name, Deleted::Include);
+    let columns = columns(Some(&scope.entity_type));
     let sql = format!(
-        "SELECT {COLUMNS}, {MADE_BY} FROM {STATES} AS states
+        "SELECT {columns}, {MADE_BY} FROM {STATES} AS states
          WHERE {of_type} AND version < ?2 AND {condition} ORDER BY version DESC LIMIT ?3"
     );
     reader.query_all(&sql, &params, |row| {

@@ -1,7 +1,7 @@
 //! Lists of entities: filter, sort, pages, counts.
 
 use super::{
-    model::{COLUMNS, Shown, WIDTH},
+    model::{Shown, WIDTH, columns},
     pick::Picks,
     relationships::Expansion,
     scope::Scope,
@@ -20,7 +20,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// What the list of a type can be asked for.
-#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct EntityQuery {
     limit: Option<u32>,
     cursor: Option<String>,
@@ -137,11 +137,12 @@ impl Listing {
         };
         let mut out = Vec::with_capacity(16 * 1024);
         out.extend_from_slice(b"{\"items\":[");
+        let columns = columns(Some(&self.scope.entity_type));
         let (mut rows, mut last, mut more) = (0, None, false);
         for (after, mut params) in parts {
             params.push((self.limit + 1 - rows).into());
             let sql = format!(
-                "SELECT {COLUMNS}, {} FROM {} WHERE {} AND {after} ORDER BY {} LIMIT ?{}",
+                "SELECT {columns}, {} FROM {} WHERE {} AND {after} ORDER BY {} LIMIT ?{}",
                 self.order.columns(),
                 self.tables,
                 self.condition,

@@ -2,13 +2,15 @@
 
 use crate::{
     clock::Time,
+    data::{entity_types::EntityType, sealed},
     error::{Error, Result},
     ids::Id,
+    personal::SubjectKey,
     storage::{Column, Row},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::{io::Write, sync::Arc};
+use std::{borrow::Cow, io::Write, sync::Arc};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entity {
@@ -26,12 +28,20 @@ pub struct Entity {
     pub updated_by: Option<Id>,
     pub deleted_at: Option<Time>,
     pub deleted_by: Option<Id>,
+    /// What seals the personal data in `data`.
+    pub key: Option<SubjectKey>,
 }
 
 pub(super) const COLUMNS: &str = "id, type, name, confidence, data, owner_id, version, created_at, updated_at, \
      created_by, updated_by, deleted_at, deleted_by";
-/// How many columns that are.
-pub(super) const WIDTH: usize = 13;
+/// How many columns [`columns`] are.
+pub(super) const WIDTH: usize = 14;
+
+/// What [`Entity::read`] reads: with the key where the type has personal data, or is not known.
+pub(super) fn columns(entity_type: Option<&EntityType>) -> String {
+    let key = if entity_type.is_some_and(|kind| kind.personal().is_empty()) { "NULL" } else { SubjectKey::COLUMN };
+    format!("{COLUMNS}, {key}")
+}
 
 /// The members of an entity as answers name them, besides `data`.
 pub(super) const MEMBERS: [&str; 12] = [
@@ -64,6 +74,7 @@ pub(super) struct Shown<'a> {
     updated_by: Option<Ident<'a>>,
     deleted_at: Option<Time>,
     deleted_by: Option<Ident<'a>>,
+    pub key: Option<Cow<'a, SubjectKey>>,
 }
 
 enum Ident<'a> {
@@ -87,6 +98,7 @@ impl Entity {
             updated_by: row.get(10)?,
             deleted_at: row.get(11)?,
             deleted_by: row.get(12)?,
+            key: SubjectKey::read(row, 13)?,
         })
     }
 
@@ -105,13 +117,22 @@ impl Entity {
             updated_by: self.updated_by.map(Ident::Id),
             deleted_at: self.deleted_at,
             deleted_by: self.deleted_by.map(Ident::Id),
+            key: self.key.as_ref().map(Cow::Borrowed),
         }
     }
 
     /// The whole entity for the audit log.
-    pub(super) fn state(&self) -> Result<Box<RawValue>> {
+    pub(super) fn state(&self, entity_type: &EntityType) -> Result<Box<RawValue>> {
         let mut text = Vec::with_capacity(self.data.len() + 512);
-        self.shown().write(&mut text);
+        let mut shown = self.shown();
+        let data;
+        if !entity_type.personal().is_empty() {
+            let mut stored = serde_json::from_str(&self.data).map_err(Error::internal)?;
+            sealed::without_digests(entity_type.personal(), &mut stored);
+            data = stored.to_string();
+            shown.data = &data;
+        }
+        shown.write(&mut text);
         let text = String::from_utf8(text).map_err(Error::internal)?;
         RawValue::from_string(text).map_err(Error::internal)
     }
@@ -139,6 +160,7 @@ impl<'a> Shown<'a> {
             updated_by: id(10)?,
             deleted_at: row.get(11)?,
             deleted_by: id(12)?,
+            key: SubjectKey::read(row, 13)?.map(Cow::Owned),
         })
     }
 
@@ -146,6 +168,13 @@ impl<'a> Shown<'a> {
         match &self.id {
             Ident::Id(id) => Some(*id),
             Ident::Text(text) => text.parse().ok(),
+        }
+    }
+
+    pub fn id_text(&self) -> Cow<'_, str> {
+        match &self.id {
+            Ident::Id(id) => Cow::Owned(id.to_string()),
+            Ident::Text(text) => Cow::Borrowed(text),
         }
     }
 

@@ -2,12 +2,16 @@
 
 use crate::{
     audit::{self, Ledger},
-    data::entity_types::{EntityType, Mask},
+    data::{
+        entity_types::{EntityType, Mask, digest_sql},
+        sealed::{self, PersonalField},
+    },
     error::{Fault, Faults, Result},
     filter::{self, Field, Fields, Kind, Literal},
     ids::Id,
     observation::{Observations, Seen},
     permit::{Action, Clearance, Permit, Principal, Reach, Rule},
+    personal::DataKeys,
     storage::Param,
 };
 use serde_json::Value;
@@ -18,6 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) struct Scope {
     pub permit: Permit,
     pub entity_type: Arc<EntityType>,
+    pub keys: DataKeys,
     ledger: Ledger,
     /// The sensitive fields that a question named, where the type has any.
     named: Option<Arc<Mutex<audit::Fields>>>,
@@ -25,9 +30,10 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    pub fn new(permit: &Permit, entity_type: Arc<EntityType>, ledger: &Ledger) -> Self {
+    pub fn new(permit: &Permit, entity_type: Arc<EntityType>, ledger: &Ledger, keys: &DataKeys) -> Self {
         let named = (!entity_type.watched().fields.is_empty()).then(Arc::default);
-        Self { permit: permit.clone(), entity_type, ledger: ledger.clone(), named, observations: None }
+        let (permit, ledger, keys) = (permit.clone(), ledger.clone(), keys.clone());
+        Self { permit, entity_type, keys, ledger, named, observations: None }
     }
 
     /// Records which sensitive fields `text`, a part of `data` as it is about to be shown, holds. An error where that
@@ -136,7 +142,7 @@ impl Scope {
             Rule::Where(rule) => {
                 let principal = self.permit.caller().principal.as_deref();
                 let user = |segments: &[String]| principal.map_or_else(Vec::new, |who| user_values(who, segments));
-                let fields = EntityFields { entity_type: &self.entity_type, mask: &Mask::default(), named: None };
+                let fields = EntityFields { mask: &Mask::default(), named: None, ..self.fields() };
                 filter::parse(&rule.0).and_then(|parsed| parsed.bind(&user).to_sql(&fields, params))
             }
         };
@@ -149,7 +155,7 @@ impl Scope {
     /// The fields that this caller may filter and sort by.
     pub fn fields(&self) -> EntityFields<'_> {
         let named = self.named.as_deref().map(|named| (named, self.permit.clearance()));
-        EntityFields { entity_type: &self.entity_type, mask: self.mask(), named }
+        EntityFields { entity_type: &self.entity_type, mask: self.mask(), named, keys: &self.keys }
     }
 
     /// A filter as a condition.
@@ -188,6 +194,7 @@ fn literal(value: &Value) -> Option<Literal> {
 pub(super) struct EntityFields<'a> {
     entity_type: &'a EntityType,
     mask: &'a Mask,
+    keys: &'a DataKeys,
     named: Option<(&'a Mutex<audit::Fields>, Clearance)>,
 }
 
@@ -207,7 +214,11 @@ impl Fields for EntityFields<'_> {
             let kind = self.entity_type.kind(path);
             let there = self.mask.shows(path) && self.entity_type.allows(path);
             self.name(path);
-            return there.then(|| Field::json("data", path, kind)).flatten();
+            let field = there.then(|| Field::json("data", path, kind)).flatten()?;
+            return Some(match self.entity_type.personal_at(path) {
+                Some(personal) => self.personal(field, personal, path),
+                None => field,
+            });
         }
         if !path.is_empty() {
             return None;
@@ -221,6 +232,27 @@ impl Fields for EntityFields<'_> {
             "created_at" | "updated_at" => column(Kind::Time).never_null(),
             "deleted_at" => column(Kind::Time),
             _ => return None,
+        })
+    }
+}
+
+impl EntityFields<'_> {
+    /// A sealed value is found by the digest beside it, where there is one.
+    fn personal(&self, field: Field, personal: &PersonalField, path: &[String]) -> Field {
+        let indexed = self.entity_type.indexed().any(|pointer| pointer == personal.pointer);
+        let Some(sql) = digest_sql(path).filter(|_| indexed && personal.path == path) else {
+            return field.unusable("is personal data without an index of its own, which nothing can be asked of");
+        };
+        let (keys, name, personal) = (self.keys.clone(), self.entity_type.name.clone(), personal.clone());
+        field.found_by(sql, move |value| {
+            let value = match value {
+                Literal::Null => Value::Null,
+                Literal::Boolean(truth) => (*truth).into(),
+                Literal::Integer(number) => (*number).into(),
+                Literal::Number(number) => (*number).into(),
+                Literal::Text(text) => text.as_str().into(),
+            };
+            sealed::digest(&keys, &name, &personal, &value).ok().map(hex::encode)
         })
     }
 }

@@ -69,12 +69,13 @@ impl Question {
         let shows = |path: &[String]| scope.mask().shows(path);
         let index = SearchIndex::of(reader, &scope.entity_type.name)?;
         let Some(index) = index.filter(|index| index.ready) else {
-            let sight = match &scope.entity_type.search {
-                Some(pointers) => {
-                    let paths = pointers.iter().filter_map(|pointer| pointer::segments(pointer));
-                    Sight { only: Some(paths.filter(|path| shows(path)).collect()), hidden: Vec::new() }
-                }
-                None => scope.mask().sight(),
+            let sight = if let Some(pointers) = &scope.entity_type.search {
+                let paths = pointers.iter().filter_map(|pointer| pointer::segments(pointer));
+                Sight { only: Some(paths.filter(|path| shows(path)).collect()), hidden: Vec::new() }
+            } else {
+                let mut sight = scope.mask().sight();
+                sight.hidden.extend(scope.entity_type.personal().iter().map(|field| field.path.clone()));
+                sight
             };
             let (sight, words) = (self.place(sight.param()), self.place(words.param()));
             self.and(&looks_like("name", "data", &sight, &words));

@@ -21,7 +21,7 @@ pub enum Standing {
 impl Entities {
     /// Whether the permit's caller may read an entity, deleted or not.
     pub fn is_readable(&self, permit: &Permit, entity_type: &str, id: Id) -> Result<bool> {
-        let scope = Scope::new(permit, self.types.require(entity_type)?, &self.ledger);
+        let scope = Scope::new(permit, self.types.require(entity_type)?, &self.ledger, self.types.keys());
         match scope.reach(Action::Read) {
             None => Ok(false),
             Some(Reach::Any) => Ok(true),
@@ -33,7 +33,7 @@ impl Entities {
 
     /// How the permit's caller stands to an entity, and how far the action reaches for them.
     pub fn standing(&self, permit: &Permit, entity_type: &str, id: Id, action: Action) -> Result<(Standing, String)> {
-        let scope = Scope::new(permit, self.types.require(entity_type)?, &self.ledger);
+        let scope = Scope::new(permit, self.types.require(entity_type)?, &self.ledger, self.types.keys());
         let standing = self.ledger.db().read(|reader| {
             if store::is_within(reader, &scope, id, action, Deleted::Without)? {
                 return Ok(Standing::Within);

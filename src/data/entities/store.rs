@@ -1,7 +1,7 @@
 //! Entities in the database. Every query carries what its caller reaches.
 
 use super::{
-    model::{COLUMNS, Entity, WIDTH},
+    model::{Entity, WIDTH, columns},
     scope::Scope,
 };
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     ids::Id,
     params,
     permit::Action,
+    personal::DataKeys,
     refusal::Check,
     storage::{Param, Reader, Tx},
     web::Deleted,
@@ -29,7 +30,8 @@ pub(super) fn find(reader: &Reader<'_>, scope: &Scope, id: Id, deleted: Deleted)
     let mut params = vec![Param::Id(id)];
     let condition = scope.condition(Action::Read, &mut params);
     let of_type = of_type(&scope.entity_type.name, deleted);
-    let sql = format!("SELECT {COLUMNS} FROM entities WHERE id = ?1 AND {of_type} AND {condition}");
+    let columns = columns(Some(&scope.entity_type));
+    let sql = format!("SELECT {columns} FROM entities WHERE id = ?1 AND {of_type} AND {condition}");
     reader.query_one(&sql, &params, Entity::read)
 }
 
@@ -39,8 +41,9 @@ pub(super) fn find_for(reader: &Reader<'_>, scope: &Scope, id: Id, action: Actio
     let readable = scope.condition(Action::Read, &mut params);
     let within_reach = scope.condition(action, &mut params);
     let of_type = of_type(&scope.entity_type.name, deleted);
+    let columns = columns(Some(&scope.entity_type));
     let sql = format!(
-        "SELECT {COLUMNS}, CASE WHEN {readable} THEN 1 ELSE 0 END, CASE WHEN {within_reach} THEN 1 ELSE 0 END
+        "SELECT {columns}, CASE WHEN {readable} THEN 1 ELSE 0 END, CASE WHEN {within_reach} THEN 1 ELSE 0 END
          FROM entities WHERE id = ?1 AND {of_type}"
     );
     let found = reader.query_one(&sql, &params, |row| {
@@ -77,7 +80,7 @@ pub(super) fn is_within(reader: &Reader<'_>, scope: &Scope, id: Id, action: Acti
     Ok(reader.query_one(&sql, &params, |_| Ok(()))?.is_some())
 }
 
-pub(super) fn insert(tx: &Tx<'_>, new: &Entity) -> Result<()> {
+pub(super) fn insert(tx: &Tx<'_>, keys: &DataKeys, new: &Entity) -> Result<()> {
     tx.execute(
         "INSERT INTO entities (id, type, name, confidence, data, owner_id, version, created_at, updated_at, created_by,
                                updated_by)
@@ -96,11 +99,11 @@ pub(super) fn insert(tx: &Tx<'_>, new: &Entity) -> Result<()> {
             new.updated_by,
         ],
     )?;
-    Ok(())
+    new.key.as_ref().map_or(Ok(()), |key| keys.keep(tx, new.id, key))
 }
 
-/// Writes `new` over what is there, which is kept as a version that `ended_by` ended.
-pub(super) fn update(tx: &Tx<'_>, new: &Entity, ended_by: &str) -> Result<()> {
+/// Writes `new` over `old`, which is kept as a version that `ended_by` ended.
+pub(super) fn update(tx: &Tx<'_>, keys: &DataKeys, old: &Entity, new: &Entity, ended_by: &str) -> Result<()> {
     tx.execute(
         "INSERT INTO entity_versions (id, version, name, confidence, data, owner_id, updated_at, updated_by, deleted_at,
                                       deleted_by, ended_by)
@@ -124,7 +127,7 @@ pub(super) fn update(tx: &Tx<'_>, new: &Entity, ended_by: &str) -> Result<()> {
             new.deleted_by,
         ],
     )?;
-    Ok(())
+    new.key.as_ref().filter(|_| old.key.is_none()).map_or(Ok(()), |key| keys.keep(tx, new.id, key))
 }
 
 pub(super) fn user_exists(reader: &Reader<'_>, id: Id) -> Result<bool> {

@@ -32,10 +32,9 @@ impl Match {
         })
     }
 
-    pub fn new(field: UniqueField, data: Option<&Map<String, Value>>) -> Result<Self> {
-        // The digest looks at members only, so the map need not become a value of its own.
-        let found = data.and_then(|data| field.digest(&Value::Object(data.clone())));
-        let Some(digest) = found else {
+    pub fn new(scope: &Scope, field: UniqueField, data: Option<&Map<String, Value>>) -> Result<Self> {
+        let data = Value::Object(data.cloned().unwrap_or_default());
+        let Some(digest) = field.digest(&scope.keys, &scope.entity_type.name, &data)? else {
             let at = format!("/data{}", field.pointer);
             return Err(Error::invalid_at(at, "required", "The value that entities are matched by is missing."));
         };
@@ -62,7 +61,7 @@ impl Entities {
         condition: Precondition,
     ) -> Result<(Entity, bool)> {
         self.inspect(&scope, new.name.as_deref(), new.data.as_ref())?;
-        let wanted = Match::new(Match::field(&scope, pointer)?, new.data.as_ref())?;
+        let wanted = Match::new(&scope, Match::field(&scope, pointer)?, new.data.as_ref())?;
         let patch = EntityPatch::from(new.clone());
         let (entities, actor) = (self.clone(), scope.permit.actor());
         let seen = scope.clone();
@@ -78,7 +77,7 @@ impl Entities {
             condition.check_absent()?;
             let entity = new.clone().into_entity(&scope, now)?;
             insert(tx, &scope, &entity)?;
-            let event = created(&entity, entity.state()?);
+            let event = created(&entity, entity.state(&scope.entity_type)?);
             Ok(((entity, true), Some(event)))
         };
         self.ledger.change_answered(&actor, change, move |tx, (entity, made)| outcome(tx, &seen, entity, *made)).await

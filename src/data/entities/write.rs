@@ -47,7 +47,8 @@ pub struct Entities {
 
 impl Entities {
     pub(super) fn scope(&self, permit: &Permit, entity_type: &str) -> Result<Scope> {
-        Ok(Scope::new(permit, self.types.require(entity_type)?, &self.ledger).observing(&self.observations))
+        let scope = Scope::new(permit, self.types.require(entity_type)?, &self.ledger, self.types.keys());
+        Ok(scope.observing(&self.observations))
     }
 
     /// Refuses or notes what looks like an attack in what somebody would have kept.
@@ -60,7 +61,7 @@ impl Entities {
     pub(super) async fn create(&self, scope: Scope, new: NewEntity) -> Result<Entity> {
         self.inspect(&scope, new.name.as_deref(), new.data.as_ref())?;
         let entity = new.into_entity(&scope, self.ledger.clock().now())?;
-        let (state, actor) = (entity.state()?, scope.permit.actor());
+        let (state, actor) = (entity.state(&scope.entity_type)?, scope.permit.actor());
         let seen = scope.clone();
         let change = move |tx: &Tx<'_>| {
             insert(tx, &scope, &entity)?;
@@ -192,7 +193,7 @@ pub(super) fn created(entity: &Entity, state: Box<RawValue>) -> Event {
 pub(super) fn insert(tx: &Tx<'_>, scope: &Scope, entity: &Entity) -> Result<()> {
     EntityTypes::ensure_current(tx, &scope.entity_type)?;
     ensure_owner(tx, scope, entity.owner_id)?;
-    store::insert(tx, entity)?;
+    store::insert(tx, &scope.keys, entity)?;
     claim(tx, &scope.entity_type, scope.mask(), entity.id, (None, Some(&entity.data)))?;
     ensure_within_reach(tx, scope, entity.id, Action::Create)
 }
@@ -202,11 +203,12 @@ pub(super) fn update<'e>(tx: &Tx<'_>, scope: &Scope, kind: Change, old: &'e Enti
     if new.owner_id != old.owner_id {
         ensure_owner(tx, scope, new.owner_id)?;
     }
-    store::update(tx, new, kind.name())?;
+    store::update(tx, &scope.keys, old, new, kind.name())?;
     let live = |entity: &'e Entity| entity.deleted_at.is_none().then_some(entity.data.as_str());
     claim(tx, &scope.entity_type, scope.mask(), new.id, (live(old), live(new)))?;
     ensure_within_reach(tx, scope, new.id, kind.action)?;
-    Ok(Event::new(kind.event, "entity", new.id).changed(&old.state()?, &new.state()?))
+    Ok(Event::new(kind.event, "entity", new.id)
+        .changed(&old.state(&scope.entity_type)?, &new.state(&scope.entity_type)?))
 }
 
 fn ensure_owner(tx: &Tx<'_>, scope: &Scope, owner: Option<Id>) -> Result<()> {

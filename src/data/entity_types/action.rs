@@ -4,6 +4,7 @@ use super::{
     compatibility,
     model::{Definition, EntityType, FieldOptions},
     names::check_name,
+    personal,
     registry::EntityTypes,
     store, unique,
 };
@@ -24,7 +25,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// Fields that a type may mark, at most.
 const FIELDS: usize = 200;
-#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct NewEntityType {
     pub name: String,
     pub schema: Option<Value>,
@@ -38,7 +39,7 @@ pub struct NewEntityType {
 }
 
 /// Members that are given replace what was; absent ones stay.
-#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct ChangeEntityType {
     pub schema: Option<Value>,
     pub fields: Option<BTreeMap<String, FieldInput>>,
@@ -58,7 +59,7 @@ pub struct ChangeEntityType {
     pub retention_days: Option<Option<u32>>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FieldInput {
     pub sensitivity: Option<Clearance>,
@@ -102,18 +103,6 @@ fn check_fields(fields: Option<&BTreeMap<String, FieldInput>>, faults: &mut Faul
     if fields.len() > FIELDS {
         faults.push("/fields", "too_many", format!("A type marks at most {FIELDS} fields."));
     }
-    for (pointer, input) in fields {
-        let at = format!("/fields/{}", crate::data::pointer::escape(pointer));
-        not_available(&format!("{at}/pii"), input.pii == Some(true), faults);
-    }
-}
-
-/// What would not be kept is refused, not taken in silence.
-fn not_available(pointer: &str, asked: bool, faults: &mut Faults) {
-    if asked {
-        let name = pointer.rsplit('/').next().unwrap_or_default();
-        faults.push(pointer, "not_available", format!("`{name}` is not available yet."));
-    }
 }
 
 fn options(fields: BTreeMap<String, FieldInput>) -> BTreeMap<String, FieldOptions> {
@@ -121,6 +110,7 @@ fn options(fields: BTreeMap<String, FieldInput>) -> BTreeMap<String, FieldOption
         sensitivity: input.sensitivity.unwrap_or_default(),
         index: input.index.unwrap_or(false),
         unique: input.unique.unwrap_or(false),
+        pii: input.pii.unwrap_or(false),
     };
     fields.into_iter().map(|(pointer, input)| (pointer, option(input))).collect()
 }
@@ -291,14 +281,17 @@ pub async fn change(
     if added.iter().any(|field| !before.mask(permit.clearance()).shows(&field.path)) {
         return Err(Error::forbidden("Only somebody who may see a field can make it unique."));
     }
-    if !same || !added.is_empty() {
+    let seals = before.personal() != after.personal();
+    if !same || !added.is_empty() || seals {
         let (db, next, added) = (ledger.db().clone(), after.clone(), added.clone());
+        let (keys, was) = (types.keys().clone(), before.clone());
         let look = move || {
             db.read_long(|reader| {
+                personal::ensure_can_follow(reader, &was, &next)?;
                 if !same {
-                    compatibility::check(reader, &next, None)?.into_result()?;
+                    compatibility::check(reader, &keys, &was, &next, None)?.into_result()?;
                 }
-                unique::ensure_none_twice(reader, &next, &added)
+                unique::ensure_none_twice(reader, &keys, &was, &added)
             })
         };
         tokio::task::spawn_blocking(look).await.map_err(Error::internal)??;
@@ -312,9 +305,10 @@ pub async fn change(
             }
             if !same {
                 let since = now.minus(Duration::from_secs(60));
-                compatibility::check(tx, &after, Some(since))?.into_result()?;
+                compatibility::check(tx, types.keys(), &before, &after, Some(since))?.into_result()?;
             }
             ensure_alias_free(tx, &after)?;
+            personal::follow(tx, types.keys(), &before, &after)?;
             store::update(tx, &after)?;
             unique::adopt(tx, before.definition(), &after, &added)?;
             types.replace(tx, &after.name, Some(after.clone()));

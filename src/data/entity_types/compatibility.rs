@@ -1,13 +1,13 @@
 //! Whether the entities there are still fit a schema that is about to change.
 
-use super::model::EntityType;
+use super::{model::EntityType, personal};
 use crate::{
     clock::Time,
     error::{Error, Fault, Result},
     params,
+    personal::{DataKeys, SubjectKey},
     storage::Reader,
 };
-use serde_json::Value;
 
 /// Entities that a refusal names.
 const EXAMPLES: usize = 5;
@@ -36,11 +36,21 @@ impl Broken {
 }
 
 /// Looks at the entities of the type that were changed since `since`. Deleted ones are looked at when they come back.
-pub(super) fn check(reader: &Reader<'_>, entity_type: &EntityType, since: Option<Time>) -> Result<Broken> {
+pub(super) fn check(
+    reader: &Reader<'_>,
+    keys: &DataKeys,
+    stored_as: &EntityType,
+    entity_type: &EntityType,
+    since: Option<Time>,
+) -> Result<Broken> {
     let mut broken = Broken::default();
-    let sql = "SELECT id, data FROM entities WHERE type = ?1 AND deleted_at IS NULL AND updated_at >= ?2";
-    reader.query_each(sql, params![&*entity_type.name, since.map_or(i64::MIN, Time::millis)], |row| {
-        let data: Value = serde_json::from_str(row.text(1)?).map_err(Error::internal)?;
+    let sql = format!(
+        "SELECT id, data, {} FROM entities WHERE type = ?1 AND deleted_at IS NULL AND updated_at >= ?2",
+        SubjectKey::COLUMN
+    );
+    reader.query_each(&sql, params![&*entity_type.name, since.map_or(i64::MIN, Time::millis)], |row| {
+        let key = SubjectKey::read(row, 2)?;
+        let data = personal::opened(keys, stored_as, row.text(0)?, key.as_ref(), row.text(1)?)?;
         if entity_type.accepts(&data) {
             return Ok(());
         }

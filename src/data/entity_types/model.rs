@@ -4,7 +4,7 @@ use super::{
     declared::{self, Cell},
     defaults,
     mask::Mask,
-    schema,
+    personal, schema,
     sensitive::Sensitive,
     unique::UniqueField,
 };
@@ -12,7 +12,7 @@ use crate::{
     audit::{Fields, Watched},
     clock::Time,
     config::InspectionMode,
-    data::pointer,
+    data::{pointer, sealed::PersonalField},
     error::{Error, Faults, Result},
     filter::{Field, Kind},
     ids::Id,
@@ -24,7 +24,7 @@ use serde_json::Value;
 use std::{collections::BTreeMap, ops::Deref, sync::Arc};
 
 /// What a type says about one field.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FieldOptions {
     #[serde(default)]
@@ -35,10 +35,13 @@ pub struct FieldOptions {
     /// Only one live entity may have a value.
     #[serde(default)]
     pub unique: bool,
+    /// Personal data: sealed under the entity's own key wherever it is kept.
+    #[serde(default)]
+    pub pii: bool,
 }
 
 /// What is stored and shown.
-#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Definition {
     pub id: Id,
     pub name: Arc<str>,
@@ -66,6 +69,7 @@ pub struct EntityType {
     masks: [Arc<Mask>; 4],
     unique: Vec<UniqueField>,
     sensitive: Sensitive,
+    personal: Vec<PersonalField>,
     has_defaults: bool,
 }
 
@@ -96,12 +100,14 @@ impl EntityType {
         check_indexes(&definition, &mut faults);
         check_search(&definition, &mut faults);
         let unique = unique_fields(&definition, &mut faults);
+        let personal = personal::fields(&definition);
+        personal::check(&definition, &personal, &mut faults);
         faults.into_result()?;
         let validator = validator.ok_or_else(|| Error::internal("a schema without faults was not compiled"))?;
         let masks = Clearance::ALL
             .map(|level| Arc::new(Mask::new(paths.iter().map(|(path, sensitivity)| (path, *sensitivity)), level)));
         let (has_defaults, sensitive) = (defaults::any(&definition.schema), Sensitive::new(&definition));
-        let made = Self { definition, validator, masks, unique, sensitive, has_defaults };
+        let made = Self { definition, validator, masks, unique, sensitive, personal, has_defaults };
         made.ensure_defaults_fit()?;
         Ok(made)
     }
@@ -143,6 +149,16 @@ impl EntityType {
     /// The fields whose values only one live entity may have.
     pub fn unique(&self) -> &[UniqueField] {
         &self.unique
+    }
+
+    /// The fields whose values are sealed.
+    pub fn personal(&self) -> &[PersonalField] {
+        &self.personal
+    }
+
+    /// The personal field that a path leads to, into or around.
+    pub fn personal_at(&self, path: &[String]) -> Option<&PersonalField> {
+        self.personal.iter().find(|field| path.starts_with(&field.path) || field.path.starts_with(path))
     }
 
     /// The unique field that a caller means. One that is not there and one they may not see are refused alike.
@@ -197,7 +213,11 @@ impl Definition {
     pub fn index_expressions(&self) -> BTreeMap<String, String> {
         let expressions = self.indexed().filter_map(|pointer| {
             let path = pointer::segments(pointer)?;
-            let sql = Field::json("data", &path, declared::kind(&self.schema, &path))?.sql();
+            let sql = if self.fields.get(pointer).is_some_and(|options| options.pii) {
+                personal::digest_sql(&path)?
+            } else {
+                Field::json("data", &path, declared::kind(&self.schema, &path))?.sql()
+            };
             let digest = <sha2::Sha256 as sha2::Digest>::digest(&sql);
             Some((format!("entities_{}_{}", self.name, hex::encode(&digest[..6])), sql))
         });
@@ -211,7 +231,10 @@ const UNIQUE: usize = 10;
 fn unique_fields(definition: &Definition, faults: &mut Faults) -> Vec<UniqueField> {
     let marked = definition.fields.iter().filter(|(_, options)| options.unique);
     let fields: Vec<_> = marked
-        .filter_map(|(pointer, _)| Some(UniqueField { pointer: pointer.clone(), path: pointer::segments(pointer)? }))
+        .filter_map(|(pointer, options)| {
+            let path = pointer::segments(pointer)?;
+            Some(UniqueField { pointer: pointer.clone(), path, personal: options.pii })
+        })
         .collect();
     if fields.len() > UNIQUE {
         faults.push("/fields", "too_many", format!("A type has at most {UNIQUE} unique fields."));

@@ -4,6 +4,7 @@ use super::{model::EntityType, store};
 use crate::{
     access::{FieldCatalogue, TypeFields},
     error::{Error, Result},
+    personal::DataKeys,
     storage::{Db, Reader, Tx},
 };
 use std::{
@@ -13,7 +14,10 @@ use std::{
 
 /// The types as they stand now. Clones share them.
 #[derive(Clone)]
-pub struct EntityTypes(Arc<RwLock<Arc<Snapshot>>>);
+pub struct EntityTypes {
+    current: Arc<RwLock<Arc<Snapshot>>>,
+    keys: DataKeys,
+}
 
 #[derive(Default)]
 struct Snapshot {
@@ -22,18 +26,24 @@ struct Snapshot {
 }
 
 impl EntityTypes {
-    pub fn load(db: &Db) -> Result<Self> {
+    pub fn load(db: &Db, keys: DataKeys) -> Result<Self> {
         let definitions = db.read(store::all)?;
         let types = definitions.into_iter().map(|definition| EntityType::new(definition).map(Arc::new));
-        Ok(Self(Arc::new(RwLock::new(Arc::new(Snapshot::new(types.collect::<Result<_>>()?))))))
+        let current = Arc::new(RwLock::new(Arc::new(Snapshot::new(types.collect::<Result<_>>()?))));
+        Ok(Self { current, keys })
+    }
+
+    /// What seals the personal data of entities.
+    pub fn keys(&self) -> &DataKeys {
+        &self.keys
     }
 
     fn snapshot(&self) -> Arc<Snapshot> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn get(&self, name: &str) -> Option<Arc<EntityType>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).by_name.get(name).cloned()
+        self.current.read().unwrap_or_else(PoisonError::into_inner).by_name.get(name).cloned()
     }
 
     /// [`EntityTypes::get`], or the answer to somebody who asks for a type that is not there.
@@ -47,7 +57,7 @@ impl EntityTypes {
     }
 
     pub fn by_alias(&self, alias: &str) -> Option<Arc<EntityType>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).by_alias.get(alias).cloned()
+        self.current.read().unwrap_or_else(PoisonError::into_inner).by_alias.get(alias).cloned()
     }
 
     /// In the order of their names.
@@ -66,7 +76,7 @@ impl EntityTypes {
 
     /// Takes over a change once it is committed; `None` for a type that is gone.
     pub(super) fn replace(&self, tx: &Tx<'_>, name: &Arc<str>, with: Option<Arc<EntityType>>) {
-        let (shared, name) = (self.0.clone(), name.clone());
+        let (shared, name) = (self.current.clone(), name.clone());
         tx.after_commit(move || {
             let mut current = shared.write().unwrap_or_else(PoisonError::into_inner);
             let others = current.by_name.values().filter(|other| other.name != name).cloned();

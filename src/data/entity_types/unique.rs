@@ -4,12 +4,14 @@
 use super::{
     mask::Mask,
     model::{Definition, EntityType},
+    personal,
 };
 use crate::{
-    data::pointer,
+    data::{canonical::canonical, pointer, sealed},
     error::{Code, Error, Fault, Result},
     ids::Id,
     params,
+    personal::{DataKeys, SubjectKey},
     storage::{Reader, Tx},
 };
 use serde_json::Value;
@@ -24,15 +26,25 @@ const EXAMPLES: usize = 5;
 pub struct UniqueField {
     pub pointer: String,
     pub path: Vec<String>,
+    /// Whether the value is sealed where it is stored.
+    pub personal: bool,
 }
 
 impl UniqueField {
     /// What stands for the value in comparisons; none where there is no value.
-    pub fn digest(&self, data: &Value) -> Option<[u8; 32]> {
-        let value = pointer::get(data, &self.path).filter(|value| !value.is_null())?;
-        let mut text = String::new();
-        canonical(value, &mut text);
-        Some(Sha256::digest(text).into())
+    pub fn digest(&self, keys: &DataKeys, entity_type: &str, data: &Value) -> Result<Option<[u8; 32]>> {
+        let Some(value) = pointer::get(data, &self.path).filter(|value| !value.is_null()) else { return Ok(None) };
+        let text = canonical(value);
+        if self.personal {
+            return keys.digest(entity_type, &self.pointer, &text).map(Some);
+        }
+        Ok(Some(Sha256::digest(text).into()))
+    }
+
+    /// [`UniqueField::digest`] of data as it is stored.
+    fn digest_of(&self, stored: &Value) -> Option<[u8; 32]> {
+        let value = pointer::get(stored, &self.path).filter(|value| !value.is_null())?;
+        if self.personal { sealed::digest_of(value) } else { Some(Sha256::digest(canonical(value)).into()) }
     }
 
     /// The live entity of the type that has the value.
@@ -53,39 +65,6 @@ impl UniqueField {
     }
 }
 
-/// One text for equal values: names in order, whole numbers without a fraction.
-fn canonical(value: &Value, out: &mut String) {
-    match value {
-        Value::Number(number) => match number.as_f64() {
-            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 9e15 => {
-                out.push_str(&(float as i64).to_string());
-            }
-            _ => out.push_str(&number.to_string()),
-        },
-        Value::Array(items) => {
-            out.push('[');
-            for item in items {
-                canonical(item, out);
-                out.push(',');
-            }
-            out.push(']');
-        }
-        Value::Object(members) => {
-            let mut names: Vec<_> = members.iter().collect();
-            names.sort_by_key(|(name, _)| *name);
-            out.push('{');
-            for (name, member) in names {
-                out.push_str(&Value::from(name.as_str()).to_string());
-                out.push(':');
-                canonical(member, out);
-                out.push(',');
-            }
-            out.push('}');
-        }
-        plain => out.push_str(&plain.to_string()),
-    }
-}
-
 /// Moves what an entity claims from its old data to its new; none where it is not live.
 pub fn claim(
     tx: &Tx<'_>,
@@ -100,7 +79,7 @@ pub fn claim(
     let parse = |text: &str| serde_json::from_str::<Value>(text).map_err(Error::internal);
     let (old, new) = (old.map(parse).transpose()?, new.map(parse).transpose()?);
     for field in entity_type.unique() {
-        let digest = |data: &Option<Value>| data.as_ref().and_then(|data| field.digest(data));
+        let digest = |data: &Option<Value>| data.as_ref().and_then(|data| field.digest_of(data));
         let (had, has) = (digest(&old), digest(&new));
         if had == has {
             continue;
@@ -126,25 +105,31 @@ fn insert(tx: &Tx<'_>, entity_type: &str, field: &UniqueField, digest: &[u8; 32]
 
 /// The fields that become unique with a change.
 pub(super) fn added(old: &Definition, new: &EntityType) -> Vec<UniqueField> {
-    let was = |field: &&UniqueField| old.fields.get(&field.pointer).is_some_and(|options| options.unique);
+    let was = |field: &&UniqueField| {
+        old.fields.get(&field.pointer).is_some_and(|options| options.unique && options.pii == field.personal)
+    };
     new.unique().iter().filter(|field| !was(field)).cloned().collect()
 }
 
-fn each_live(reader: &Reader<'_>, entity_type: &str, mut each: impl FnMut(Id, &Value) -> Result<()>) -> Result<()> {
-    let sql = "SELECT id, data FROM entities WHERE type = ?1 AND deleted_at IS NULL";
-    reader.query_each(sql, params![entity_type], |row| {
-        let data = serde_json::from_str(row.text(1)?).map_err(Error::internal)?;
-        each(row.get(0)?, &data)
-    })
+fn live_of_type() -> String {
+    format!("SELECT id, data, {} FROM entities WHERE type = ?1 AND deleted_at IS NULL", SubjectKey::COLUMN)
 }
 
 /// Refuses fields whose values stand twice already, with how many entities that concerns and the first of them.
-pub(super) fn ensure_none_twice(reader: &Reader<'_>, entity_type: &EntityType, fields: &[UniqueField]) -> Result<()> {
+pub(super) fn ensure_none_twice(
+    reader: &Reader<'_>,
+    keys: &DataKeys,
+    stored_as: &EntityType,
+    fields: &[UniqueField],
+) -> Result<()> {
     for field in fields {
         let (mut seen, mut count, mut faults) = (HashMap::<[u8; 32], Id>::new(), 0_u64, Vec::new());
         let at = format!("/fields/{}/unique", pointer::escape(&field.pointer));
-        each_live(reader, &entity_type.name, |id, data| {
-            let Some(digest) = field.digest(data) else { return Ok(()) };
+        reader.query_each(&live_of_type(), params![&*stored_as.name], |row| {
+            let key = SubjectKey::read(row, 2)?;
+            let data = personal::opened(keys, stored_as, row.text(0)?, key.as_ref(), row.text(1)?)?;
+            let Some(digest) = field.digest(keys, &stored_as.name, &data)? else { return Ok(()) };
+            let id = row.get(0)?;
             if let Some(first) = seen.get(&digest) {
                 count += 1;
                 if faults.len() < EXAMPLES {
@@ -176,9 +161,13 @@ pub(super) fn adopt(tx: &Tx<'_>, old: &Definition, new: &EntityType, added: &[Un
     if added.is_empty() {
         return Ok(());
     }
-    each_live(tx, &new.name, |id, data| {
+    for field in added {
+        tx.execute("DELETE FROM entity_unique WHERE type = ?1 AND pointer = ?2", params![&*new.name, &field.pointer])?;
+    }
+    tx.query_each(&live_of_type(), params![&*new.name], |row| {
+        let (id, data) = (row.get(0)?, serde_json::from_str(row.text(1)?).map_err(Error::internal)?);
         for field in added {
-            if let Some(digest) = field.digest(data)
+            if let Some(digest) = field.digest_of(&data)
                 && !insert(tx, &new.name, field, &digest, id)?
             {
                 return Err(Error::conflict(format!(
@@ -198,13 +187,13 @@ mod tests {
 
     #[test]
     fn equal_values_have_one_digest() {
-        let field = UniqueField { pointer: "/a".into(), path: vec!["a".into()] };
-        let digest = |value: Value| field.digest(&json!({ "a": value }));
+        let field = UniqueField { pointer: "/a".into(), path: vec!["a".into()], personal: false };
+        let digest = |value: Value| field.digest_of(&json!({ "a": value }));
         assert_eq!(digest(json!(1)), digest(json!(1.0)));
         assert_ne!(digest(json!(1)), digest(json!("1")));
         assert_ne!(digest(json!("a")), digest(json!("A")));
         assert_eq!(digest(json!({"x": 1, "y": [2]})), digest(json!({"y": [2], "x": 1})));
         assert_ne!(digest(json!(["a,b"])), digest(json!(["a", "b"])));
-        assert_eq!((digest(Value::Null), field.digest(&json!({}))), (None, None));
+        assert_eq!((digest(Value::Null), field.digest_of(&json!({}))), (None, None));
     }
 }

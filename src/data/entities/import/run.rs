@@ -216,7 +216,7 @@ impl Entities {
             }
         }
         if let Some(field) = by.filter(|_| incoming.id.is_none()) {
-            let wanted = Match::new(field.clone(), incoming.patch.data.as_ref().and_then(Option::as_ref))?;
+            let wanted = Match::new(scope, field.clone(), incoming.patch.data.as_ref().and_then(Option::as_ref))?;
             let known = self.ledger.db().read(|reader| Self::matching(reader, scope, &wanted))?;
             match known {
                 Some(old) => incoming.patch.apply(scope, &old, now).map(drop)?,
@@ -225,8 +225,7 @@ impl Entities {
             return Ok(Prepared::Matched { incoming });
         }
         let Incoming { row, id, patch } = incoming;
-        let mut entity = patch.into_new().into_entity(scope, now)?;
-        entity.id = id.unwrap_or(entity.id);
+        let entity = patch.into_new().into_entity_as(scope, id.unwrap_or_default(), now)?;
         Ok(Prepared::New { row, entity: Box::new(entity) })
     }
 
@@ -252,7 +251,7 @@ impl Entities {
             Prepared::Matched { incoming } => {
                 let field = by.ok_or_else(|| Error::internal("a row is to be matched by no field"))?;
                 let data = incoming.patch.data.as_ref().and_then(Option::as_ref);
-                if let Some(old) = Self::matching(tx, scope, &Match::new(field.clone(), data)?)? {
+                if let Some(old) = Self::matching(tx, scope, &Match::new(scope, field.clone(), data)?)? {
                     self.write_over(tx, scope, &incoming.patch, &old)
                 } else {
                     let new = incoming.patch.clone().into_new();
@@ -264,7 +263,7 @@ impl Entities {
 
     fn write_new(tx: &Tx<'_>, scope: &Scope, entity: &Entity) -> Result<(Done, Option<Event>)> {
         insert(tx, scope, entity)?;
-        Ok((Done::Created, Some(created(entity, entity.state()?))))
+        Ok((Done::Created, Some(created(entity, entity.state(&scope.entity_type)?))))
     }
 
     fn write_over(

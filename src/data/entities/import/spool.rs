@@ -1,9 +1,11 @@
-//! A file without a name that keeps the rows of an import until all of them are known to be good.
+//! A file without a name that keeps the rows of an import until all of them are known to be good, sealed under a key
+//! that only stands in memory: they may hold personal data.
 
 use crate::{
     data::entities::model::Entity,
     error::{Code, Error, Result},
     ids::Id,
+    personal::Cipher,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -12,6 +14,7 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::Path,
 };
+use zeroize::Zeroizing;
 
 use super::rows::Incoming;
 
@@ -41,7 +44,13 @@ impl Prepared {
     }
 }
 
-pub(super) struct Spool(BufWriter<File>);
+pub(super) struct Spool {
+    file: BufWriter<File>,
+    cipher: Cipher,
+}
+
+/// What the lines are bound to.
+const CONTEXT: &str = "import";
 
 fn failed(cause: io::Error) -> Error {
     if cause.kind() == io::ErrorKind::StorageFull {
@@ -56,28 +65,34 @@ impl Spool {
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
         fs::remove_file(&path).map_err(failed)?;
-        Ok(Self(BufWriter::new(file)))
+        Ok(Self { file: BufWriter::new(file), cipher: Cipher::ephemeral()? })
     }
 
     pub fn push(&mut self, prepared: &Prepared) -> Result<()> {
-        serde_json::to_writer(&mut self.0, prepared).map_err(|cause| failed(cause.into()))?;
-        self.0.write_all(b"\n").map_err(failed)
+        let plain = Zeroizing::new(serde_json::to_vec(prepared).map_err(Error::internal)?);
+        let sealed = self.cipher.seal(CONTEXT, &plain)?;
+        self.file.write_all(sealed.as_bytes()).and_then(|()| self.file.write_all(b"\n")).map_err(failed)
     }
 
     pub fn finish(self) -> Result<Rows> {
-        self.0.into_inner().map(Rows).map_err(|cause| failed(cause.into_error()))
+        let file = self.file.into_inner().map_err(|cause| failed(cause.into_error()))?;
+        Ok(Rows { file, cipher: self.cipher })
     }
 }
 
 /// The rows, to be read as often as needed.
-pub(super) struct Rows(File);
+pub(super) struct Rows {
+    file: File,
+    cipher: Cipher,
+}
 
 impl Rows {
     pub fn each(&self, mut each: impl FnMut(Prepared) -> Result<()>) -> Result<()> {
-        let mut file = &self.0;
+        let mut file = &self.file;
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
         for line in BufReader::new(file).lines() {
-            each(serde_json::from_str(&line.map_err(failed)?).map_err(Error::internal)?)?;
+            let plain = self.cipher.open(CONTEXT, &line.map_err(failed)?)?;
+            each(serde_json::from_slice(&plain).map_err(Error::internal)?)?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        model::{COLUMNS as ENTITY, Entity},
+        model::{Entity, columns},
         scope::Scope,
         show::write_shown,
         store as entities_store,
@@ -92,7 +92,7 @@ impl Expansion {
 
     /// The entity as the caller may see it, where they still may.
     fn end(&self, reader: &Reader<'_>, id: Id) -> Result<Option<Value>> {
-        let sql = format!("SELECT {ENTITY} FROM entities WHERE id = ?1 AND deleted_at IS NULL");
+        let sql = format!("SELECT {} FROM entities WHERE id = ?1 AND deleted_at IS NULL", columns(None));
         let Some(entity) = reader.query_one(&sql, params![id], Entity::read)? else { return Ok(None) };
         let Some(scope) = self.sight.scope(&entity.entity_type) else { return Ok(None) };
         let entity = if scope.reaches_all(Action::Read) {

@@ -41,7 +41,7 @@ impl Sight {
         let open = |name: &str| entities.closed.get().is_none_or(|closed| closed.refuses(name).is_none());
         let scopes = entities.types.all().into_iter().filter(|kind| open(&kind.name)).filter_map(|kind| {
             let permit = permit.extend::<ReadEntity>(Some(&kind.name))?;
-            Some((kind.name.clone(), Scope::new(&permit, kind, &entities.ledger)))
+            Some((kind.name.clone(), Scope::new(&permit, kind, &entities.ledger, entities.types.keys())))
         });
         Self { permit: permit.clone(), entities: entities.clone(), scopes: Arc::new(scopes.collect()) }
     }
