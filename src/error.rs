@@ -38,6 +38,36 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every code there is.
+    pub const ALL: [Self; 26] = [
+        Self::MalformedJson,
+        Self::Unauthenticated,
+        Self::InvalidCredentials,
+        Self::TokenExpired,
+        Self::MfaRequired,
+        Self::Forbidden,
+        Self::CsrfFailed,
+        Self::ReauthenticationRequired,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::RequestTimeout,
+        Self::Conflict,
+        Self::PreconditionFailed,
+        Self::PayloadTooLarge,
+        Self::UriTooLong,
+        Self::UnsupportedMediaType,
+        Self::ValidationFailed,
+        Self::InspectionBlocked,
+        Self::RateLimited,
+        Self::LoginDelayed,
+        Self::ChallengeRequired,
+        Self::HeadersTooLarge,
+        Self::Internal,
+        Self::KillSwitchActive,
+        Self::Unavailable,
+        Self::StorageFull,
+    ];
+
     pub fn slug(self) -> &'static str {
         match self {
             Self::MalformedJson => "malformed_json",

@@ -17,7 +17,6 @@ pub(super) const KEYS: &[&str] = &[
     "backup.to",
     "audit.retention_days",
     "log.file",
-    "metrics.token",
     "sentry.dsn",
     "security_txt.contact",
 ];

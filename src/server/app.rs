@@ -19,7 +19,7 @@ use crate::{
     inspection::Inspection,
     kill_switch::KillSwitch,
     mail::Mailer,
-    observability::Traffic,
+    observability::{Metrics, Traffic},
     observation::Observations,
     outbound::Outbound,
     permit::Authenticate,
@@ -68,6 +68,7 @@ pub struct App {
     pub decisions: Decisions,
     pub idempotency: Idempotency,
     pub traffic: Arc<Traffic>,
+    pub metrics: Metrics,
     pub outbound: Outbound,
     pub webhooks: Webhooks,
     pub feed: Feed,
@@ -126,6 +127,8 @@ impl App {
         let limits = RateLimiter::new(live.clone(), &routes::routes(), roles.clone(), clock.clone());
         let decisions = Decisions::new(roles.clone(), clock.clone());
         let idempotency = Idempotency::new(ledger.clone(), keyring.clone(), entity_types.clone());
+        let routes = routes::routes();
+        let metrics = Metrics::new(routes.iter().map(|route| (route.method.clone(), route.path)), &ledger);
         let traffic = Arc::new(Traffic::new(clock.clone()));
         identity.ask(Arc::new(kill_switch.clone()));
         let _ = entities.closed.set(Arc::new(kill_switch.clone()));
@@ -155,6 +158,7 @@ impl App {
             decisions,
             idempotency,
             traffic,
+            metrics,
             outbound,
             webhooks,
             feed,

@@ -19,6 +19,7 @@ use actix_web::{
 };
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use std::{
+    cell::Cell,
     future::{Ready, ready},
     panic::AssertUnwindSafe,
     rc::Rc,
@@ -122,7 +123,7 @@ impl Inner {
             request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).filter(|id| is_request_id(id));
         let id: Arc<str> = given.map_or_else(|| Id::new().to_string().into(), Into::into);
         let ip = address::client(request.request(), &self.config.load().server.trusted_proxies);
-        RequestInfo { id, ip, unversioned: false, started: Instant::now() }
+        RequestInfo { id, ip, unversioned: false, started: Instant::now(), place: Cell::default() }
     }
 
     fn refuse_early(request: &ServiceRequest) -> Option<Error> {
@@ -186,6 +187,7 @@ impl Inner {
                 self.keep(id, error, problem.status().as_u16(), response, info, original.path());
             }
             report::failure(error, info, original.path(), decision);
+            self.log.metrics.refused(error.code());
             let kept = std::mem::replace(response.response_mut(), problem);
             for (name, value) in kept.headers() {
                 if name != header::CONTENT_TYPE && !response.headers().contains_key(name) {

@@ -15,6 +15,7 @@ use crate::{
     decisions::Asked,
     error::{Code, Error, Result},
     kill_switch::{KillSwitch, Visit},
+    observability::{Metrics, metrics::Place},
     permit::{Authenticate, Caller, LimitClass, Need, Principal, Route, unauthenticated},
     rate_limit::{RateLimiter, Verdict, Verdicts},
     refusal::Check,
@@ -51,6 +52,7 @@ struct Inner {
     observe: Observe,
     config: Live,
     idempotency: Idempotency,
+    metrics: Metrics,
     timeout: Duration,
 }
 
@@ -66,6 +68,7 @@ impl Gate {
             observe: Observe::new(app),
             config: app.config.clone(),
             idempotency: app.idempotency.clone(),
+            metrics: app.metrics.clone(),
             timeout,
         }))
     }
@@ -194,6 +197,7 @@ impl Inner {
         if route.is_some_and(|route| self.observe.limit(request, route, &verdict, caller)) {
             return Ok(());
         }
+        self.metrics.limited(verdict.policy());
         let event = Event::new("request.limited", "limit", verdict.policy());
         // Strangers are told apart by where they come from alone.
         let actor = match &caller.principal {
@@ -230,12 +234,23 @@ fn enrol_first() -> Error {
 /// Wraps one resource with the gate and the routes it holds.
 pub struct Door {
     gate: Gate,
-    routes: Rc<Vec<Route>>,
+    routes: Rc<Vec<Counted>>,
+}
+
+/// A route and where its requests are counted.
+struct Counted {
+    route: Route,
+    place: Option<u16>,
 }
 
 impl Door {
     pub fn new(gate: Gate, routes: Vec<Route>) -> Self {
-        Self { gate, routes: Rc::new(routes) }
+        let counted = |route: Route| {
+            let place = gate.0.metrics.place(&route.method, route.path).map(Place::number);
+            Counted { route, place }
+        };
+        let routes = Rc::new(routes.into_iter().map(counted).collect());
+        Self { gate, routes }
     }
 }
 
@@ -258,7 +273,7 @@ where
 pub struct DoorService<S> {
     service: Rc<S>,
     gate: Gate,
-    routes: Rc<Vec<Route>>,
+    routes: Rc<Vec<Counted>>,
 }
 
 impl<S, B> Service<ServiceRequest> for DoorService<S>
@@ -276,14 +291,18 @@ where
         let (service, gate, routes) = (self.service.clone(), self.gate.clone(), self.routes.clone());
         Box::pin(async move {
             let method = if *request.method() == Method::HEAD { &Method::GET } else { request.method() };
-            let Some(index) = routes.iter().position(|route| route.method == *method) else {
+            let Some(index) = routes.iter().position(|counted| counted.route.method == *method) else {
                 if let Err(error) = gate.pass_unknown(request.request()) {
                     return Ok(refuse(request, error));
                 }
                 return service.call(request).await.map(ServiceResponse::map_into_boxed_body);
             };
-            let route = &routes[index];
-            let Some(info) = request.extensions().get::<RequestInfo>().cloned() else {
+            let Counted { route, place } = &routes[index];
+            let info = request.extensions().get::<RequestInfo>().map(|info| {
+                info.place.set(*place);
+                info.clone()
+            });
+            let Some(info) = info else {
                 return Ok(refuse(request, Error::internal("a route was reached past the edge")));
             };
             let mut caller = match gate.0.meet(request.request(), route, &info) {

@@ -13,6 +13,7 @@ mod headers;
 mod health;
 mod idempotency;
 mod mail;
+mod metrics;
 mod overview;
 mod report;
 mod observe;

@@ -4,7 +4,7 @@ use crate::{
     config::Live,
     error::{Code, Error},
     ids::Id,
-    observability::Traffic,
+    observability::{Metrics, Traffic},
     permit::Caller,
     web::RequestInfo,
 };
@@ -14,6 +14,7 @@ use std::{sync::Arc, time::Duration};
 #[derive(Clone)]
 pub struct Reporter {
     pub traffic: Arc<Traffic>,
+    pub metrics: Metrics,
     pub config: Live,
 }
 
@@ -24,6 +25,8 @@ impl Reporter {
         let (status, took) = (response.status().as_u16(), info.started.elapsed());
         self.traffic.count(status, took);
         let request = response.request();
+        let place = request.extensions().get::<RequestInfo>().and_then(|info| info.place.get());
+        self.metrics.answered(place, path, status, took);
         let method = request.method();
         let ms = took.as_micros() as f64 / 1000.0;
         let elevation = elevation(request).map(tracing::field::display);

@@ -7,6 +7,7 @@ use super::{
     edge::Edge,
     gate::Gate,
     health::{self, Draining},
+    metrics,
     overview::StartedAt,
     report::Reporter,
     routes,
@@ -198,7 +199,7 @@ impl Server {
 }
 
 fn edge(app: &App) -> Edge {
-    let log = Reporter { traffic: app.traffic.clone(), config: app.config.clone() };
+    let log = Reporter { traffic: app.traffic.clone(), metrics: app.metrics.clone(), config: app.config.clone() };
     let types = app.entity_types.clone();
     let aliases = Arc::new(move |alias: &str| types.by_alias(alias).map(|found| (&*found.name).into()));
     Edge::new(app.config.clone(), aliases, routes::nouns(), log, app.decisions.clone())
@@ -227,6 +228,7 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
     let events = EntityEvents { types: app.entity_types.clone(), ledger: app.ledger.clone() };
     config
         .app_data(Data::new(BodyLimit((app.config.load().server.body_limit_mb as usize) << 20)))
+        .app_data(Data::new(app.clone()))
         .app_data(Data::new(app.config.clone()))
         .app_data(Data::new(app.ledger.clone()))
         .app_data(Data::new(app.roles.clone()))
@@ -251,6 +253,7 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(Data::from(app.traffic.clone()))
         .app_data(draining)
         .configure(health::mount)
+        .configure(metrics::mount)
         .configure(|config| routes::mount(config, &gate))
         .configure(console::mount);
     let unknown = gate.clone();

@@ -35,6 +35,13 @@ impl DataFolder {
         self.0.join(name)
     }
 
+    /// Bytes left for this process where the folder lies, and of how many.
+    pub fn space(&self) -> (u64, u64) {
+        rustix::fs::statvfs(&self.0).map_or((0, 0), |found| {
+            (found.f_bavail.saturating_mul(found.f_frsize), found.f_blocks.saturating_mul(found.f_frsize))
+        })
+    }
+
     /// Takes the folder for this process, or says who has it.
     pub fn lock(&self) -> Result<FolderLock> {
         let path = self.join("portcullis.lock");

@@ -17,7 +17,7 @@ pub use json::{contains, day, json_boolean, json_member, json_moment, json_numbe
 pub use schema::{MigrationStatus, migration_status};
 pub use sqlite::{Reader, Row, Tx};
 pub use value::{Column, FromColumn, Param};
-pub use writer::Writer;
+pub use writer::{Load, Writer};
 
 use crate::error::{Error, Result};
 use std::{path::Path, sync::Arc, time::Duration};
@@ -53,6 +53,14 @@ pub struct Db {
     pool: Arc<sqlite::Pool>,
     lists: Arc<Semaphore>,
     long: Arc<Semaphore>,
+}
+
+/// How many connections for reading there are.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolState {
+    pub open: u32,
+    pub idle: u32,
+    pub most: u32,
 }
 
 /// The longest that a list waits for its turn.
@@ -106,6 +114,11 @@ impl Db {
     /// One long read.
     pub fn read_long<T>(&self, query: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
         self.long()?.run(query)
+    }
+
+    /// The connections for reading.
+    pub fn pool(&self) -> PoolState {
+        self.pool.state()
     }
 
     /// Sizes in bytes of the database and of its write-ahead log.

@@ -31,7 +31,23 @@ struct Shared {
     queue: Mutex<Option<Sender<Box<dyn Pending>>>>,
     thread: Mutex<Option<thread::JoinHandle<()>>>,
     waiting: AtomicU64,
-    commits: AtomicU64,
+    changes: AtomicU64,
+    /// Commits of at most as many changes as the bound says, each counted once.
+    batches: [AtomicU64; BATCHES.len()],
+}
+
+/// Bounds of the sizes of batches.
+const BATCHES: [u64; 10] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
+
+/// What the writer has done, and what waits for it.
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// Changes that wait for their commit now.
+    pub waiting: u64,
+    /// Changes that were committed or refused so far.
+    pub changes: u64,
+    /// How many commits had at most so many changes; the last has no bound.
+    pub batches: Vec<(f64, u64)>,
 }
 
 impl Writer {
@@ -41,7 +57,8 @@ impl Writer {
             queue: Mutex::new(Some(queue)),
             thread: Mutex::new(None),
             waiting: AtomicU64::new(0),
-            commits: AtomicU64::new(0),
+            changes: AtomicU64::new(0),
+            batches: Default::default(),
         });
         let counters = Arc::downgrade(&shared);
         let thread = thread::Builder::new()
@@ -54,7 +71,9 @@ impl Writer {
                     (done, held) = commit_batch(&mut connection, first, &changes);
                     if let Some(shared) = counters.upgrade() {
                         shared.waiting.fetch_sub(done as u64, Ordering::Relaxed);
-                        shared.commits.fetch_add(1, Ordering::Relaxed);
+                        shared.changes.fetch_add(done as u64, Ordering::Relaxed);
+                        let size = BATCHES.iter().position(|bound| done as u64 <= *bound);
+                        shared.batches[size.unwrap_or(BATCHES.len() - 1)].fetch_add(1, Ordering::Relaxed);
                     }
                     connection.checkpoint_if_due();
                 }
@@ -117,9 +136,17 @@ impl Writer {
         Ok(())
     }
 
-    /// Changes that wait for their commit now, and commits so far.
-    pub fn load(&self) -> (u64, u64) {
-        (self.0.waiting.load(Ordering::Relaxed), self.0.commits.load(Ordering::Relaxed))
+    /// What waits now and what was done so far.
+    pub fn load(&self) -> Load {
+        let mut total = 0;
+        let batches = BATCHES.iter().zip(&self.0.batches).map(|(bound, count)| {
+            total += count.load(Ordering::Relaxed);
+            (*bound as f64, total)
+        });
+        let mut batches: Vec<_> = batches.collect();
+        batches.push((f64::INFINITY, total));
+        let (waiting, changes) = (&self.0.waiting, &self.0.changes);
+        Load { waiting: waiting.load(Ordering::Relaxed), changes: changes.load(Ordering::Relaxed), batches }
     }
 
     /// Finishes what waits, empties the write-ahead log and closes the connection. Later changes are refused.

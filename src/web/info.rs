@@ -1,6 +1,6 @@
 //! What the edge knows of a request before anyone asks who is calling.
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{cell::Cell, net::IpAddr, sync::Arc, time::Instant};
 
 #[derive(Clone, Debug)]
 pub struct RequestInfo {
@@ -11,4 +11,6 @@ pub struct RequestInfo {
     /// Asked for without the version in the path.
     pub unversioned: bool,
     pub started: Instant,
+    /// Where the request is counted, once a route has taken it.
+    pub place: Cell<Option<u16>>,
 }

@@ -24,6 +24,7 @@ mod kill_switch_scopes;
 mod limits;
 mod login;
 mod mail;
+mod metrics;
 mod observe;
 mod pages;
 mod personal;

@@ -1,7 +1,10 @@
 //! The pool of read connections.
 
 use super::{Connection, OpenFlags, Options, Reader, configure};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    storage::PoolState,
+};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -98,6 +101,11 @@ impl Pool {
         let outcome = query(&Reader(&open.connection));
         open.deadline.store(i64::MAX, Ordering::Relaxed);
         outcome
+    }
+
+    pub fn state(&self) -> PoolState {
+        let state = self.connections.state();
+        PoolState { open: state.connections, idle: state.idle_connections, most: self.connections.max_size() }
     }
 
     pub fn sizes(&self) -> (u64, u64) {
