@@ -87,6 +87,7 @@ mod tests {
             name: name.into(),
             fields: vec![("/iban".into(), Clearance::Restricted), ("/a/b".into(), Clearance::Restricted)],
             owner_only,
+            declared: Vec::new(),
         };
         let types = [kind("diaries", true), kind("orders", false)];
         let permission = |text: &str| text.parse::<Permission>().unwrap();

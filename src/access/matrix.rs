@@ -1,9 +1,16 @@
-//! Who may do what: roles by resources and actions, fields by clearance, from the same roles that are enforced.
+//! Who may do what: roles and keys by resources and actions, fields by clearance, from what is enforced.
 
 use super::snapshot::Snapshot;
-use crate::permit::{Action, CATALOGUE, Clearance, Grants};
+use crate::{
+    error::Result,
+    ids::Id,
+    permit::{Action, CATALOGUE, Clearance, Grants},
+};
 use serde::Serialize;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// An entity type, with the sensitivity of its fields by pointer.
 #[derive(Clone, Debug)]
@@ -12,6 +19,8 @@ pub struct TypeFields {
     /// Permissions on all types reach one's own only.
     pub owner_only: bool,
     pub fields: Vec<(String, Clearance)>,
+    /// The properties of its schema, marked or not.
+    pub declared: Vec<String>,
 }
 
 /// Knows the entity types and their fields.
@@ -19,26 +28,60 @@ pub trait FieldCatalogue: Send + Sync {
     fn types(&self) -> Vec<TypeFields>;
 }
 
+/// A key that works, with what it holds now.
+#[derive(Clone, Debug)]
+pub struct KeyHolder {
+    pub id: Id,
+    pub name: String,
+    pub owner_email: String,
+    pub grants: Grants,
+}
+
+/// Knows the keys.
+pub trait KeyCatalogue: Send + Sync {
+    fn keys(&self) -> Result<Vec<KeyHolder>>;
+}
+
+/// What is enforced now.
 #[derive(Debug, Serialize)]
-pub(super) struct Matrix {
-    roles: Vec<Arc<str>>,
-    resources: Vec<Row>,
-    fields: Vec<Field>,
+pub struct Matrix {
+    pub(super) roles: Vec<Arc<str>>,
+    pub(super) clearances: BTreeMap<Arc<str>, Clearance>,
+    /// Absent for those who may not read keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) keys: Option<Vec<Key>>,
+    pub(super) resources: Vec<Row>,
+    pub(super) fields: Vec<Field>,
 }
 
 #[derive(Debug, Serialize)]
-struct Row {
-    name: String,
-    actions: &'static [Action],
-    grants: BTreeMap<Arc<str>, BTreeMap<Action, String>>,
+pub(super) struct Key {
+    pub id: Id,
+    pub name: String,
+    pub owner_email: String,
+    pub clearance: Clearance,
+    pub grants: BTreeMap<String, BTreeMap<Action, String>>,
 }
 
 #[derive(Debug, Serialize)]
-struct Field {
-    r#type: String,
-    path: String,
-    sensitivity: Clearance,
-    readable_by: Vec<Arc<str>>,
+pub(super) struct Row {
+    pub name: String,
+    pub actions: &'static [Action],
+    /// Whether a permission can be limited to one's own or by a row rule.
+    pub reach: bool,
+    pub grants: BTreeMap<Arc<str>, BTreeMap<Action, String>>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Field {
+    pub r#type: String,
+    pub path: String,
+    /// What it comes to, with the marks of what it lies under.
+    pub sensitivity: Clearance,
+    pub marked: bool,
+    pub readable_by: Vec<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub readable_by_keys: Option<Vec<Id>>,
 }
 
 /// A resource as permissions name it.
@@ -80,12 +123,26 @@ pub(super) fn catalogue(types: &[TypeFields]) -> Vec<Entry> {
     entries
 }
 
-pub(super) fn matrix(snapshot: &Snapshot, types: &[TypeFields]) -> Matrix {
-    let held: Vec<(Arc<str>, Grants)> = snapshot.iter().map(|role| (role.name.clone(), role.grants())).collect();
-    Matrix {
-        roles: held.iter().map(|(name, _)| name.clone()).collect(),
-        resources: catalogue(types).into_iter().map(|entry| row(entry, &held)).collect(),
-        fields: types.iter().flat_map(|kind| fields(kind, &held)).collect(),
+impl Matrix {
+    pub fn new(snapshot: &Snapshot, types: &[TypeFields], keys: Option<Vec<KeyHolder>>) -> Self {
+        let held: Vec<(Arc<str>, Grants)> = snapshot.iter().map(|role| (role.name.clone(), role.grants())).collect();
+        let entries = catalogue(types);
+        Self {
+            roles: held.iter().map(|(name, _)| name.clone()).collect(),
+            clearances: held.iter().map(|(name, grants)| (name.clone(), grants.clearance())).collect(),
+            fields: types.iter().flat_map(|kind| fields(kind, &held, keys.as_deref())).collect(),
+            keys: keys.map(|keys| keys.into_iter().map(|key| Key::new(key, &entries)).collect()),
+            resources: entries.into_iter().map(|entry| row(entry, &held)).collect(),
+        }
+    }
+}
+
+impl Key {
+    fn new(key: KeyHolder, entries: &[Entry]) -> Self {
+        let KeyHolder { id, name, owner_email, grants } = key;
+        let held = entries.iter().map(|entry| (entry.resource.clone(), entry.held(&grants)));
+        let held = held.filter(|(_, actions)| !actions.is_empty()).collect();
+        Self { id, name, owner_email, clearance: grants.clearance(), grants: held }
     }
 }
 
@@ -114,13 +171,12 @@ struct FieldSeen {
 pub fn scope_of(grants: &Grants, types: &[TypeFields]) -> Scope {
     let resources =
         catalogue(types).into_iter().map(|entry| HeldResource { actions: entry.held(grants), name: entry.resource });
-    let readable = types.iter().filter(|kind| grants.reach("entities", Some(&kind.name), Action::Read).is_some());
+    let readable = types.iter().filter(|kind| reads(grants, kind));
     let fields = readable.flat_map(|kind| {
-        kind.fields.iter().map(|(path, sensitivity)| FieldSeen {
-            r#type: kind.name.clone(),
-            path: path.clone(),
-            sensitivity: *sensitivity,
-            readable: grants.clearance() >= *sensitivity,
+        kind.fields.iter().map(|(path, _)| {
+            let sensitivity = kind.sensitivity(path);
+            let readable = grants.clearance() >= sensitivity;
+            FieldSeen { r#type: kind.name.clone(), path: path.clone(), sensitivity, readable }
         })
     });
     Scope { resources: resources.filter(|held| !held.actions.is_empty()).collect(), fields: fields.collect() }
@@ -146,21 +202,38 @@ fn row(entry: Entry, held: &[(Arc<str>, Grants)]) -> Row {
         let reaches = entry.held(grants);
         (!reaches.is_empty()).then(|| (role.clone(), reaches))
     });
-    Row { grants: grants.collect(), name: entry.resource, actions: entry.actions }
+    Row { grants: grants.collect(), name: entry.resource, actions: entry.actions, reach: entry.reach }
 }
 
-fn fields(kind: &TypeFields, held: &[(Arc<str>, Grants)]) -> Vec<Field> {
-    let readers: Vec<_> =
-        held.iter().filter(|(_, grants)| grants.reach("entities", Some(&kind.name), Action::Read).is_some()).collect();
-    let field = |(path, sensitivity): &(String, Clearance)| Field {
-        r#type: kind.name.clone(),
-        path: path.clone(),
-        sensitivity: *sensitivity,
-        readable_by: readers
-            .iter()
-            .filter(|(_, grants)| grants.clearance() >= *sensitivity)
-            .map(|(role, _)| role.clone())
-            .collect(),
+impl TypeFields {
+    /// The strictest mark among those that cover the path.
+    fn sensitivity(&self, path: &str) -> Clearance {
+        let covers =
+            |outer: &str| path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let marks = self.fields.iter().filter(|(marked, _)| covers(marked)).map(|(_, level)| *level);
+        marks.max().unwrap_or_default()
+    }
+}
+
+fn reads(grants: &Grants, kind: &TypeFields) -> bool {
+    grants.reach("entities", Some(&kind.name), Action::Read).is_some()
+}
+
+fn fields(kind: &TypeFields, held: &[(Arc<str>, Grants)], keys: Option<&[KeyHolder]>) -> Vec<Field> {
+    let marked: BTreeSet<&String> = kind.fields.iter().map(|(path, _)| path).collect();
+    let all: BTreeSet<&String> = marked.iter().copied().chain(&kind.declared).collect();
+    let field = |path: &String| {
+        let sensitivity = kind.sensitivity(path);
+        let sees = |grants: &Grants| grants.clearance() >= sensitivity && reads(grants, kind);
+        let by_key = |keys: &[KeyHolder]| keys.iter().filter(|key| sees(&key.grants)).map(|key| key.id).collect();
+        Field {
+            r#type: kind.name.clone(),
+            path: path.clone(),
+            sensitivity,
+            marked: marked.contains(path),
+            readable_by: held.iter().filter(|(_, grants)| sees(grants)).map(|(role, _)| role.clone()).collect(),
+            readable_by_keys: keys.map(by_key),
+        }
     };
-    kind.fields.iter().map(field).collect()
+    all.into_iter().map(field).collect()
 }

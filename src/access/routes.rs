@@ -2,7 +2,7 @@
 
 use super::{
     action::{self, NewRole, RoleChange},
-    matrix::{self, FieldCatalogue},
+    matrix::{self, FieldCatalogue, KeyCatalogue, Matrix},
     role::Role,
     snapshot::Roles,
 };
@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Result},
     permit::{
         Allowed, Route, is_name,
-        rights::{CreateRoles, DeleteRoles, ReadRoles, UpdateRoles},
+        rights::{CreateRoles, DeleteRoles, ReadApiKeys, ReadRoles, UpdateRoles},
     },
     web::{At, ListQuery, Page, Params, Precondition, Valid, etag},
 };
@@ -109,6 +109,34 @@ async fn permissions(_: Allowed<ReadRoles>, types: Data<dyn FieldCatalogue>) -> 
     HttpResponse::Ok().json(Page { items, next_cursor: None, total: None })
 }
 
-async fn access_matrix(_: Allowed<ReadRoles>, roles: Data<Roles>, types: Data<dyn FieldCatalogue>) -> HttpResponse {
-    HttpResponse::Ok().json(matrix::matrix(&roles.snapshot(), &types.types()))
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum MatrixFormat {
+    #[default]
+    Json,
+    Markdown,
+}
+
+#[derive(Debug, Deserialize)]
+struct MatrixQuery {
+    format: Option<MatrixFormat>,
+}
+
+/// With the keys for those who may read keys.
+async fn access_matrix(
+    permit: Allowed<ReadRoles>,
+    query: Params<MatrixQuery>,
+    roles: Data<Roles>,
+    types: Data<dyn FieldCatalogue>,
+    keys: Data<dyn KeyCatalogue>,
+    ledger: Data<Ledger>,
+) -> Result<HttpResponse> {
+    let keys = permit.extend::<ReadApiKeys>(None).map(|_| keys.keys()).transpose()?;
+    let matrix = Matrix::new(&roles.snapshot(), &types.types(), keys);
+    Ok(match query.0.format.unwrap_or_default() {
+        MatrixFormat::Json => HttpResponse::Ok().json(matrix),
+        MatrixFormat::Markdown => {
+            HttpResponse::Ok().content_type("text/markdown; charset=utf-8").body(matrix.markdown(ledger.clock().now()))
+        }
+    })
 }

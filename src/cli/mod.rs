@@ -12,6 +12,7 @@ mod export;
 mod import;
 mod kill_switch;
 mod mail;
+mod matrix;
 mod migrate;
 mod role;
 mod secrets;
@@ -147,6 +148,8 @@ live! {
     /// Make and look after keys for scripts and services.
     #[command(subcommand)]
     ApiKey(api_key::ApiKey),
+    /// Who may do what, as enforced now: roles and keys by resources and actions, fields by clearance.
+    Matrix(matrix::Matrix),
     /// See whether mail gets through.
     #[command(subcommand)]
     Mail(mail::Mail),

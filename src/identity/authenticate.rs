@@ -7,6 +7,7 @@ use super::{
     users,
 };
 use crate::{
+    access::{KeyCatalogue, KeyHolder},
     cache::{Cache, CacheStats, Stamp},
     clock::Time,
     error::{Code, Error, Result},
@@ -160,13 +161,7 @@ impl Authenticator {
         let owner = self.identity.db().read(|reader| users::find(reader, owner))?;
         let owner = owner.filter(users::User::is_active).ok_or_else(inactive_owner)?;
         let until = [key.expires_at, key.ends_at].into_iter().flatten().min().unwrap_or(Time(i64::MAX));
-        let (held, enrol_only) = self.held_by(&owner);
-        // A rule on a field that the owner may not see any more would tell what it holds.
-        let seen = |scope: &Permission| {
-            !matches!(scope.extent, Extent::Where(_)) || self.identity.roles.may_grant(&held, scope)
-        };
-        let scopes: Vec<_> = key.scopes.into_iter().filter(seen).collect();
-        let grants = Grants::within(held, &scopes);
+        let (grants, enrol_only) = self.identity.held_by_key(&owner, key.scopes);
         let last_used = key.last_used_at.unwrap_or_default().millis();
         let shown =
             KeyRef { id: key.id, name: key.name.into(), expires_at: key.expires_at, per_minute: key.per_minute };
@@ -209,7 +204,7 @@ impl Authenticator {
         }
         let user = self.identity.db().read(|reader| users::find(reader, loaded.user_id))?;
         let user = user.filter(users::User::may_sign_in).ok_or_else(not_admitted)?;
-        let (grants, enrol_only) = self.held_by(&user);
+        let (grants, enrol_only) = self.identity.held_by(&user);
         let principal = principal(user, grants, enrol_only);
         let principal = self.elevated(principal, loaded.id, now)?;
         let elevated_until = principal.elevated.as_ref().map_or(Time(i64::MAX), |elevated| elevated.expires_at);
@@ -242,19 +237,28 @@ impl Authenticator {
         Ok(Principal { grants: Arc::new(everything), elevated: Some(elevated), ..principal })
     }
 
-    /// What an account may do now: nothing while a second factor is missing that it must have.
-    fn held_by(&self, user: &users::User) -> (Grants, bool) {
-        let enrol_only = self.identity.must_enrol(user);
-        let grants = if enrol_only { Grants::default() } else { self.identity.roles.snapshot().grants(&user.roles) };
-        (grants, enrol_only)
-    }
-
     fn load(&self, by: By<'_>) -> Result<Option<Loaded>> {
         self.identity.db().read(|reader| sessions::load(reader, by))
     }
 }
 
 impl Identity {
+    /// What an account may do now: nothing while a second factor is missing that it must have.
+    fn held_by(&self, user: &users::User) -> (Grants, bool) {
+        let enrol_only = self.must_enrol(user);
+        let grants = if enrol_only { Grants::default() } else { self.roles.snapshot().grants(&user.roles) };
+        (grants, enrol_only)
+    }
+
+    /// What a key with these scopes may do now, in its owner's name.
+    fn held_by_key(&self, owner: &users::User, scopes: Vec<Permission>) -> (Grants, bool) {
+        let (held, enrol_only) = self.held_by(owner);
+        // A rule on a field that the owner may not see any more would tell what it holds.
+        let seen = |scope: &Permission| !matches!(scope.extent, Extent::Where(_)) || self.roles.may_grant(&held, scope);
+        let scopes: Vec<_> = scopes.into_iter().filter(seen).collect();
+        (Grants::within(held, &scopes), enrol_only)
+    }
+
     /// An account, deleted or not, as the principal that it would be now; inactive ones hold nothing.
     pub fn principal_of(&self, id: Id) -> Result<Option<(users::User, Principal)>> {
         let Some(user) = self.db().read(|reader| users::find(reader, id))? else { return Ok(None) };
@@ -263,6 +267,22 @@ impl Identity {
         let grants = self.roles.snapshot().grants(roles);
         let principal = principal(users::User { roles: roles.to_vec(), ..user.clone() }, grants, enrol_only);
         Ok(Some((user, principal)))
+    }
+}
+
+/// Those that work now.
+impl KeyCatalogue for Identity {
+    fn keys(&self) -> Result<Vec<KeyHolder>> {
+        let now = self.clock().now();
+        let live = self.db().read(api_keys::all)?.into_iter().filter(|key| key.expires_at.is_none_or(|end| end > now));
+        let mut holders = Vec::new();
+        for key in live {
+            let owner = self.db().read(|reader| users::find(reader, key.owner_id))?;
+            let Some(owner) = owner.filter(users::User::is_active) else { continue };
+            let (grants, _) = self.held_by_key(&owner, key.scopes);
+            holders.push(KeyHolder { id: key.id, name: key.name, owner_email: key.owner_email, grants });
+        }
+        Ok(holders)
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     routes,
 };
 use crate::{
-    access::FieldCatalogue,
+    access::{FieldCatalogue, KeyCatalogue},
     audit::{Anchor, Masking},
     clock::Clock,
     config::Loaded,
@@ -238,6 +238,7 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(Data::new(app.entity_types.clone()))
         .app_data(Data::new(app.entities.clone()))
         .app_data(Data::from(Arc::new(app.entity_types.clone()) as Arc<dyn FieldCatalogue>))
+        .app_data(Data::from(Arc::new(app.identity.clone()) as Arc<dyn KeyCatalogue>))
         .app_data(Data::from(Arc::new(events) as Arc<dyn Masking>))
         .app_data(Data::new(app.kill_switch.clone()))
         .app_data(Data::new(app.settings.clone()))

@@ -150,6 +150,7 @@ const NAVIGATION = [
     pages: [
       ['users', 'Users', 'users', 'users'],
       ['roles', 'Roles', 'key', 'roles'],
+      ['access-matrix', 'Access matrix', 'check', 'roles'],
       ['api-keys', 'API keys', 'terminal'],
       ['sessions', 'My sessions', 'monitor'],
     ],

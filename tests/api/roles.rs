@@ -90,3 +90,55 @@ fn the_matrix_is_what_is_enforced() {
     let named = |name: &str| catalogue["items"].as_array().unwrap().iter().any(|entry| entry["resource"] == name);
     assert!(named("entities.*") && named("entities.customers") && named("kill_switch"));
 }
+
+#[test]
+fn the_matrix_has_keys_and_what_a_field_comes_to() {
+    let site = Site::new();
+    let admin = site.admin();
+    let schema = json!({"type": "object", "properties": {"city": {"type": "string"}, "bank": {"type": "object"}}});
+    let fields = json!({"/bank": {"sensitivity": "restricted"}, "/bank/name": {"sensitivity": "public"}});
+    let body = json!({"name": "customers", "schema": schema, "fields": fields});
+    admin.post("/entity-types", &body).expect(201);
+    let analyst = site.user(&admin, "analyst", &["analyst"]);
+    let scopes = json!({"name": "Nightly | import", "scopes": ["entities.customers:read", "entities.customers:update"],
+                        "owner_id": analyst.id});
+    let key = admin.post("/api-keys", &scopes).expect(201).id();
+    let gone = json!({"name": "Gone", "scopes": ["users:read"], "expires_at": "2038-01-01T00:00:00Z"});
+    admin.post("/api-keys", &gone).expect(201);
+    site.clock.advance(13 * 365 * 86_400_000);
+    let admin = site.log_in("admin@example.org");
+    let matrix = admin.get("/access-matrix").expect(200).json();
+    let keys = matrix["keys"].as_array().unwrap();
+    assert_eq!((keys.len(), &keys[0]["name"]), (1, &json!("Nightly | import")), "one that expired allows nothing");
+    let held = json!({"entities.customers": {"read": "any", "update": "any"}});
+    assert_eq!((&keys[0]["grants"], &keys[0]["clearance"]), (&held, &json!("confidential")));
+    let field = |path: &str| {
+        let fields = matrix["fields"].as_array().unwrap();
+        fields.iter().find(|field| field["path"] == path).cloned().unwrap_or_default()
+    };
+    assert_eq!(field("/bank/name")["sensitivity"], "restricted", "what covers it counts");
+    assert_eq!(field("/bank/name")["readable_by"], json!(["admin", "system"]));
+    assert_eq!((&field("/city")["sensitivity"], &field("/city")["marked"]), (&json!("internal"), &json!(false)));
+    assert_eq!(field("/city")["readable_by_keys"], json!([key]));
+    assert_eq!(field("/bank")["readable_by_keys"], json!([]));
+    // The matrix says what is enforced.
+    admin.patch(&format!("/users/{}", analyst.id), &json!({"roles": []})).expect(200);
+    assert_eq!(admin.get("/access-matrix").expect(200).json()["keys"][0]["grants"], json!({}));
+
+    let document = admin.get("/access-matrix?format=markdown").expect(200);
+    assert_eq!(document.header("content-type"), "text/markdown; charset=utf-8");
+    for line in [
+        "| Resource | Action | admin | analyst | anonymous | system | viewer |",
+        "| entities.customers | read | any | any | – | any | any |",
+        "| Nightly \\| import | analyst@example.org | public | nobody |",
+        "| customers | /bank/name | restricted | admin; system | nobody |",
+    ] {
+        assert!(document.text.lines().any(|found| found == line), "{line}\n{}", document.text);
+    }
+    admin.get("/access-matrix?format=pdf").problem(422, "validation_failed");
+    let role = json!({"name": "designer", "permissions": ["roles:read"]});
+    admin.post("/roles", &role).expect(201);
+    let designer = site.user(&admin, "designer", &["designer"]);
+    let seen = designer.get("/access-matrix").expect(200);
+    assert!(!seen.text.contains("Nightly") && seen.json().get("keys").is_none());
+}

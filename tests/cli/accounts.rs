@@ -19,6 +19,18 @@ fn roles_are_listed_for_people_and_for_scripts() {
 }
 
 #[test]
+fn the_access_matrix_is_taken_out_for_an_audit() {
+    let place = Place::new();
+    let document = place.run(&["matrix"]);
+    assert!(document.out.starts_with("# Access matrix\n"), "{}", document.talk);
+    assert!(document.out.contains("| entities.* | read | any | any | – | any | any |"), "{}", document.out);
+    let matrix: serde_json::Value = serde_json::from_str(&place.run(&["matrix", "--format", "json"]).out).unwrap();
+    assert_eq!(matrix["roles"], serde_json::json!(["admin", "analyst", "anonymous", "system", "viewer"]));
+    assert_eq!(matrix["keys"], serde_json::json!([]));
+    assert_eq!(place.run(&["matrix", "--format", "pdf"]).status, Some(2));
+}
+
+#[test]
 fn accounts_are_looked_after_beside_a_server_and_without_one() {
     let place = Place::new();
     let user = |arguments: &[&str], password: &str| {

@@ -1,5 +1,6 @@
 //! The console as people use it: the real server, and Chromium driven through it.
 
+mod access_matrix;
 mod account;
 mod api_keys;
 mod audit;

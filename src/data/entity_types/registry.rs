@@ -3,10 +3,12 @@
 use super::{model::EntityType, store};
 use crate::{
     access::{FieldCatalogue, TypeFields},
+    data::pointer,
     error::{Error, Result},
     personal::DataKeys,
     storage::{Db, Reader, Tx},
 };
+use serde_json::{Map, Value};
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError, RwLock},
@@ -101,10 +103,15 @@ impl FieldCatalogue for EntityTypes {
         let fields = |kind: &EntityType| {
             kind.fields.iter().map(|(pointer, options)| (pointer.clone(), options.sensitivity)).collect()
         };
+        let declared = |kind: &EntityType| {
+            let properties = kind.schema.get("properties").and_then(Value::as_object);
+            properties.into_iter().flat_map(Map::keys).map(|name| pointer::join(&[name])).collect()
+        };
         let entry = |kind: &Arc<EntityType>| TypeFields {
             name: kind.name.to_string(),
             owner_only: kind.owner_only,
             fields: fields(kind),
+            declared: declared(kind),
         };
         all.iter().map(entry).collect()
     }

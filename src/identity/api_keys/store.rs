@@ -58,7 +58,7 @@ pub(super) fn find(reader: &Reader<'_>, id: Id) -> Result<Option<ApiKey>> {
     reader.query_one(&sql, params![id], read)
 }
 
-pub(super) fn all(reader: &Reader<'_>) -> Result<Vec<ApiKey>> {
+pub(in crate::identity) fn all(reader: &Reader<'_>) -> Result<Vec<ApiKey>> {
     let sql = format!("SELECT {COLUMNS} FROM {TABLES} ORDER BY users.email_key, api_keys.created_at, api_keys.id");
     reader.query_all(&sql, &[], read)
 }

@@ -8,7 +8,7 @@ import { confirm, openDialog, recordDrawer, showOnce } from '../parts/dialog.js'
 import { badge, button, copyable, exactTime, facts, h, notice, number, time } from '../main.js';
 import { field, form } from '../parts/form.js';
 import { toast } from '../parts/toast.js';
-import { permissionGrid, sentenceList } from './role.js';
+import { permissionGrid, sentenceList } from '../parts/permissions.js';
 
 const DAY = 24 * 3600 * 1000;
 const ENDS = [
@@ -59,7 +59,7 @@ async function owners() {
 async function scopePicker() {
   if (can('roles', 'read')) {
     const rules = permissionGrid((await get('/permissions')).items, [], '/scopes');
-    return { nodes: [rules.node, h('h3', {}, 'In words'), rules.preview], scopesIn: () => rules.value() };
+    return { nodes: [rules.node, h('h3', {}, 'In words'), rules.preview], scopesIn: () => rules.chosen() };
   }
   const held = session.user.permissions ?? [];
   const options = held.map((permission) => [permission, sentencesOf([permission])[0]]);
