@@ -26,7 +26,7 @@ fn a_cell_is_changed_and_the_difference_is_told_before_it_is_saved() {
     browser.shows("What each role may do");
     let support = cell("Support", "Entities: Customers");
     browser.click(&support);
-    browser.shows("Support: entities: customers");
+    browser.shows("Support: customers");
     browser.take("[data-action=update]", "Those where …");
     browser.press("Continue");
     browser.shows("Say which records may be updated");

@@ -157,7 +157,7 @@ fn views(user: &str, entity: &str, key: &str, hook: &str) -> Vec<View> {
         view(
             "access-matrix-cell",
             "access-matrix?role=support_team",
-            &["Support team, Entities: Customers: Read; Update: their own"],
+            &["Support team, Entities: Customers: Read Update: their own"],
             "Continue",
         ),
         view("access-matrix-field", "access-matrix", &["Customers, credit: Confidential"], "would read it"),

@@ -35,7 +35,7 @@ async function editCell({ name, row, reload }) {
   const grid = permissionGrid([{ resource: row.name, actions: row.actions, reach: row.reach }], role.permissions);
   const besides = sentencesOf(broader(role.permissions, row.name));
   const box = openDialog({
-    title: `${sentence(name)}: ${resourceName(row.name).toLowerCase()}`,
+    title: `${sentence(name)}: ${resourceName(row.name).replace('Entities: ', '').toLowerCase()}`,
     body: '',
   });
   box.body.replaceChildren(
@@ -131,8 +131,8 @@ function cellButton(words, label, open, failed) {
   };
   return h(
     'button',
-    { type: 'button', class: 'cell', 'aria-label': `${label}: ${words.join('; ')}`, onclick: edit },
-    words.map((text) => h('span', { class: text === '–' ? 'faint' : '' }, text)),
+    { type: 'button', class: 'cell', 'aria-label': `${label}: ${words.join(' ')}`, onclick: edit },
+    words.map((text) => [h('span', { class: text === '–' ? 'faint' : null }, text), ' ']),
   );
 }
 
@@ -140,13 +140,14 @@ function rightsCard(matrix, { reload, failed }) {
   const chosen = here().query.get('role') ?? '';
   const shown = matrix.roles.includes(chosen) ? [chosen] : matrix.roles;
   const held = (role) => (row) => {
+    if (!row.actions) return clearanceWord(matrix.clearances[role]);
     const words = heldWords(row.grants[role], row.actions);
     if (role === 'admin' || !can('roles', 'update')) return words.map((text) => h('div', {}, text));
     const label = `${sentence(role)}, ${resourceName(row.name)}`;
     return cellButton(words, label, () => editCell({ name: role, row, reload }), failed);
   };
   const columns = [
-    { label: 'Resource', cell: (row) => resourceName(row.name) },
+    { label: 'Resource', cell: (row) => (row.actions ? resourceName(row.name) : row.name) },
     ...shown.map((role) => ({
       label: sentence(role),
       phoneLabel: sentence(role),
@@ -165,7 +166,7 @@ function rightsCard(matrix, { reload, failed }) {
       h('option', { value }, text),
     ),
   );
-  const rows = table({ label: 'What each role may do', columns, items: matrix.resources });
+  const rows = table({ label: 'What each role may do', columns, items: [{ name: 'Sees fields up to' }, ...matrix.resources] });
   rows.classList.add('matrix');
   return h(
     'section',

@@ -16,7 +16,7 @@ export const sentenceList = (permissions) =>
 
 export function resourceName(resource) {
   if (resource === 'entities.*') return 'Entities of every type';
-  return resource.startsWith('entities.') ? `Entities: ${sentence(resource.slice(9))}` : sentence(resource);
+  return resource.startsWith('entities.') ? `Entities: ${sentence(resource.slice(9))}` : sentence(resource).replace(/^Api/, 'API');
 }
 
 /** What is held for one action: a plain reach, a rule, or several, which are kept word for word. */
