@@ -17,6 +17,7 @@ mod metrics;
 mod overview;
 mod report;
 mod observe;
+pub mod openapi;
 mod presented;
 pub mod routes;
 mod serve;

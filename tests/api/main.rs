@@ -26,6 +26,7 @@ mod login;
 mod mail;
 mod metrics;
 mod observe;
+mod openapi;
 mod pages;
 mod personal;
 mod queries;
