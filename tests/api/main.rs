@@ -5,6 +5,7 @@ mod audit;
 mod batch;
 mod browser;
 mod challenge;
+mod contract;
 mod decisions;
 mod edge;
 mod elevations;

@@ -163,13 +163,13 @@ fn query_parameters(query: &Value) -> Vec<Value> {
 
 /// Absent or there: an address has no null.
 fn present(mut schema: Value) -> Value {
-    if let Some(types) = schema["type"].as_array_mut() {
+    if let Some(types) = schema.get_mut("type").and_then(Value::as_array_mut) {
         types.retain(|kind| kind != "null");
         if let [only] = &types[..] {
             schema["type"] = only.clone();
         }
     }
-    if let Some(choices) = schema["anyOf"].as_array_mut() {
+    if let Some(choices) = schema.get_mut("anyOf").and_then(Value::as_array_mut) {
         choices.retain(|choice| choice["type"] != "null");
         if let [only] = &choices[..] {
             return only.clone();
