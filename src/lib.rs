@@ -45,6 +45,7 @@ pub mod decisions;
 pub mod webhooks;
 pub mod events;
 pub mod observability;
+pub mod doctor;
 
 // Outside: how people and programs reach it.
 pub mod console;

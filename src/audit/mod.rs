@@ -24,7 +24,7 @@ pub use masking::{Masking, SeenBy};
 pub use reads::{Fields, Watched};
 pub use routes::routes;
 pub use store::{Filter, Shown, since};
-pub use verify::{Checkpoint, Verdict, head, verify};
+pub use verify::{Checkpoint, Verdict, head, verify, verify_from};
 
 use crate::{
     actor::Actor,

@@ -70,36 +70,19 @@ pub fn verify(db: &Db, checkpoint: Option<&Checkpoint>) -> Result<Verdict> {
     let stray = "SELECT seq FROM audit_events WHERE seq < 1 ORDER BY seq LIMIT 1";
     let stray = db.read(|r| r.query_one(stray, &[], |row| row.get::<i64>(0)))?;
     let broken = stray.map(|seq| (seq, "this event stands before the first"));
-    let mut walk = Walk { seq: 0, prev: GENESIS.to_owned(), broken, checkpoint };
-    while walk.broken.is_none() && walk.seq < head_seq {
-        let before = walk.seq;
-        db.read(|r| {
-            r.query_each(
-                "SELECT seq, event, prev_hash, hash, at, actor_id, action, target_type, target_id, outcome, request_id,
-                        elevation_id
-                 FROM audit_events WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3",
-                params![before, head_seq, PORTION],
-                |row| {
-                    walk.step(row);
-                    Ok(())
-                },
-            )
-        })?;
-        if walk.seq == before && walk.broken.is_none() {
-            walk.broken = Some((before + 1, "this event is missing"));
-        }
-    }
-    if walk.broken.is_none() && checkpoint.is_some_and(|checkpoint| checkpoint.seq > head_seq) {
-        walk.broken = Some((head_seq + 1, "this event and those up to the checkpoint are missing"));
-    }
-    Ok(Verdict {
-        valid: walk.broken.is_none(),
-        checked: walk.seq,
-        head_seq,
-        head_hash,
-        first_broken_seq: walk.broken.map(|(seq, _)| seq),
-        reason: walk.broken.map(|(_, reason)| reason),
-    })
+    let walk = Walk { seq: 0, prev: GENESIS.to_owned(), broken, checkpoint };
+    walk.run_on(db, head_seq, head_hash)
+}
+
+/// Checks the events behind `seq`, which is believed as it stands.
+pub fn verify_from(db: &Db, seq: i64) -> Result<Verdict> {
+    let (head_seq, head_hash) = head(db)?;
+    let sql = "SELECT hash FROM audit_events WHERE seq = ?1";
+    let prev = db.read(|r| r.query_one(sql, params![seq], |row| row.get::<String>(0)))?;
+    let broken = prev.is_none().then_some((seq, "this event is missing"));
+    let walk = Walk { seq, prev: prev.unwrap_or_default(), broken, checkpoint: None };
+    let verdict = walk.run_on(db, head_seq, head_hash)?;
+    Ok(Verdict { checked: verdict.checked - seq, ..verdict })
 }
 
 struct Walk<'a> {
@@ -111,6 +94,38 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    fn run_on(mut self, db: &Db, head_seq: i64, head_hash: String) -> Result<Verdict> {
+        while self.broken.is_none() && self.seq < head_seq {
+            let before = self.seq;
+            db.read(|r| {
+                r.query_each(
+                    "SELECT seq, event, prev_hash, hash, at, actor_id, action, target_type, target_id, outcome, request_id,
+                            elevation_id
+                     FROM audit_events WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3",
+                    params![before, head_seq, PORTION],
+                    |row| {
+                        self.step(row);
+                        Ok(())
+                    },
+                )
+            })?;
+            if self.seq == before && self.broken.is_none() {
+                self.broken = Some((before + 1, "this event is missing"));
+            }
+        }
+        if self.broken.is_none() && self.checkpoint.is_some_and(|checkpoint| checkpoint.seq > head_seq) {
+            self.broken = Some((head_seq + 1, "this event and those up to the checkpoint are missing"));
+        }
+        Ok(Verdict {
+            valid: self.broken.is_none(),
+            checked: self.seq,
+            head_seq,
+            head_hash,
+            first_broken_seq: self.broken.map(|(seq, _)| seq),
+            reason: self.broken.map(|(_, reason)| reason),
+        })
+    }
+
     fn step(&mut self, row: &Row<'_>) {
         if self.broken.is_some() {
             return;

@@ -7,6 +7,7 @@ mod blueprint;
 mod config;
 mod connect;
 mod decision;
+mod doctor;
 mod elevation;
 mod export;
 mod import;
@@ -133,6 +134,8 @@ live! {
     ExportBlueprint(blueprint::ExportBlueprint),
     /// Why a request was refused, check by check.
     Decision(decision::Decision),
+    /// What the instance finds wrong with itself, and what to do; a gate with --min-score.
+    Doctor(doctor::Doctor),
     /// Who broke the glass; close it where nobody else can.
     #[command(subcommand)]
     Elevation(elevation::Elevation),

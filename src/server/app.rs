@@ -12,6 +12,7 @@ use crate::{
         entity_types::EntityTypes,
     },
     decisions::Decisions,
+    doctor::{Doctor, Patient},
     error::{Error, Result},
     events::Feed,
     filter::CursorKey,
@@ -72,6 +73,7 @@ pub struct App {
     pub outbound: Outbound,
     pub webhooks: Webhooks,
     pub feed: Feed,
+    pub doctor: Doctor,
     _lock: Arc<FolderLock>,
 }
 
@@ -137,6 +139,16 @@ impl App {
         let stirred = feed.clone();
         kill_switch.tell(Arc::new(move || stirred.stir()));
         identity.observe(observations.clone());
+        let doctor = Doctor::new(Patient {
+            ledger: ledger.clone(),
+            config: live.clone(),
+            roles: roles.clone(),
+            keyring: keyring.clone(),
+            kill_switch: kill_switch.clone(),
+            observations: observations.clone(),
+            mailer: mailer.clone(),
+            folder: folder.path().into(),
+        });
         Ok(Self {
             config: live,
             settings,
@@ -162,6 +174,7 @@ impl App {
             outbound,
             webhooks,
             feed,
+            doctor,
             _lock: lock,
         })
     }

@@ -4,7 +4,7 @@ use super::gate::{Door, Gate};
 use crate::{
     access, audit,
     data::{entities, entity_types, relationship_types},
-    decisions,
+    decisions, doctor,
     error::{Code, Error, Result},
     events, identity, kill_switch, observation,
     permit::Route,
@@ -33,6 +33,7 @@ pub fn routes() -> Vec<Route> {
         events::routes(),
         super::overview::routes(),
         decisions::routes(),
+        doctor::routes(),
         observation::routes(),
     ]
     .into_iter()

@@ -142,6 +142,7 @@ pub async fn start(app: App) -> Result<Server> {
     })?;
     let address = server.addrs().first().copied().unwrap_or(listen);
     app.identity.reached_at(format!("http://{}", nearby(address)));
+    app.doctor.reached_at(format!("http://{}", nearby(address)));
     let server = server.run();
     let handle = server.handle();
     let finished = tokio::spawn(server);
@@ -167,6 +168,7 @@ fn jobs(app: &App) -> Result<Engine> {
     app.identity.mail_links(&mut engine);
     entity_types::keep_indexed(ledger, &app.entity_types, &mut engine);
     app.webhooks.keep_house(&mut engine);
+    app.doctor.keep_house(&mut engine);
     app.secrets.keep_house(&mut engine);
     super::idempotency::keep_house(app, &mut engine);
     app.entities.keep_house(&mut engine);
@@ -246,6 +248,7 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(Data::new(app.inspection.clone()))
         .app_data(Data::new(app.webhooks.clone()))
         .app_data(Data::new(app.feed.clone()))
+        .app_data(Data::new(app.doctor.clone()))
         .app_data(Data::new(app.authenticator.clone()))
         .app_data(Data::new(app.decisions.clone()))
         .app_data(Data::new(app.observations.clone()))

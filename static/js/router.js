@@ -162,6 +162,7 @@ const NAVIGATION = [
       ['audit', 'Audit log', 'list', 'audit'],
       ['elevations', 'Elevations', 'shield', 'elevations'],
       ['kill-switch', 'Kill switch', 'power', 'kill_switch'],
+      ['doctor', 'Doctor', 'check', 'overview'],
       ['observations', 'Observations', 'info', 'observations'],
       ['secrets', 'Secrets', 'lock', 'secrets'],
       ['settings', 'Settings', 'columns', 'settings'],

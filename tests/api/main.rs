@@ -7,6 +7,7 @@ mod browser;
 mod challenge;
 mod contract;
 mod decisions;
+mod doctor;
 mod edge;
 mod elevations;
 mod entities;

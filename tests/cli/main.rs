@@ -7,6 +7,7 @@ mod api_keys;
 mod beside;
 mod blueprint;
 mod decisions;
+mod doctor;
 mod elevations;
 mod entities;
 mod mail;

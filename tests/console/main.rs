@@ -8,6 +8,7 @@ mod browser;
 mod budget;
 mod decisions;
 mod docs;
+mod doctor;
 mod elevations;
 mod entities;
 mod entity_types;

@@ -145,6 +145,7 @@ fn views(user: &str, entity: &str, key: &str, hook: &str) -> Vec<View> {
         view("user", &format!("users?open={user}"), &[], "Signing in"),
         view("user-access", &format!("users?open={user}"), &["What they can see and do"], "Try it"),
         view("decision-gone", "?decision=none-of-those", &[], "No refusal is kept"),
+        view("doctor", "doctor", &[], "What to mend"),
         view("observations", "observations", &[], "Every rule is enforced"),
         view("user-link", &format!("users?open={user}"), &["Password link"], "Whoever opens this link"),
         view("roles", "roles", &[], "Support team"),

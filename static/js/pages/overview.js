@@ -141,7 +141,7 @@ function warnings(list) {
       'header',
       { class: 'card-head' },
       h('h2', {}, 'What needs attention'),
-      list.length > 0 && badge(number(list.length), 'caution'),
+      h('a', { class: 'small', href: to('doctor') }, 'Ask the doctor'),
     ),
     body,
   );

@@ -4,7 +4,10 @@ import { h, number, svg } from '../main.js';
 
 const WIDTH = 600;
 const HEIGHT = 150;
-const clock = (iso) => new Date(iso).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' });
+const LABELS = {
+  minute: (iso) => new Date(iso).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' }),
+  day: (iso) => new Date(iso).toLocaleDateString(undefined, { day: 'numeric', month: 'short' }),
+};
 
 /** The next round figure, so that the scale reads well. */
 function roundUp(value) {
@@ -24,11 +27,11 @@ function path(points, key, top) {
     .join('');
 }
 
-function summary(points, series, unit) {
+function summary(points, series, unit, by) {
   const table = h(
     'table',
     {},
-    h('caption', {}, `By minute${unit ? `, in ${unit}` : ''}`),
+    h('caption', {}, `By ${by}${unit ? `, in ${unit}` : ''}`),
     h(
       'thead',
       {},
@@ -46,7 +49,7 @@ function summary(points, series, unit) {
         h(
           'tr',
           {},
-          h('th', { scope: 'row' }, clock(point.at)),
+          h('th', { scope: 'row' }, LABELS[by](point.at)),
           series.map(({ key }) => h('td', {}, number(point[key]))),
         ),
       ),
@@ -56,8 +59,8 @@ function summary(points, series, unit) {
   return h('div', { class: 'visually-hidden' }, table);
 }
 
-/** `series`: `[{ key, label, tone }]`; the first one is filled. */
-export function chart({ points, series, unit = '' }) {
+/** `series`: `[{ key, label, tone }]`; the first one is filled. `by` is `minute` or `day`. */
+export function chart({ points, series, unit = '', by = 'minute' }) {
   const top = roundUp(Math.max(...points.flatMap((point) => series.map(({ key }) => point[key] ?? 0)), 0));
   // A line of zeros would lie on the axis and cover the first one.
   const drawn = series.filter(({ key }, i) => i === 0 || points.some((point) => point[key]));
@@ -79,7 +82,7 @@ export function chart({ points, series, unit = '' }) {
   );
   const scale = [top, top / 2, 0].map((value) => h('span', {}, `${number(value)}${unit ? ` ${unit}` : ''}`));
   const axis = [points[0], points[Math.floor(points.length / 2)], points.at(-1)].map((point) =>
-    h('span', {}, clock(point.at)),
+    h('span', {}, LABELS[by](point.at)),
   );
   return h(
     'div',
@@ -91,6 +94,6 @@ export function chart({ points, series, unit = '' }) {
       drawing,
       h('div', { class: 'chart-axis' }, axis),
     ),
-    summary(points, series, unit),
+    summary(points, series, unit, by),
   );
 }

@@ -1,0 +1,152 @@
+//! What travels, and how: asked of the running server itself.
+
+use super::super::{
+    Patient,
+    check::{Category, Check, Outcome, Severity},
+    probe::{Answer, Answers},
+};
+use crate::error::Result;
+
+const HEADERS: [(&str, &str); 8] = [
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("content-security-policy", "frame-ancestors 'none'"),
+    ("strict-transport-security", "max-age="),
+    ("referrer-policy", ""),
+    ("permissions-policy", ""),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-"),
+];
+
+const fn check(
+    id: &'static str,
+    good: &'static str,
+    bad: &'static str,
+    points: u32,
+    look: fn(&Patient, &Answers) -> Result<Outcome>,
+) -> Check {
+    Check { id, good, bad, category: Category::Transport, points, look }
+}
+
+pub(super) fn checks() -> Vec<Check> {
+    vec![
+        check("headers", "Answers carry the security headers", "Answers lack security headers", 5, headers),
+        check(
+            "encryption",
+            "Whoever is not on this machine calls over TLS",
+            "Others reach it without TLS",
+            8,
+            encryption,
+        ),
+        check("cors", "Pages from elsewhere learn nothing", "Pages from anywhere may read answers", 5, cors),
+        check("guard", "What is guarded is closed to strangers", "Strangers get past the guard", 6, guard),
+        check("limits", "Strangers are limited", "Strangers are not limited", 5, limits),
+        check(
+            "proxies",
+            "Addresses are believed of named proxies alone",
+            "Whole networks are believed as proxies",
+            2,
+            proxies,
+        ),
+    ]
+}
+
+fn missing(answer: &Answer, of: &str) -> Vec<String> {
+    let lacks = |(name, part): &&(&str, &str)| {
+        let value = answer.header(name);
+        value.is_empty() || !value.contains(part)
+    };
+    HEADERS.iter().filter(lacks).map(|(name, _)| format!("{name} at {of}")).collect()
+}
+
+fn headers(_: &Patient, answers: &Answers) -> Result<Outcome> {
+    let (health, console) = match (&answers.health, &answers.console) {
+        (Ok(health), Ok(console)) => (health, console),
+        (Err(why), _) | (_, Err(why)) => return Ok(Outcome::NotProbed(why.clone())),
+    };
+    let lacking = [missing(health, "/health/ready"), missing(console, "/console/")].concat();
+    let evidence = if lacking.is_empty() {
+        format!("All {} were there, at /health/ready and /console/.", HEADERS.len())
+    } else {
+        format!("Missing or weak: {}.", lacking.join(", "))
+    };
+    Ok(Outcome::holds(
+        lacking.is_empty(),
+        Severity::High,
+        evidence,
+        "Something between takes them away; let them through.",
+    ))
+}
+
+fn encryption(patient: &Patient, _: &Answers) -> Result<Outcome> {
+    let config = patient.config.load();
+    let listen = config.server.listen;
+    let url = config.server.public_url.as_deref().unwrap_or_default();
+    let secure = url.starts_with("https://") || config.tls.cert.is_some() || !config.tls.acme_domains.is_empty();
+    let evidence = match (listen.ip().is_loopback(), secure) {
+        (_, true) => format!("It listens on {listen} and is reached by https."),
+        (true, false) => format!("It listens on {listen}, which only this machine reaches."),
+        (false, false) => {
+            format!("It listens on {listen}, which others reach, and neither TLS nor an https address is set.")
+        }
+    };
+    Ok(Outcome::holds(
+        listen.ip().is_loopback() || secure,
+        Severity::High,
+        evidence,
+        "Set tls.cert and tls.key, or put a proxy with TLS in front and set server.public_url to its https address.",
+    ))
+}
+
+fn cors(patient: &Patient, answers: &Answers) -> Result<Outcome> {
+    let told = match &answers.guarded {
+        Ok(answer) => answer.header("access-control-allow-origin").to_owned(),
+        Err(why) => return Ok(Outcome::NotProbed(why.clone())),
+    };
+    let origins = patient.config.load().cors.origins.len();
+    let evidence = if told.is_empty() {
+        format!("A page from elsewhere got no CORS header; {origins} origins are named.")
+    } else {
+        format!("A page from elsewhere was told access-control-allow-origin: {told}.")
+    };
+    let remedy = "Name the origins that need it in cors.origins instead of *.";
+    Ok(Outcome::holds(told.is_empty(), Severity::Medium, evidence, remedy))
+}
+
+fn guard(_: &Patient, answers: &Answers) -> Result<Outcome> {
+    let answer = match &answers.guarded {
+        Ok(answer) => answer,
+        Err(why) => return Ok(Outcome::NotProbed(why.clone())),
+    };
+    let evidence = format!("GET /api/v1/users without a credential answered {}.", answer.status);
+    let closed = matches!(answer.status, 401 | 429 | 503);
+    Ok(Outcome::holds(closed, Severity::High, evidence, "Take what the role anonymous holds away from it."))
+}
+
+fn limits(patient: &Patient, answers: &Answers) -> Result<Outcome> {
+    let told = match &answers.guarded {
+        Ok(answer) => answer.header("ratelimit-policy").to_owned(),
+        Err(why) => return Ok(Outcome::NotProbed(why.clone())),
+    };
+    let on = patient.config.load().limits.enabled && !told.is_empty();
+    let evidence = if told.is_empty() {
+        "An answer to a stranger told of no limit.".to_owned()
+    } else {
+        format!("An answer to a stranger told of its limit: {told}.")
+    };
+    Ok(Outcome::holds(on, Severity::High, evidence, "Set limits.enabled to true."))
+}
+
+fn proxies(patient: &Patient, _: &Answers) -> Result<Outcome> {
+    let config = patient.config.load();
+    let trusted = &config.server.trusted_proxies;
+    let wide = trusted.iter().filter(|network| network.prefix_len() < if network.addr().is_ipv4() { 8 } else { 16 });
+    let wide: Vec<_> = wide.map(ToString::to_string).collect();
+    let evidence = if wide.is_empty() {
+        format!("{} proxies are named.", trusted.len())
+    } else {
+        format!("Networks as wide as {} are believed.", wide.join(", "))
+    };
+    let remedy = "Name in server.trusted_proxies the addresses of the proxies themselves.";
+    Ok(Outcome::holds(wide.is_empty(), Severity::Medium, evidence, remedy))
+}

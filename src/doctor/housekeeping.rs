@@ -1,0 +1,30 @@
+//! The job that notes the score of the day.
+
+use super::{Doctor, check::Severity, store};
+use crate::{error::Result, jobs::Engine};
+use std::time::Duration;
+
+const KIND: &str = "doctor.score";
+/// More often than once a day, so that no day is missed by a server that is started and stopped.
+const EVERY: Duration = Duration::from_secs(6 * 3600);
+
+impl Doctor {
+    /// Registers the job with `engine`.
+    pub fn keep_house(&self, engine: &mut Engine) {
+        let doctor = self.clone();
+        engine.register(KIND, move |(), _| {
+            let doctor = doctor.clone();
+            async move { doctor.note_score().await }
+        });
+        engine.schedule(KIND, EVERY);
+    }
+
+    async fn note_score(&self) -> Result<()> {
+        let report = self.examine().await?;
+        let (at, score) = (report.checked_at, report.score);
+        for finding in report.findings.iter().filter(|finding| finding.severity == Severity::High) {
+            tracing::warn!(target: "security", finding = finding.id, evidence = finding.evidence, "the doctor found something grave");
+        }
+        self.patient.ledger.unrecorded("the doctor's score of the day", move |tx| store::note(tx, at, score)).await
+    }
+}
