@@ -4,6 +4,7 @@ use super::{idempotency::Idempotency, routes};
 use crate::{
     access::Roles,
     audit::Ledger,
+    background::Background,
     cache::Generations,
     clock::Clock,
     config::{Live, Loaded},
@@ -72,6 +73,7 @@ pub struct App {
     pub metrics: Metrics,
     pub outbound: Outbound,
     pub webhooks: Webhooks,
+    pub background: Background,
     pub feed: Feed,
     pub doctor: Doctor,
     _lock: Arc<FolderLock>,
@@ -135,6 +137,7 @@ impl App {
         identity.ask(Arc::new(kill_switch.clone()));
         let _ = entities.closed.set(Arc::new(kill_switch.clone()));
         let webhooks = Webhooks::open(ledger.clone(), keyring.clone(), &outbound)?;
+        let background = Background::new(ledger.clone());
         let feed = Feed::open(&ledger);
         let stirred = feed.clone();
         kill_switch.tell(Arc::new(move || stirred.stir()));
@@ -173,6 +176,7 @@ impl App {
             metrics,
             outbound,
             webhooks,
+            background,
             feed,
             doctor,
             _lock: lock,

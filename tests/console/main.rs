@@ -13,6 +13,7 @@ mod elevations;
 mod entities;
 mod entity_types;
 mod import;
+mod jobs;
 mod kill_switch;
 mod live;
 mod mail;
