@@ -10,6 +10,7 @@ mod decisions;
 mod doctor;
 mod elevations;
 mod entities;
+mod jobs;
 mod mail;
 mod secrets;
 #[path = "../support/sink.rs"]
