@@ -103,7 +103,8 @@ impl Identity {
         let _ = self.address.set(address);
     }
 
-    pub(super) fn address(&self) -> String {
+    /// Where people and programs reach this instance.
+    pub fn address(&self) -> String {
         let config = self.config.load();
         let said = config.server.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
         let found = said.or_else(|| self.address.get().cloned());

@@ -41,7 +41,8 @@ pub enum LimitClass {
     Public,
     /// Doors that check a password.
     Login,
-    /// None, nor those of a known caller's role and key: a proxy asks for each request that somebody else serves.
+    /// None, nor those of a known caller's role and key: what a signature opened, and what a proxy asks for each
+    /// request that somebody else serves.
     Uncounted,
 }
 
