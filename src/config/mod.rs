@@ -5,6 +5,7 @@ mod by_route;
 mod checks;
 mod document;
 mod files;
+mod dsn;
 mod keys;
 mod kinds;
 mod layers;
@@ -21,6 +22,7 @@ mod unavailable;
 pub use checks::{KEYRING_FILE, is_available, readable_by_others};
 pub use document::{env_example, markdown, toml_example};
 pub use files::{FILE_TYPES, FileStore, FileType};
+pub use dsn::Dsn;
 pub use keys::{
     Auth, Backup, Cache, Config, Cors, Files, Inspection, Key, KillSwitch, Limits, Log, Mail, Metrics, Outbound,
     S3, SECTIONS, Section, Server, Storage, Tls,

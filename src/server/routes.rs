@@ -6,7 +6,7 @@ use crate::{
     data::{entities, entity_types, files, relationship_types},
     decisions, doctor,
     error::{Code, Error, Result},
-    events, identity, kill_switch, observation,
+    events, identity, kill_switch, observability, observation,
     permit::Route,
     rotation, settings, webhooks,
 };
@@ -38,6 +38,7 @@ pub fn routes() -> Vec<Route> {
         decisions::routes(),
         doctor::routes(),
         observation::routes(),
+        observability::routes(),
     ]
     .into_iter()
     .flatten()

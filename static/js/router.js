@@ -166,6 +166,7 @@ const NAVIGATION = [
       ['doctor', 'Doctor', 'check', 'overview'],
       ['observations', 'Observations', 'info', 'observations'],
       ['secrets', 'Secrets', 'lock', 'secrets'],
+      ['logs', 'Logs', 'terminal', 'overview'],
       ['settings', 'Settings', 'columns', 'settings'],
     ],
   },
