@@ -3,8 +3,8 @@
 
 use super::{
     by_route::InspectionRoutes,
-    files::{FileStore, FileType},
     dsn::Dsn,
+    files::{FileStore, FileType},
     kinds::{
         AllowedOrigin, CallUrl, Enforcement, Environment, InspectionMode, LogFormat, LogLevel, RoleLimits, RouteLimits,
         RoutePattern, Signup, StorageUrl, Token, WebOrigin,
@@ -16,6 +16,7 @@ use super::{
 };
 use ipnet::IpNet;
 use jiff::civil::Date;
+use secrecy::SecretString;
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},

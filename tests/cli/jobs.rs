@@ -2,7 +2,6 @@
 
 use crate::place::Place;
 use serde_json::Value;
-use std::time::{Duration, Instant};
 
 #[test]
 fn jobs_are_listed_shown_and_run_now() {

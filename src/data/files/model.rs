@@ -110,7 +110,7 @@ impl File {
 }
 
 /// What may change of a file; its content never does.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 pub struct FileChange {
     pub name: Option<FileName>,
     #[serde(default, deserialize_with = "nullable")]
@@ -119,7 +119,7 @@ pub struct FileChange {
 
 impl Body for FileChange {}
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Method {
     Get,
@@ -127,7 +127,7 @@ pub enum Method {
 }
 
 /// An address that is asked for: to bring a file, or to fetch one.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 pub struct Presign {
     pub method: Method,
     pub name: Option<FileName>,

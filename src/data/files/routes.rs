@@ -81,7 +81,7 @@ async fn presign(caller: SignedIn, body: Valid<Presign>, files: Data<Files>) -> 
     Ok(HttpResponse::Ok().json(files.presign(&caller, body.0).await?))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct ShowQuery {
     deleted: Option<String>,
 }

@@ -16,8 +16,20 @@ const MOST: u32 = 1_000_000;
 /// What a browser or an interpreter would take for more than an image. Long enough not to occur by chance.
 static ACTIVE: LazyLock<AhoCorasick> = LazyLock::new(|| {
     let words = [
-        "<script", "<html>", "<html ", "<!doctype", "<iframe", "<object ", "<svg xmlns", "<svg on", "<body>", "<body ",
-        "<?php ", "<?php\n", "<?php\r", "javascript:",
+        "<script",
+        "<html>",
+        "<html ",
+        "<!doctype",
+        "<iframe",
+        "<object ",
+        "<svg xmlns",
+        "<svg on",
+        "<body>",
+        "<body ",
+        "<?php ",
+        "<?php\n",
+        "<?php\r",
+        "javascript:",
     ];
     AhoCorasick::builder().ascii_case_insensitive(true).build(words).expect("the words are well")
 });
