@@ -6,6 +6,7 @@ mod connections;
 mod control;
 mod csrf;
 mod edge;
+mod forward_auth;
 mod frames;
 mod gate;
 mod inspect;

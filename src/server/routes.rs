@@ -29,6 +29,7 @@ pub fn routes() -> Vec<Route> {
         settings::routes(),
         rotation::routes(),
         super::mail::routes(),
+        super::forward_auth::routes(),
         webhooks::routes(),
         events::routes(),
         super::overview::routes(),
