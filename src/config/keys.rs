@@ -3,6 +3,7 @@
 
 use super::{
     by_route::InspectionRoutes,
+    dsn::Dsn,
     kinds::{
         AllowedOrigin, CallUrl, Enforcement, Environment, InspectionMode, LogFormat, LogLevel, RoleLimits, RouteLimits,
         RoutePattern, Signup, StorageUrl, Token, WebOrigin,
@@ -14,7 +15,6 @@ use super::{
 };
 use ipnet::IpNet;
 use jiff::civil::Date;
-use secrecy::SecretString;
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
@@ -339,6 +339,12 @@ keys! {
         level: LogLevel = LogLevel::Info => live;
         /// File to write to instead.
         file: Option<PathBuf> = None;
+        /// Size in MB at which the file is full; it is put aside and begun anew.
+        file_mb: u32 = 10, 1 to 10_000;
+        /// Full files that are kept beside it.
+        files: u32 = 5, 0 to 1000;
+        /// Whether the bodies of requests and answers are logged, without what is secret or personal in them.
+        bodies: bool = false => live;
         /// Milliseconds from which a request is logged as slow.
         slow_ms: u32 = 500, 1 to 600_000 => live;
     }
@@ -356,8 +362,8 @@ keys! {
     }
     /// Error reports.
     sentry: Sentry {
-        /// Where they go.
-        dsn: Option<SecretString> = None;
+        /// Where they go: Sentry, or what is compatible with it.
+        dsn: Option<Dsn> = None;
     }
     /// What /.well-known/security.txt says.
     security_txt: SecurityTxt {

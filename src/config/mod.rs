@@ -4,6 +4,7 @@
 mod by_route;
 mod checks;
 mod document;
+mod dsn;
 mod keys;
 mod kinds;
 mod layers;
@@ -19,6 +20,7 @@ mod unavailable;
 
 pub use checks::{KEYRING_FILE, is_available, readable_by_others};
 pub use document::{env_example, markdown, toml_example};
+pub use dsn::Dsn;
 pub use keys::{
     Auth, Backup, Cache, Config, Cors, Files, Inspection, Key, KillSwitch, Limits, Log, Mail, Metrics, Outbound,
     SECTIONS, Section, Server, Storage, Tls,

@@ -16,8 +16,6 @@ pub(super) const KEYS: &[&str] = &[
     "backup.keep",
     "backup.to",
     "audit.retention_days",
-    "log.file",
-    "sentry.dsn",
     "security_txt.contact",
 ];
 

@@ -19,7 +19,7 @@ use crate::{
     inspection::Inspection,
     kill_switch::KillSwitch,
     mail::Mailer,
-    observability::{Metrics, Traffic},
+    observability::{Metrics, SecurityLog, Traffic},
     observation::Observations,
     outbound::Outbound,
     permit::Authenticate,
@@ -129,6 +129,7 @@ impl App {
         let idempotency = Idempotency::new(ledger.clone(), keyring.clone(), entity_types.clone());
         let routes = routes::routes();
         let metrics = Metrics::new(routes.iter().map(|route| (route.method.clone(), route.path)), &ledger);
+        ledger.tell(Arc::new(SecurityLog));
         let traffic = Arc::new(Traffic::new(clock.clone()));
         identity.ask(Arc::new(kill_switch.clone()));
         let _ = entities.closed.set(Arc::new(kill_switch.clone()));

@@ -6,7 +6,7 @@ use crate::{
     data::{entities, entity_types, relationship_types},
     decisions,
     error::{Code, Error, Result},
-    events, identity, kill_switch, observation,
+    events, identity, kill_switch, observability, observation,
     permit::Route,
     rotation, settings, webhooks,
 };
@@ -35,6 +35,7 @@ pub fn routes() -> Vec<Route> {
         super::overview::routes(),
         decisions::routes(),
         observation::routes(),
+        observability::routes(),
     ]
     .into_iter()
     .flatten()

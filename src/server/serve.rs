@@ -145,7 +145,8 @@ pub async fn start(app: App) -> Result<Server> {
     let server = server.run();
     let handle = server.handle();
     let finished = tokio::spawn(server);
-    let background = vec![reaper(connections), tokio::spawn(app.feed.clone().run())];
+    let mut background = vec![reaper(connections), tokio::spawn(app.feed.clone().run())];
+    background.extend(observability::sentry::start(&app.config, &app.outbound)?);
     Ok(Server { app, address, handle, finished, jobs, draining, background })
 }
 

@@ -3,6 +3,7 @@
 mod body;
 mod info;
 mod json;
+mod masked;
 mod pace;
 mod page;
 mod path;
@@ -13,6 +14,7 @@ mod query;
 pub use body::{Body, BodyCheck, BodyLimit, Valid, media_type, nullable, read as read_body};
 pub use info::RequestInfo;
 pub use json::parse as parse_json;
+pub use masked::{are_logged, masked};
 pub use pace::Pace;
 pub use page::{DEFAULT_LIMIT, Deleted, ListQuery, MAX_LIMIT, Page};
 pub use path::At;

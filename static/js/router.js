@@ -164,6 +164,7 @@ const NAVIGATION = [
       ['kill-switch', 'Kill switch', 'power', 'kill_switch'],
       ['observations', 'Observations', 'info', 'observations'],
       ['secrets', 'Secrets', 'lock', 'secrets'],
+      ['logs', 'Logs', 'terminal', 'overview'],
       ['settings', 'Settings', 'columns', 'settings'],
     ],
   },

@@ -24,6 +24,7 @@ mod kill_switch;
 mod kill_switch_scopes;
 mod limits;
 mod login;
+mod logs;
 mod mail;
 mod metrics;
 mod observe;

@@ -179,6 +179,8 @@ fn views(user: &str, entity: &str, key: &str, hook: &str) -> Vec<View> {
         view("kill-switch", "kill-switch", &[], "Traffic flows."),
         view("secrets", "secrets", &[], "Presigned addresses"),
         view("secret-rotate", "secrets", &["Rotate: Access tokens"], "What will happen"),
+        view("logs", "logs", &[], "Information"),
+        view("logs-no-match", "logs?search=zzzz", &[], "No line matches"),
         view("settings", "settings", &[], "Requests a minute without signing in"),
         view("account", "account", &[], "Send a test"),
         view("second-factor", "account", &["Set up"], "Scan this"),

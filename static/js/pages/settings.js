@@ -44,6 +44,7 @@ const LABELS = {
   'inspection.routes': 'What happens with a finding, by route',
   'kill_switch.allow': 'Routes that always answer',
   'outbound.allow': 'Private addresses that may be called',
+  'log.bodies': 'Log bodies, masked',
   'log.level': 'What is logged, at least',
   'log.slow_ms': 'A request is slow from, milliseconds',
   flags: 'Flags',
