@@ -171,6 +171,7 @@ fn jobs(app: &App) -> Result<Engine> {
     app.secrets.keep_house(&mut engine);
     super::idempotency::keep_house(app, &mut engine);
     app.entities.keep_house(&mut engine);
+    app.entities.keep_migrated(&mut engine);
     let anchor = Anchor::new(ledger.clone(), &app.outbound, app.config.load().audit.anchor_url.as_deref())?;
     anchor.keep(&mut engine);
     Ok(engine)

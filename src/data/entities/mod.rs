@@ -10,6 +10,7 @@ mod history;
 mod import;
 mod limits;
 mod list;
+mod migration;
 mod model;
 mod pick;
 mod relationships;
