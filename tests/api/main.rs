@@ -1,5 +1,6 @@
 //! Through the front door: the real application, its API, and the people who use it.
 
+mod anothers_objects;
 mod api_keys;
 mod audit;
 mod batch;
@@ -19,6 +20,7 @@ mod every_route;
 mod hidden;
 mod forward_auth;
 mod history;
+mod hostile_queries;
 mod idempotency;
 mod import;
 mod input;

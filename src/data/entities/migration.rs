@@ -30,6 +30,17 @@ impl Entities {
         let entities = self.clone();
         engine.register_blocking(MIGRATE, move |_: Value, context| entities.migrate(&context));
         engine.schedule(MIGRATE, EVERY);
+        // A job that crashes met too often is given up; what it left goes on with the next start all the same.
+        let (Ok(runtime), ledger) = (tokio::runtime::Handle::try_current(), self.ledger.clone()) else { return };
+        runtime.spawn(async move {
+            let now = ledger.clock().now();
+            let take_up = move |tx: &Tx<'_>| {
+                if migration::all(tx)?.is_empty() { Ok(()) } else { jobs::enqueue(tx, MIGRATE, &(), now).map(drop) }
+            };
+            if let Err(error) = ledger.unrecorded("the rest of a migration", take_up).await {
+                tracing::warn!(?error, "a migration could not be taken up");
+            }
+        });
     }
 
     fn migrate(&self, context: &Context) -> Result<()> {

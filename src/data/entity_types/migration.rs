@@ -3,7 +3,7 @@
 //! not written.
 
 use super::{
-    model::{Definition, EntityType, FieldOptions},
+    model::{Definition, EntityType},
     registry::EntityTypes,
     steps::Steps,
     store,
@@ -90,7 +90,7 @@ pub(super) fn interim(before: &EntityType, after: &EntityType) -> Result<Arc<Ent
     for (pointer, options) in after.fields.iter().filter(|(_, options)| options.sensitivity > Clearance::Public) {
         let known = definition.fields.get(pointer).map(|known| known.sensitivity);
         let sensitivity = options.sensitivity.max(known.unwrap_or_default());
-        definition.fields.entry(pointer.clone()).or_insert_with(FieldOptions::default).sensitivity = sensitivity;
+        definition.fields.entry(pointer.clone()).or_default().sensitivity = sensitivity;
     }
     definition.version = after.version;
     definition.updated_at = after.updated_at;
