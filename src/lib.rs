@@ -44,6 +44,7 @@ pub mod decisions;
 pub mod webhooks;
 pub mod events;
 pub mod observability;
+pub mod alerts;
 
 // Outside: how people and programs reach it.
 pub mod console;

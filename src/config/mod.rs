@@ -22,8 +22,8 @@ pub use checks::{KEYRING_FILE, is_available, readable_by_others};
 pub use document::{env_example, markdown, toml_example};
 pub use dsn::Dsn;
 pub use keys::{
-    Auth, Backup, Cache, Config, Cors, Files, Inspection, Key, KillSwitch, Limits, Log, Mail, Metrics, Outbound,
-    SECTIONS, Section, Server, Storage, Tls,
+    Alerts, Auth, Backup, Cache, Config, Cors, Files, Inspection, Key, KillSwitch, Limits, Log, Mail, Metrics,
+    Outbound, SECTIONS, Section, Server, Storage, Tls,
 };
 pub use kinds::{
     AllowedOrigin, CallUrl, Enforcement, Environment, InspectionMode, LogFormat, LogLevel, RoleLimits, RouteLimits,

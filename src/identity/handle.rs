@@ -103,6 +103,11 @@ impl Identity {
         let _ = self.address.set(address);
     }
 
+    /// Where this instance is reached, for whoever is told of it.
+    pub fn place(&self) -> String {
+        self.address()
+    }
+
     pub(super) fn address(&self) -> String {
         let config = self.config.load();
         let said = config.server.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());

@@ -3,6 +3,7 @@
 use super::{idempotency::Idempotency, routes};
 use crate::{
     access::Roles,
+    alerts::{self, Alerts},
     audit::Ledger,
     cache::Generations,
     clock::Clock,
@@ -71,6 +72,7 @@ pub struct App {
     pub metrics: Metrics,
     pub outbound: Outbound,
     pub webhooks: Webhooks,
+    pub alerts: Alerts,
     pub feed: Feed,
     _lock: Arc<FolderLock>,
 }
@@ -135,6 +137,16 @@ impl App {
         let _ = entities.closed.set(Arc::new(kill_switch.clone()));
         let webhooks = Webhooks::open(ledger.clone(), keyring.clone(), &outbound)?;
         let feed = Feed::open(&ledger);
+        let alerts = Alerts::new(alerts::Sources {
+            ledger: ledger.clone(),
+            config: live.clone(),
+            traffic: traffic.clone(),
+            folder: folder.clone(),
+            secrets: secrets.clone(),
+            identity: identity.clone(),
+            mailer: mailer.clone(),
+            outbound: outbound.clone(),
+        });
         let stirred = feed.clone();
         kill_switch.tell(Arc::new(move || stirred.stir()));
         identity.observe(observations.clone());
@@ -162,6 +174,7 @@ impl App {
             metrics,
             outbound,
             webhooks,
+            alerts,
             feed,
             _lock: lock,
         })

@@ -169,6 +169,7 @@ fn jobs(app: &App) -> Result<Engine> {
     entity_types::keep_indexed(ledger, &app.entity_types, &mut engine);
     app.webhooks.keep_house(&mut engine);
     app.secrets.keep_house(&mut engine);
+    app.alerts.keep_house(&mut engine);
     super::idempotency::keep_house(app, &mut engine);
     app.entities.keep_house(&mut engine);
     app.entities.keep_migrated(&mut engine);
@@ -245,6 +246,7 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(Data::new(app.kill_switch.clone()))
         .app_data(Data::new(app.settings.clone()))
         .app_data(Data::new(app.secrets.clone()))
+        .app_data(Data::new(app.alerts.clone()))
         .app_data(Data::new(app.inspection.clone()))
         .app_data(Data::new(app.webhooks.clone()))
         .app_data(Data::new(app.feed.clone()))

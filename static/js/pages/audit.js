@@ -22,6 +22,7 @@ const TYPES = [
   ['elevation', 'Elevations'],
   ['webhook', 'Webhooks'],
   ['secret', 'Keys of this instance'],
+  ['alert', 'Alerts'],
   ['route', 'Refused requests'],
 ];
 const DAYS = [
@@ -88,6 +89,8 @@ const WHOLE = {
   'webhook.tested': ['sent a test to a webhook', 'send a test to a webhook'],
   'webhook.replayed': ['sent a delivery of a webhook again', 'send a delivery of a webhook again'],
   'webhook.disabled': ['switched a webhook off', 'reach a webhook, which was switched off'],
+  'alert.raised': ['raised an alert', 'raise an alert'],
+  'alert.cleared': ['cleared an alert', 'clear an alert'],
   'secret.rotated': ['rotated a key of this instance', 'rotate a key of this instance'],
   'secret.retired': ['removed an old key of this instance', 'remove an old key of this instance'],
   'kill_switch.activated': ['switched the kill switch on', 'switch the kill switch on'],
