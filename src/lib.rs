@@ -48,6 +48,7 @@ pub mod webhooks;
 pub mod background;
 pub mod events;
 pub mod observability;
+pub mod alerts;
 pub mod doctor;
 
 // Outside: how people and programs reach it.

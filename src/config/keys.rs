@@ -380,6 +380,25 @@ keys! {
         /// Where they go: Sentry, or what is compatible with it.
         dsn: Option<Dsn> = None;
     }
+    /// Rules that watch the instance; what is found is told once, and once when it is over. 0 switches a rule off.
+    alerts: Alerts {
+        /// Addresses that are written to.
+        to: Vec<String> = Vec::new() => live;
+        /// Where incidents are posted to.
+        url: Option<CallUrl> = None;
+        /// Percent of requests that fail, over five minutes.
+        error_rate_percent: u32 = 5, 0 to 100 => live;
+        /// Milliseconds that 95 in 100 answers stay under, over five minutes.
+        slow_p95_ms: u32 = 2000, 0 to 600_000 => live;
+        /// Log-ins that fail in ten minutes.
+        failed_log_ins: u32 = 50, 0 to 1_000_000 => live;
+        /// Percent of the disk that is left.
+        disk_free_percent: u32 = 10, 0 to 99 => live;
+        /// Days since the oldest key of the instance was made.
+        key_age_days: u32 = 365, 0 to 3650 => live;
+        /// Days before an API key expires.
+        key_expiry_days: u32 = 7, 0 to 365 => live;
+    }
     /// What /.well-known/security.txt says.
     security_txt: SecurityTxt {
         /// Whom to tell about a vulnerability: a mailto: or https: address.

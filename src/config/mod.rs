@@ -24,8 +24,8 @@ pub use document::{env_example, markdown, toml_example};
 pub use dsn::Dsn;
 pub use files::{FILE_TYPES, FileStore, FileType};
 pub use keys::{
-    Auth, Backup, Cache, Config, Cors, Files, Inspection, Key, KillSwitch, Limits, Log, Mail, Metrics, Outbound, S3,
-    SECTIONS, Section, Server, Storage, Tls,
+    Alerts, Auth, Backup, Cache, Config, Cors, Files, Inspection, Key, KillSwitch, Limits, Log, Mail, Metrics,
+    Outbound, S3, SECTIONS, Section, Server, Storage, Tls,
 };
 pub use kinds::{
     AllowedOrigin, CallUrl, Enforcement, Environment, InspectionMode, LogFormat, LogLevel, RoleLimits, RouteLimits,

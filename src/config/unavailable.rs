@@ -17,6 +17,6 @@ pub(super) const KEYS: &[&str] = &[
 ];
 
 /// Sections that have no keys yet.
-pub(super) const SECTIONS: &[&str] = &["webhooks", "alerts"];
+pub(super) const SECTIONS: &[&str] = &["webhooks"];
 
 pub(super) const MESSAGE: &str = "not available in this version; leave it out";

@@ -3,6 +3,7 @@
 use super::{idempotency::Idempotency, routes};
 use crate::{
     access::Roles,
+    alerts::{self, Alerts},
     audit::Ledger,
     background::Background,
     cache::Generations,
@@ -76,6 +77,7 @@ pub struct App {
     pub outbound: Outbound,
     pub webhooks: Webhooks,
     pub background: Background,
+    pub alerts: Alerts,
     pub feed: Feed,
     pub doctor: Doctor,
     _lock: Arc<FolderLock>,
@@ -143,6 +145,16 @@ impl App {
         let webhooks = Webhooks::open(ledger.clone(), keyring.clone(), &outbound)?;
         let background = Background::new(ledger.clone());
         let feed = Feed::open(&ledger);
+        let alerts = Alerts::new(alerts::Sources {
+            ledger: ledger.clone(),
+            config: live.clone(),
+            traffic: traffic.clone(),
+            folder: folder.clone(),
+            secrets: secrets.clone(),
+            identity: identity.clone(),
+            mailer: mailer.clone(),
+            outbound: outbound.clone(),
+        });
         let stirred = feed.clone();
         kill_switch.tell(Arc::new(move || stirred.stir()));
         identity.observe(observations.clone());
@@ -182,6 +194,7 @@ impl App {
             outbound,
             webhooks,
             background,
+            alerts,
             feed,
             doctor,
             _lock: lock,

@@ -171,6 +171,7 @@ fn jobs(app: &App) -> Result<Engine> {
     app.webhooks.keep_house(&mut engine);
     app.doctor.keep_house(&mut engine);
     app.secrets.keep_house(&mut engine);
+    app.alerts.keep_house(&mut engine);
     super::idempotency::keep_house(app, &mut engine);
     app.entities.keep_house(&mut engine);
     app.files.keep_house(&mut engine);
@@ -249,6 +250,7 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(Data::new(app.kill_switch.clone()))
         .app_data(Data::new(app.settings.clone()))
         .app_data(Data::new(app.secrets.clone()))
+        .app_data(Data::new(app.alerts.clone()))
         .app_data(Data::new(app.inspection.clone()))
         .app_data(Data::new(app.webhooks.clone()))
         .app_data(Data::new(app.background.clone()))

@@ -1,5 +1,6 @@
 //! Through the front door: the real application, its API, and the people who use it.
 
+mod alerts;
 mod anothers_objects;
 mod api_keys;
 mod audit;

@@ -23,6 +23,7 @@ const TYPES = [
   ['webhook', 'Webhooks'],
   ['job', 'Jobs'],
   ['secret', 'Keys of this instance'],
+  ['alert', 'Alerts'],
   ['route', 'Refused requests'],
 ];
 const DAYS = [
@@ -91,6 +92,8 @@ const WHOLE = {
   'webhook.disabled': ['switched a webhook off', 'reach a webhook, which was switched off'],
   'job.retried': ['ran a job again', 'run a job again'],
   'job.cancelled': ['cancelled a job', 'cancel a job'],
+  'alert.raised': ['raised an alert', 'raise an alert'],
+  'alert.cleared': ['cleared an alert', 'clear an alert'],
   'secret.rotated': ['rotated a key of this instance', 'rotate a key of this instance'],
   'secret.retired': ['removed an old key of this instance', 'remove an old key of this instance'],
   'kill_switch.activated': ['switched the kill switch on', 'switch the kill switch on'],

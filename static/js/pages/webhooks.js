@@ -18,6 +18,7 @@ export const EVENTS = [
   ['kill_switch.*', 'The kill switch'],
   ['webhook.*', 'Webhooks'],
   ['secret.*', 'Keys of this instance'],
+  ['alert.*', 'Alerts'],
 ];
 const WORDS = new Map(EVENTS);
 
