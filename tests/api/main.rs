@@ -17,6 +17,7 @@ mod entity_types;
 mod escalation;
 mod events;
 mod every_field;
+mod erasure;
 mod every_route;
 mod hidden;
 mod forward_auth;
