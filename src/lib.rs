@@ -19,6 +19,7 @@ pub mod filter;
 pub mod cache;
 pub mod jobs;
 pub mod outbound;
+pub mod objects;
 pub mod mail;
 
 pub mod web;

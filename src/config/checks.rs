@@ -24,6 +24,7 @@ pub(super) fn check(config: &Config, layers: &mut Layers) {
     check_server(config, layers);
     check_limits(config, layers);
     check_mail(config, layers);
+    check_files(config, layers);
     check_observed(config, layers);
     check_routes(config, layers);
 }
@@ -111,6 +112,18 @@ fn check_mail(config: &Config, layers: &mut Layers) {
     }
     if config.environment == Environment::Production && config.server.public_url.is_none() {
         refuse(layers, "server.public_url", "must be set in production where mail is sent: its links lead there");
+    }
+}
+
+fn check_files(config: &Config, layers: &mut Layers) {
+    if config.files.store.bucket().is_none() {
+        return;
+    }
+    if config.s3.access_key.is_none() {
+        refuse(layers, "s3.access_key", "must be set where files.store is a bucket");
+    }
+    if config.s3.secret_key.is_none() {
+        refuse(layers, "s3.secret_key", "must be set where files.store is a bucket");
     }
 }
 

@@ -4,6 +4,7 @@
 use super::{
     by_route::InspectionRoutes,
     dsn::Dsn,
+    files::{FileStore, FileType},
     kinds::{
         AllowedOrigin, CallUrl, Enforcement, Environment, InspectionMode, LogFormat, LogLevel, RoleLimits, RouteLimits,
         RoutePattern, Signup, StorageUrl, Token, WebOrigin,
@@ -298,12 +299,25 @@ keys! {
     }
     /// Uploaded files.
     files: Files {
-        /// Where they are kept: local, or `s3://bucket`.
-        store: String = "local".to_owned();
+        /// Where they are kept: local, which is the data folder, or `s3://bucket` or `s3://bucket/prefix`.
+        store: FileStore = FileStore::local();
         /// Largest file in MB.
-        max_mb: u32 = 100, 1 to 10240;
+        max_mb: u32 = 100, 1 to 10240 => live;
         /// Content types that are taken, told by content; none named means the built-in list.
-        allow: Vec<String> = Vec::new();
+        allow: Vec<FileType> = Vec::new() => live;
+        /// Days that deleted files can be restored; then they are gone.
+        deleted_days: u32 = 30, 0 to 3650 => live;
+    }
+    /// The S3-compatible service behind `s3://` addresses. One on a private network has to stand in outbound.allow.
+    s3: S3 {
+        /// Where it answers, such as `https://s3.example.org`. Without it: Amazon's, by region.
+        endpoint: Option<CallUrl> = None;
+        /// Region.
+        region: String = "us-east-1".to_owned();
+        /// Id of the access key.
+        access_key: Option<String> = None;
+        /// Its secret.
+        secret_key: Option<SecretString> = None;
     }
     /// Backups.
     backup: Backup {

@@ -116,6 +116,8 @@ macro_rules! checked_text {
     };
 }
 
+pub(super) use checked_text;
+
 checked_text!(
     /// Scheme, host and port under which browsers reach the server.
     WebOrigin,

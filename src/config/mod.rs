@@ -5,6 +5,7 @@ mod by_route;
 mod checks;
 mod document;
 mod dsn;
+mod files;
 mod keys;
 mod kinds;
 mod layers;
@@ -21,9 +22,10 @@ mod unavailable;
 pub use checks::{KEYRING_FILE, is_available, readable_by_others};
 pub use document::{env_example, markdown, toml_example};
 pub use dsn::Dsn;
+pub use files::{FILE_TYPES, FileStore, FileType};
 pub use keys::{
     Alerts, Auth, Backup, Cache, Config, Cors, Files, Inspection, Key, KillSwitch, Limits, Log, Mail, Metrics,
-    Outbound, SECTIONS, Section, Server, Storage, Tls,
+    Outbound, S3, SECTIONS, Section, Server, Storage, Tls,
 };
 pub use kinds::{
     AllowedOrigin, CallUrl, Enforcement, Environment, InspectionMode, LogFormat, LogLevel, RoleLimits, RouteLimits,

@@ -147,6 +147,13 @@ impl Outbound {
         Ok(Answer { status, body: read, cut, took: begun.elapsed() })
     }
 
+    /// A client for longer exchanges with a target that may be called, such as a store elsewhere. It must not be kept:
+    /// what may be called changes.
+    pub(crate) fn exchange(&self, target: &Target) -> Result<Client, Failure> {
+        self.guard.judge(target.host(), target.port())?;
+        self.client(target.port())
+    }
+
     fn client(&self, port: u16) -> Result<Client, Failure> {
         let build = || {
             Client::builder()
@@ -154,6 +161,7 @@ impl Outbound {
                 .no_proxy()
                 .redirect(Policy::none())
                 .connect_timeout(self.limits.connect)
+                .read_timeout(self.limits.whole)
                 .pool_idle_timeout(Duration::from_secs(30))
                 .pool_max_idle_per_host(2)
                 .dns_resolver(Arc::new(Judged { guard: self.guard.clone(), port }))

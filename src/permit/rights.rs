@@ -36,6 +36,10 @@ rights! {
     CreateRelationships = "relationships" Create;
     UpdateRelationships = "relationships" Update;
     DeleteRelationships = "relationships" Delete;
+    ReadFiles = "files" Read;
+    CreateFiles = "files" Create;
+    UpdateFiles = "files" Update;
+    DeleteFiles = "files" Delete;
     ReadUsers = "users" Read;
     CreateUsers = "users" Create;
     UpdateUsers = "users" Update;

@@ -32,7 +32,8 @@ pub enum LimitClass {
     Public,
     /// Doors that check a password.
     Login,
-    /// None, nor those of a known caller's role and key: a proxy asks for each request that somebody else serves.
+    /// None, nor those of a known caller's role and key: a proxy asks for each request that somebody else serves;
+    /// or the address is signed for one use.
     Uncounted,
 }
 

@@ -11,6 +11,7 @@ use crate::{
     data::{
         entities::{ClosedTypes, Entities, EntityCache},
         entity_types::EntityTypes,
+        files::Files,
     },
     decisions::Decisions,
     error::{Error, Result},
@@ -63,6 +64,7 @@ pub struct App {
     pub authenticator: Authenticator,
     pub entity_types: EntityTypes,
     pub entities: Entities,
+    pub files: Files,
     pub inspection: Inspection,
     pub kill_switch: KillSwitch,
     pub limits: RateLimiter,
@@ -125,6 +127,7 @@ impl App {
             scratch: folder.path().into(),
             closed: Arc::default(),
         };
+        let files = Files::open(folder.path(), &entities, &identity, &keyring, &live, &outbound)?;
         let kill_switch = KillSwitch::open(ledger.clone(), folder.path(), &live)?;
         let limits = RateLimiter::new(live.clone(), &routes::routes(), roles.clone(), clock.clone());
         let decisions = Decisions::new(roles.clone(), clock.clone());
@@ -165,6 +168,7 @@ impl App {
             authenticator,
             entity_types,
             entities,
+            files,
             inspection,
             kill_switch,
             limits,

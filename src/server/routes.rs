@@ -3,7 +3,7 @@
 use super::gate::{Door, Gate};
 use crate::{
     access, audit,
-    data::{entities, entity_types, relationship_types},
+    data::{entities, entity_types, files, relationship_types},
     decisions,
     error::{Code, Error, Result},
     events, identity, kill_switch, observability, observation,
@@ -25,6 +25,7 @@ pub fn routes() -> Vec<Route> {
         entity_types::routes(),
         relationship_types::routes(),
         entities::routes(),
+        files::routes(),
         kill_switch::routes(),
         settings::routes(),
         rotation::routes(),

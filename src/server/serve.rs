@@ -173,6 +173,7 @@ fn jobs(app: &App) -> Result<Engine> {
     super::idempotency::keep_house(app, &mut engine);
     app.entities.keep_house(&mut engine);
     app.entities.keep_migrated(&mut engine);
+    app.files.keep_house(&mut engine);
     let anchor = Anchor::new(ledger.clone(), &app.outbound, app.config.load().audit.anchor_url.as_deref())?;
     anchor.keep(&mut engine);
     Ok(engine)
@@ -240,6 +241,7 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(Data::new(app.cursor_key()))
         .app_data(Data::new(app.entity_types.clone()))
         .app_data(Data::new(app.entities.clone()))
+        .app_data(Data::new(app.files.clone()))
         .app_data(Data::from(Arc::new(app.entity_types.clone()) as Arc<dyn FieldCatalogue>))
         .app_data(Data::from(Arc::new(app.identity.clone()) as Arc<dyn KeyCatalogue>))
         .app_data(Data::from(Arc::new(events) as Arc<dyn Masking>))

@@ -21,6 +21,7 @@ mod search;
 mod standing;
 mod show;
 mod store;
+mod tied;
 mod upsert;
 mod write;
 
@@ -31,5 +32,7 @@ pub use export::Export;
 pub use import::{Format, Import, Mode, Report, RowError};
 pub use model::Entity;
 pub use routes::routes;
+pub(in crate::data) use scope::user_values;
 pub use standing::Standing;
+pub use tied::Ties;
 pub use write::Entities;

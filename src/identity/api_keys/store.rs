@@ -53,7 +53,7 @@ pub(in crate::identity) fn load(reader: &Reader<'_>, fingerprint: &str) -> Resul
     )
 }
 
-pub(super) fn find(reader: &Reader<'_>, id: Id) -> Result<Option<ApiKey>> {
+pub(in crate::identity) fn find(reader: &Reader<'_>, id: Id) -> Result<Option<ApiKey>> {
     let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE api_keys.id = ?1");
     reader.query_one(&sql, params![id], read)
 }
