@@ -10,6 +10,7 @@ mod decisions;
 mod elevations;
 mod entities;
 mod entity_types;
+mod files;
 mod import;
 mod kill_switch;
 mod live;

@@ -27,6 +27,7 @@ pub(super) fn is_active(bytes: &[u8]) -> bool {
 }
 
 pub(super) fn check(file: &mut File, kind: Kind, size: u64) -> io::Result<Result<(), Unfit>> {
+    file.seek(SeekFrom::Start(0))?;
     if dimensions(&mut BufReader::new(&mut *file), kind, size)?.is_none() {
         return Ok(Err(BROKEN));
     }
