@@ -16,6 +16,7 @@ use super::{
 };
 use ipnet::IpNet;
 use jiff::civil::Date;
+use secrecy::SecretString;
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},

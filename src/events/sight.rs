@@ -5,7 +5,10 @@ use crate::{
     data::{entities::Entities, files::Files},
     error::{Error, Result},
     kill_switch::{KillSwitch, Visit},
-    permit::{Action, Caller, Grants, Reach, Recheck, SignedIn, is_name, rights::{ReadEntity, ReadFiles}},
+    permit::{
+        Action, Caller, Grants, Reach, Recheck, SignedIn, is_name,
+        rights::{ReadEntity, ReadFiles},
+    },
     refusal::Check,
 };
 use actix_web::http::Method;

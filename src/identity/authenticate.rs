@@ -280,8 +280,12 @@ impl Identity {
         let now = self.clock().now();
         let good = found.filter(|key| key.owner_id == user.id && key.expires_at.is_none_or(|end| now < end));
         Ok(good.map(|key| {
-            let shown =
-                KeyRef { id: key.id, name: key.name.into(), expires_at: key.expires_at, per_minute: key.rate_limit.map(|limit| limit.per_minute) };
+            let shown = KeyRef {
+                id: key.id,
+                name: key.name.into(),
+                expires_at: key.expires_at,
+                per_minute: key.rate_limit.map(|limit| limit.per_minute),
+            };
             let grants = Arc::new(Grants::within((*principal.grants).clone(), &key.scopes));
             Principal { key: Some(shown), grants, ..principal }
         }))

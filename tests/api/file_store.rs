@@ -46,8 +46,13 @@ fn a_missing_content_is_told_from_a_folder_that_fails() {
 fn a_content_that_changed_in_the_store_is_noticed() {
     let site = Site::new();
     let admin = site.admin();
-    admin.put("/kill-switch", &json!({"active": true, "scope": "api_keys", "reason": "x",
-        "password": crate::support::PASSWORD})).expect(200);
+    admin
+        .put(
+            "/kill-switch",
+            &json!({"active": true, "scope": "api_keys", "reason": "x",
+        "password": crate::support::PASSWORD}),
+        )
+        .expect(200);
     let folder = site.folder.path().join("data/files");
     let id = admin.upload("a.txt", b"words").expect(201).id();
     processed(&admin, &id);

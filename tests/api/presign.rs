@@ -63,7 +63,10 @@ fn somebody_without_credentials_brings_and_fetches_one_file() {
     admin.get(&format!("/files/{}", bring.file)).problem(404, "not_found");
     assert_eq!(call(Method::PUT, &bring.url, Some("image/png"), content.clone()).0, 201);
     let file = processed(&admin, &bring.file);
-    assert_eq!((&file["name"], &file["owner_id"], &file["state"]), (&json!("a.png"), &json!(admin.id), &json!("ready")));
+    assert_eq!(
+        (&file["name"], &file["owner_id"], &file["state"]),
+        (&json!("a.png"), &json!(admin.id), &json!("ready"))
+    );
     let created = admin.get(&format!("/audit?target_id={}&action=file.created", bring.file)).expect(200).json();
     assert_eq!(created["items"][0]["actor"]["id"], admin.id);
     assert_eq!(put(&bring.url, &content), forbidden());

@@ -1,10 +1,6 @@
 //! What belongs to entities without being part of them, such as files: who sees it has to see the entity too.
 
-use super::{
-    scope::Scope,
-    store::is_within,
-    write::Entities,
-};
+use super::{scope::Scope, store::is_within, write::Entities};
 use crate::{
     error::{Error, Result},
     ids::Id,
@@ -33,7 +29,7 @@ impl Entities {
         let open = |name: &str| self.closed.get().is_none_or(|closed| closed.refuses(name).is_none());
         let scopes = self.types.all().into_iter().filter(|kind| open(&kind.name)).filter_map(|kind| {
             let permit = permit.extend::<ReadEntity>(Some(&kind.name))?;
-            Some((kind.name.clone(), Scope::new(&permit, kind)))
+            Some((kind.name.clone(), Scope::new(&permit, kind, &self.ledger, self.types.keys())))
         });
         Ties { permit: permit.clone(), entities: self.clone(), scopes: Arc::new(scopes.collect()) }
     }

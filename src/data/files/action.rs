@@ -110,8 +110,10 @@ impl Files {
                 let file = File { job_id, ..file.clone() };
                 store::insert(tx, &file)?;
                 if !store::is_seen(tx, &sight, file.id, Action::Create)? {
-                    return Err(Error::forbidden("Your permission does not reach a file like this.")
-                        .because(Check::Ownership, "As it would be kept, the permission to create does not reach it."));
+                    return Err(Error::forbidden("Your permission does not reach a file like this.").because(
+                        Check::Ownership,
+                        "As it would be kept, the permission to create does not reach it.",
+                    ));
                 }
                 let event = Event::new("file.created", "file", file.id).after(&file);
                 Ok((file, event))

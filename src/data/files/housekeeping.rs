@@ -1,15 +1,7 @@
 //! The job that clears up: deleted files whose time is over, addresses that nobody used, contents that are nobody's.
 
 use super::{Files, store};
-use crate::{
-    actor::Actor,
-    audit::Event,
-    clock::Time,
-    error::Result,
-    ids::Id,
-    jobs::Engine,
-    objects::SHARDS,
-};
+use crate::{actor::Actor, audit::Event, clock::Time, error::Result, ids::Id, jobs::Engine, objects::SHARDS};
 use futures_util::future::join_all;
 use std::{
     sync::atomic::Ordering::Relaxed,

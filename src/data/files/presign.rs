@@ -81,7 +81,8 @@ impl Grant<'_> {
 }
 
 pub(super) fn refused(why: &'static str) -> Error {
-    Error::forbidden("This address is not good, or not any more. Ask for a new one.").because(Check::Authentication, why)
+    Error::forbidden("This address is not good, or not any more. Ask for a new one.")
+        .because(Check::Authentication, why)
 }
 
 impl Files {
@@ -139,14 +140,7 @@ impl Files {
             .await
     }
 
-    fn address(
-        &self,
-        caller: &SignedIn,
-        method: Method,
-        file: Id,
-        content_type: &str,
-        size: u64,
-    ) -> Result<Presigned> {
+    fn address(&self, caller: &SignedIn, method: Method, file: Id, content_type: &str, size: u64) -> Result<Presigned> {
         let expires_at = self.ledger.clock().now().plus(LIFETIME);
         let (user, api_key) = (caller.principal.user_id, caller.principal.key.as_ref().map(|key| key.id));
         let grant = Grant { method, file, expires: expires_at.millis(), user, api_key, content_type, size };

@@ -40,15 +40,12 @@ pub(super) fn find_for(reader: &Reader<'_>, sight: &Sight, id: Id, action: Actio
          FROM files WHERE id = ?1 AND {}",
         deleted(which)
     );
-    let found = reader.query_one(&sql, &params, |row| {
-        Ok((File::read(row)?, row.get::<bool>(WIDTH)?, row.get::<bool>(WIDTH + 1)?))
-    })?;
+    let found = reader
+        .query_one(&sql, &params, |row| Ok((File::read(row)?, row.get::<bool>(WIDTH)?, row.get::<bool>(WIDTH + 1)?)))?;
     match found {
         Some((file, _, true)) => Ok(file),
-        Some((_, true, false)) => Err(Error::forbidden("You may read this, but not change it.").because(
-            Check::Ownership,
-            format!("The permission to {} files does not reach it.", action.as_str()),
-        )),
+        Some((_, true, false)) => Err(Error::forbidden("You may read this, but not change it.")
+            .because(Check::Ownership, format!("The permission to {} files does not reach it.", action.as_str()))),
         _ => Err(Error::not_found()),
     }
 }

@@ -41,7 +41,8 @@ fn malformed(cause: &MultipartError) -> Error {
 /// A name is refused where it, or what its escapes stand for, is no name.
 pub(super) fn name(text: &str) -> Result<FileName> {
     let refused = |why: String| Error::invalid_at("/file", "invalid_name", format!("The name is not taken: {why}."));
-    let decoded = percent_decode_str(text).decode_utf8().map_err(|_| refused("its escapes are not UTF-8".to_owned()))?;
+    let decoded =
+        percent_decode_str(text).decode_utf8().map_err(|_| refused("its escapes are not UTF-8".to_owned()))?;
     decoded.parse::<FileName>().map_err(|why| refused(why.to_string()))?;
     text.parse().map_err(|why: crate::validate::NotAFileName| refused(why.to_string()))
 }

@@ -119,7 +119,10 @@ fn a_job_is_tried_three_times_and_says_what_became_of_it() {
     }
     assert_eq!(job_of(&site, &first), ("failed".to_owned(), 3));
     let failed = olga.get(&format!("/files/{first}")).expect(200).json();
-    assert_eq!((&failed["state"], &failed["error"]), (&json!("failed"), &json!("The content could not be looked into.")));
+    assert_eq!(
+        (&failed["state"], &failed["error"]),
+        (&json!("failed"), &json!("The content could not be looked into."))
+    );
 }
 
 #[test]
@@ -129,9 +132,8 @@ fn a_clean_shutdown_in_the_middle_of_a_job_loses_nothing() {
     let admin = site.admin();
     let olga = member(&site, &admin, "olga");
     let bridge = project(&olga, "Bridge");
-    let files: Vec<String> = (0..6)
-        .map(|number| send(&olga, &bridge, &format!("{number}.png"), "image/png", &png(b"x")).1)
-        .collect();
+    let files: Vec<String> =
+        (0..6).map(|number| send(&olga, &bridge, &format!("{number}.png"), "image/png", &png(b"x")).1).collect();
     let last = files.last().unwrap().clone();
     until("all others are looked into", || (job_of(&site, &last).0 == "done").then_some(()));
     let id: portcullis::ids::Id = last.parse().unwrap();

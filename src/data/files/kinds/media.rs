@@ -11,8 +11,7 @@ use std::{
 /// Readers look for the end of a document in so many bytes.
 const TAIL: u64 = 2048;
 
-static PAGE: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"/Type\s*/Page[^a-zA-Z]").expect("the pattern is well"));
+static PAGE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"/Type\s*/Page[^a-zA-Z]").expect("the pattern is well"));
 
 pub(super) fn check(head: &[u8]) -> Result<(), Unfit> {
     if is_active(head) || memchr::memmem::find(head, b"%PDF-").is_some() {

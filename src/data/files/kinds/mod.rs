@@ -156,7 +156,11 @@ pub(super) fn details(file: &mut File, kind: Kind) -> io::Result<Details> {
     match kind {
         Kind::Png | Kind::Jpeg | Kind::Gif | Kind::Webp => {
             let found = image::dimensions(&mut BufReader::new(file), kind, size)?;
-            Ok(Details { width: found.map(|(width, _)| width), height: found.map(|(_, height)| height), ..Details::default() })
+            Ok(Details {
+                width: found.map(|(width, _)| width),
+                height: found.map(|(_, height)| height),
+                ..Details::default()
+            })
         }
         Kind::Pdf => Ok(Details { pages: media::pages(file)?, ..Details::default() }),
         Kind::Plain | Kind::Markdown | Kind::Json => text::count(file),
