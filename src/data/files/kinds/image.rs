@@ -102,7 +102,7 @@ fn png(reader: &mut (impl BufRead + Seek), size: u64) -> io::Result<Option<(u32,
     Ok(None)
 }
 
-/// GIF89a, 15 to 27: blocks, each a row of sub-blocks that ends with an empty one, up to the trailer.
+/// GIF (version 89a, 15 to 27): blocks, each a row of sub-blocks that ends with an empty one, up to the trailer.
 fn gif(reader: &mut (impl BufRead + Seek), size: u64) -> io::Result<Option<(u32, u32)>> {
     reader.seek_relative(6)?;
     let [w0, w1, h0, h1, flags, _, _] = take(reader)?;
