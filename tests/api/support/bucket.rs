@@ -111,7 +111,7 @@ impl Drop for Bucket {
 fn relay(client: TcpStream, port: u16, weather: &Arc<AtomicU8>) {
     let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { return };
     let pass = |mut from: TcpStream, mut to: TcpStream, weather: Arc<AtomicU8>| {
-        let mut buffer = [0; 64 << 10];
+        let mut buffer = vec![0; 64 << 10];
         while let Ok(read @ 1..) = from.read(&mut buffer) {
             while weather.load(SeqCst) == Weather::Held as u8 {
                 thread::sleep(Duration::from_millis(10));
