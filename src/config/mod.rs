@@ -26,8 +26,8 @@ pub use dsn::Dsn;
 pub use files::{FILE_TYPES, FileStore, FileType};
 pub use key::{Key, Section};
 pub use keys::{
-    Alerts, Auth, Backup, Cache, Config, Cors, Files, Inspection, KillSwitch, Limits, Log, Mail, Metrics,
-    Outbound, S3, SECTIONS, Server, Storage, Tls,
+    Alerts, Auth, Backup, Cache, Config, Cors, Files, Inspection, KillSwitch, Limits, Log, Mail, Metrics, Outbound, S3,
+    SECTIONS, Server, Storage, Tls,
 };
 pub use kinds::{
     AllowedOrigin, CallUrl, Enforcement, Environment, InspectionMode, LogFormat, LogLevel, RoleLimits, RouteLimits,
