@@ -1,7 +1,8 @@
 //! What must hold between keys, and between the configuration and the machine.
 
 use super::{
-    keys::{Config, Key, SECTIONS},
+    key::Key,
+    keys::{Config, SECTIONS},
     kinds::{Enforcement, Environment, is_name, is_same_route, route_of},
     layers::{Layers, covering},
     mistake::Origin,

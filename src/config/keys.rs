@@ -5,13 +5,14 @@ use super::{
     by_route::InspectionRoutes,
     dsn::Dsn,
     files::{FileStore, FileType},
+    key::{Key, Section},
     kinds::{
         AllowedOrigin, CallUrl, Enforcement, Environment, InspectionMode, LogFormat, LogLevel, RoleLimits, RouteLimits,
         RoutePattern, Signup, StorageUrl, Token, WebOrigin,
     },
     layers::Layers,
     peer::Peer,
-    setting::{Setting, Shape},
+    setting::Setting,
     smtp::{Sender, SmtpUrl},
 };
 use ipnet::IpNet;
@@ -23,52 +24,6 @@ use std::{
     path::PathBuf,
 };
 use toml::Value;
-
-/// One key, as the documentation needs it.
-#[derive(Debug)]
-pub struct Key {
-    /// With its section: `server.listen`.
-    pub name: &'static str,
-    pub help: &'static str,
-    pub secret: bool,
-    /// Whether it holds entries of free names.
-    pub table: bool,
-    /// Whether it may change while the server runs.
-    pub live: bool,
-    /// What it takes, for whoever shows a field for it.
-    pub shape: fn() -> Shape,
-    pub(super) range: Option<(i64, i64)>,
-    pub(super) form: fn() -> String,
-    pub(super) default: fn() -> Option<Value>,
-    pub(super) from_text: fn(&str) -> Value,
-}
-
-impl Key {
-    /// What is legal, to follow "must be".
-    pub fn legal(&self) -> String {
-        match self.range {
-            Some((least, most)) => format!("a whole number from {least} to {most}"),
-            None => (self.form)(),
-        }
-    }
-
-    /// The name in the environment: `PORTCULLIS_SERVER__LISTEN`.
-    pub fn variable(&self) -> String {
-        variable(self.name)
-    }
-}
-
-pub(super) fn variable(name: &str) -> String {
-    format!("PORTCULLIS_{}", name.to_uppercase().replace('.', "__"))
-}
-
-/// The keys that stand under one heading of the file; the first section has no heading.
-#[derive(Debug)]
-pub struct Section {
-    pub name: &'static str,
-    pub help: &'static str,
-    pub keys: &'static [Key],
-}
 
 /// Declares the top level and the sections: `/// help`, `name: Type = default[, least to most][ => live];`.
 macro_rules! keys {

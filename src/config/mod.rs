@@ -4,8 +4,9 @@
 mod by_route;
 mod checks;
 mod document;
-mod files;
 mod dsn;
+mod files;
+mod key;
 mod keys;
 mod kinds;
 mod layers;
@@ -23,9 +24,10 @@ pub use checks::{KEYRING_FILE, is_available, readable_by_others};
 pub use document::{env_example, markdown, toml_example};
 pub use dsn::Dsn;
 pub use files::{FILE_TYPES, FileStore, FileType};
+pub use key::{Key, Section};
 pub use keys::{
-    Alerts, Auth, Backup, Cache, Config, Cors, Files, Inspection, Key, KillSwitch, Limits, Log, Mail, Metrics,
-    Outbound, S3, SECTIONS, Section, Server, Storage, Tls,
+    Alerts, Auth, Backup, Cache, Config, Cors, Files, Inspection, KillSwitch, Limits, Log, Mail, Metrics, Outbound, S3,
+    SECTIONS, Server, Storage, Tls,
 };
 pub use kinds::{
     AllowedOrigin, CallUrl, Enforcement, Environment, InspectionMode, LogFormat, LogLevel, RoleLimits, RouteLimits,

@@ -144,7 +144,13 @@ function start(element) {
 /** Every page: its path, name and icon, and what one must be allowed to read to see it. */
 const NAVIGATION = [
   { pages: [['overview', 'Overview', 'gauge', 'overview']] },
-  { title: 'Data', pages: [['entity-types', 'Entity types', 'layers', 'entity_types']] },
+  {
+    title: 'Data',
+    pages: [
+      ['entity-types', 'Entity types', 'layers', 'entity_types'],
+      ['files', 'Files', 'upload', 'files'],
+    ],
+  },
   {
     title: 'People',
     pages: [

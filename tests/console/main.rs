@@ -12,6 +12,7 @@ mod doctor;
 mod elevations;
 mod entities;
 mod entity_types;
+mod files;
 mod import;
 mod jobs;
 mod kill_switch;

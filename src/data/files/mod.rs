@@ -36,7 +36,7 @@ use std::{
     collections::HashSet,
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicU16},
 };
 use tokio::sync::Semaphore;
 
@@ -57,6 +57,8 @@ pub struct Files {
     turns: Arc<Semaphore>,
     /// Addresses that somebody uploads to right now.
     under_way: Arc<Mutex<HashSet<Id>>>,
+    /// The shard at which the next sweep begins.
+    swept: Arc<AtomicU16>,
 }
 
 impl Files {
@@ -88,6 +90,7 @@ impl Files {
             incoming,
             turns: Arc::new(Semaphore::new(AT_ONCE)),
             under_way: Arc::default(),
+            swept: Arc::default(),
         })
     }
 

@@ -87,22 +87,18 @@ pub(super) fn refused(why: &'static str) -> Error {
 
 impl Files {
     pub(super) async fn presign(&self, caller: &SignedIn, asked: Presign) -> Result<Presigned> {
-        match (asked.method, asked.file_id) {
-            (Method::Get, Some(id)) => {
-                let permit = caller.permit::<ReadFiles>(None)?;
-                let sight = self.sight(&permit);
-                let found = self.ledger.db().read(|reader| store::find(reader, &sight, id, Deleted::Without))?;
-                let file = found.ok_or_else(Error::not_found)?;
-                let event = Event::new("file.presigned", "file", id).after(&serde_json::json!({"method": "GET"}));
-                self.ledger.change(&permit.actor(), move |_| Ok(((), event.clone()))).await?;
-                self.address(caller, Method::Get, id, &file.content_type, file.size)
-            }
-            _ => {
-                let permit = caller.permit::<CreateFiles>(None)?;
-                let upload = self.agree(&permit, asked).await?;
-                self.address(caller, Method::Put, upload.id, &upload.content_type, upload.size)
-            }
-        }
+        let (Method::Get, Some(id)) = (asked.method, asked.file_id) else {
+            let permit = caller.permit::<CreateFiles>(None)?;
+            let upload = self.agree(&permit, asked).await?;
+            return Ok(self.address(caller, Method::Put, upload.id, &upload.content_type, upload.size));
+        };
+        let permit = caller.permit::<ReadFiles>(None)?;
+        let sight = self.sight(&permit);
+        let found = self.ledger.db().read(|reader| store::find(reader, &sight, id, Deleted::Without))?;
+        let file = found.ok_or_else(Error::not_found)?;
+        let event = Event::new("file.presigned", "file", id).after(&serde_json::json!({"method": "GET"}));
+        self.ledger.change(&permit.actor(), move |_| Ok(((), event.clone()))).await?;
+        Ok(self.address(caller, Method::Get, id, &file.content_type, file.size))
     }
 
     async fn agree(&self, permit: &Permit, asked: Presign) -> Result<Upload> {
@@ -140,7 +136,7 @@ impl Files {
             .await
     }
 
-    fn address(&self, caller: &SignedIn, method: Method, file: Id, content_type: &str, size: u64) -> Result<Presigned> {
+    fn address(&self, caller: &SignedIn, method: Method, file: Id, content_type: &str, size: u64) -> Presigned {
         let expires_at = self.ledger.clock().now().plus(LIFETIME);
         let (user, api_key) = (caller.principal.user_id, caller.principal.key.as_ref().map(|key| key.id));
         let grant = Grant { method, file, expires: expires_at.millis(), user, api_key, content_type, size };
@@ -157,7 +153,7 @@ impl Files {
             headers.insert("content-type", content_type.to_owned());
         }
         let url = format!("{}/api/v1/files/{file}/presigned?{}", self.identity.address(), query.finish());
-        Ok(Presigned { url, method, headers, expires_at, file_id: file })
+        Presigned { url, method, headers, expires_at, file_id: file }
     }
 
     /// What was agreed on, when the address is good for bringing it.

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     actor::Actor,
     audit::{Event, Outcome},
-    error::{Code, Error, Result},
+    error::{Code, Result},
     ids::Id,
     jobs::{Context, Engine},
 };
@@ -82,6 +82,5 @@ impl Files {
                 Ok(((), Some(if failed { event.outcome(Outcome::Failed) } else { event })))
             })
             .await
-            .map_err(|error: Error| error)
     }
 }

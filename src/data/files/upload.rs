@@ -69,22 +69,22 @@ impl Files {
         check_length(request, most, AROUND)?;
         let _turn = self.turn()?;
         let over = Rc::new(Cell::new(false));
-        let mut form = Multipart::new(request.headers(), bounded(body, most + AROUND, over.clone()));
-        match self.read_parts(&mut form, most).await {
+        let form = Multipart::new(request.headers(), bounded(body, most + AROUND, over.clone()));
+        let mut parts = Parts { form, ended: false };
+        match self.read_parts(&mut parts, most).await {
             Err(_) if over.get() => Err(too_large(most)),
             Err(error) => {
-                drain(form).await;
+                parts.drain().await;
                 Err(error)
             }
             read => read,
         }
     }
 
-    async fn read_parts(&self, form: &mut Multipart, most: u64) -> Result<Form> {
+    async fn read_parts(&self, parts: &mut Parts, most: u64) -> Result<Form> {
         let (mut file, mut entity_id) = (None, None);
         let mut pace = Pace::start();
-        while let Some(part) = pace.within(form.next()).await? {
-            let mut part = part.map_err(|cause| boundary(&cause))?;
+        while let Some(mut part) = parts.next(&mut pace).await? {
             match part.name().unwrap_or_default() {
                 "file" if file.is_none() => file = Some(self.read_file(&mut part, &mut pace, most).await?),
                 "entity_id" if entity_id.is_none() => entity_id = Some(read_id(&mut part, &mut pace).await?),
@@ -169,14 +169,31 @@ fn bounded(
     })
 }
 
-/// Takes in what still comes, within reason.
-async fn drain(mut form: Multipart) {
-    let (mut pace, mut discarded) = (Pace::start(), 0);
-    while let Ok(Some(Ok(mut part))) = pace.within(form.next()).await {
-        while let Ok(Some(Ok(piece))) = pace.within(part.next()).await {
-            discarded += piece.len();
-            if discarded > DISCARDED || pace.received(piece.len()).is_err() {
-                return;
+/// The parts of a form; one that ended, or was none, is not asked again.
+struct Parts {
+    form: Multipart,
+    ended: bool,
+}
+
+impl Parts {
+    async fn next(&mut self, pace: &mut Pace) -> Result<Option<Field>> {
+        if self.ended {
+            return Ok(None);
+        }
+        let part = pace.within(self.form.next()).await?;
+        self.ended = !matches!(part, Some(Ok(_)));
+        part.transpose().map_err(|cause| boundary(&cause))
+    }
+
+    /// Takes in what still comes, within reason.
+    async fn drain(&mut self) {
+        let (mut pace, mut discarded) = (Pace::start(), 0);
+        while let Ok(Some(mut part)) = self.next(&mut pace).await {
+            while let Ok(Some(piece)) = next(&mut part, &mut pace).await {
+                discarded += piece.len();
+                if discarded > DISCARDED {
+                    return;
+                }
             }
         }
     }

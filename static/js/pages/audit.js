@@ -18,6 +18,7 @@ const TYPES = [
   ['api_key', 'API keys'],
   ['entity', 'Entities'],
   ['entity_type', 'Entity types'],
+  ['file', 'Files'],
   ['kill_switch', 'Kill switch'],
   ['elevation', 'Elevations'],
   ['webhook', 'Webhooks'],

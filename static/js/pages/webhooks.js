@@ -9,6 +9,7 @@ export const EVENTS = [
   ['*', 'Everything that happens'],
   ['entity.*', 'Entities'],
   ['entity_type.*', 'Entity types'],
+  ['file.*', 'Files'],
   ['user.*', 'Users'],
   ['role.*', 'Roles'],
   ['api_key.*', 'API keys'],

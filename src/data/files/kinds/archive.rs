@@ -97,7 +97,7 @@ pub(super) fn tell(file: &mut File, size: u64) -> io::Result<Result<Kind, Unfit>
     open_document(file).map(|kind| Ok(kind.unwrap_or(Kind::Zip)))
 }
 
-/// OpenDocument (part 2, 3.3): the first entry is `mimetype`, stored as it is.
+/// `OpenDocument` (part 2, 3.3): the first entry is `mimetype`, stored as it is.
 fn open_document(file: &mut File) -> io::Result<Option<Kind>> {
     let mut head = Vec::new();
     file.seek(SeekFrom::Start(0))?;

@@ -39,6 +39,7 @@ pub(super) fn is_active(bytes: &[u8]) -> bool {
 }
 
 pub(super) fn check(file: &mut File, kind: Kind, size: u64) -> io::Result<Result<(), Unfit>> {
+    file.seek(SeekFrom::Start(0))?;
     if dimensions(&mut BufReader::new(&mut *file), kind, size)?.is_none() {
         return Ok(Err(BROKEN));
     }
@@ -101,7 +102,7 @@ fn png(reader: &mut (impl BufRead + Seek), size: u64) -> io::Result<Option<(u32,
     Ok(None)
 }
 
-/// GIF89a, 15 to 27: blocks, each a row of sub-blocks that ends with an empty one, up to the trailer.
+/// GIF (version 89a, 15 to 27): blocks, each a row of sub-blocks that ends with an empty one, up to the trailer.
 fn gif(reader: &mut (impl BufRead + Seek), size: u64) -> io::Result<Option<(u32, u32)>> {
     reader.seek_relative(6)?;
     let [w0, w1, h0, h1, flags, _, _] = take(reader)?;
@@ -193,19 +194,19 @@ fn skip_coded(reader: &mut (impl BufRead + Seek)) -> io::Result<()> {
 /// WebP (RFC 9649): one RIFF container of the file's whole length.
 fn webp(reader: &mut (impl BufRead + Seek), size: u64) -> io::Result<Option<(u32, u32)>> {
     reader.seek_relative(4)?;
-    let length = u64::from(u32::from_le_bytes(take(reader)?)) + 8;
+    let whole = u64::from(u32::from_le_bytes(take(reader)?)) + 8;
     reader.seek_relative(4)?;
     let name: [u8; 4] = take(reader)?;
     reader.seek_relative(4)?;
     let body: [u8; 10] = take(reader)?;
-    if length + (length & 1) != size && length != size {
+    if whole + (whole & 1) != size && whole != size {
         return Ok(None);
     }
     let small = |low: u8, high: u8| u32::from(u16::from_le_bytes([low, high]));
     Ok(match &name {
         b"VP8X" => {
-            let side = |at: usize| u32::from_le_bytes([body[at], body[at + 1], body[at + 2], 0]) + 1;
-            Some((side(4), side(7)))
+            let length = |at: usize| u32::from_le_bytes([body[at], body[at + 1], body[at + 2], 0]) + 1;
+            Some((length(4), length(7)))
         }
         b"VP8L" => {
             let bits = u32::from_le_bytes([body[1], body[2], body[3], body[4]]);
