@@ -48,5 +48,6 @@ pub mod alerts;
 
 // Outside: how people and programs reach it.
 pub mod console;
+pub mod front_end;
 pub mod server;
 pub mod cli;

@@ -7,6 +7,7 @@ mod blueprint;
 mod config;
 mod connect;
 mod decision;
+mod documents;
 mod elevation;
 mod export;
 mod import;
@@ -61,6 +62,10 @@ enum Command {
     /// Look at the database's version, or bring it up to date.
     #[command(subcommand)]
     Migrate(migrate::Migrate),
+    /// Print completions for a shell.
+    Completions(documents::Completions),
+    /// Print the man page.
+    Man(documents::Manual),
     #[command(flatten)]
     Live(Live),
 }
@@ -180,6 +185,8 @@ pub fn run() -> ExitCode {
     let status = match line.command {
         Command::Serve(_) => with_config(&sources, serve::run),
         Command::Live(Live::Config(command)) if command.is_of_files(&sources) => command.run_on_files(&sources),
+        Command::Completions(command) => command.run(),
+        Command::Man(command) => command.run(),
         Command::Migrate(command) => with_config(&sources, |loaded| command.run(loaded)),
         Command::Live(command) => with_config(&sources, |loaded| connect::run(loaded, &command)),
     };

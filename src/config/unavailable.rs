@@ -3,11 +3,6 @@
 
 /// Names of keys.
 pub(super) const KEYS: &[&str] = &[
-    "server.public_dir",
-    "tls.cert",
-    "tls.key",
-    "tls.acme_email",
-    "tls.acme_domains",
     "cache.cold_s",
     "files.store",
     "files.max_mb",
@@ -16,7 +11,6 @@ pub(super) const KEYS: &[&str] = &[
     "backup.keep",
     "backup.to",
     "audit.retention_days",
-    "security_txt.contact",
 ];
 
 /// Sections that have no keys yet.

@@ -18,6 +18,7 @@ mod every_field;
 mod every_route;
 mod hidden;
 mod forward_auth;
+mod front_end;
 mod history;
 mod hostile_queries;
 mod idempotency;

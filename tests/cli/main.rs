@@ -7,10 +7,13 @@ mod api_keys;
 mod beside;
 mod blueprint;
 mod decisions;
+mod documents;
 mod elevations;
 mod entities;
+mod install;
 mod mail;
 mod secrets;
 #[path = "../support/sink.rs"]
 mod sink;
 mod start;
+mod tls;
