@@ -53,5 +53,6 @@ pub mod doctor;
 
 // Outside: how people and programs reach it.
 pub mod console;
+pub mod front_end;
 pub mod server;
 pub mod cli;

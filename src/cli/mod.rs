@@ -8,6 +8,7 @@ mod config;
 mod connect;
 mod decision;
 mod doctor;
+mod documents;
 mod elevation;
 mod entity;
 mod export;
@@ -65,6 +66,10 @@ enum Command {
     /// Look at the database's version, or bring it up to date.
     #[command(subcommand)]
     Migrate(migrate::Migrate),
+    /// Print completions for a shell.
+    Completions(documents::Completions),
+    /// Print the man page.
+    Man(documents::Manual),
     #[command(flatten)]
     Live(Live),
 }
@@ -195,6 +200,8 @@ pub fn run() -> ExitCode {
     let status = match line.command {
         Command::Serve(_) => with_config(&sources, serve::run),
         Command::Live(Live::Config(command)) if command.is_of_files(&sources) => command.run_on_files(&sources),
+        Command::Completions(command) => command.run(),
+        Command::Man(command) => command.run(),
         Command::Migrate(command) => with_config(&sources, |loaded| command.run(loaded)),
         Command::Live(command) => with_config(&sources, |loaded| connect::run(loaded, &command)),
     };

@@ -7,8 +7,8 @@ use super::{
     files::{FileStore, FileType},
     key::{Key, Section},
     kinds::{
-        AllowedOrigin, CallUrl, Enforcement, Environment, InspectionMode, LogFormat, LogLevel, RoleLimits, RouteLimits,
-        RoutePattern, Signup, StorageUrl, Token, WebOrigin,
+        AllowedOrigin, CallUrl, Contact, Enforcement, Environment, FileInFolder, HeaderText, HostName, InspectionMode,
+        LogFormat, LogLevel, MailAddress, RoleLimits, RouteLimits, RoutePattern, Signup, StorageUrl, Token, WebOrigin,
     },
     layers::Layers,
     peer::Peer,
@@ -141,6 +141,10 @@ keys! {
         public_url: Option<WebOrigin> = None;
         /// Folder with the team's own front end, served at /.
         public_dir: Option<PathBuf> = None;
+        /// File of that folder which is served where a page is asked for that it does not have, for front ends that make their pages in the browser.
+        public_fallback: Option<FileInFolder> = None;
+        /// Content-Security-Policy of that folder's files; without it they load from the server itself alone.
+        public_csp: Option<HeaderText> = None;
         /// Proxies whose X-Forwarded-For is believed. Nobody else's is.
         trusted_proxies: Vec<IpNet> = Vec::new();
         /// Largest request body in MB; imports and uploads have limits of their own.
@@ -154,14 +158,18 @@ keys! {
     }
     /// Encryption by the server itself, without a proxy.
     tls: Tls {
-        /// Certificate chain, PEM.
+        /// Certificate chain, PEM. Read again when it changes.
         cert: Option<PathBuf> = None;
-        /// Private key of the certificate, PEM.
+        /// Private key of the certificate, PEM. Read again when it changes; nobody but its owner may read it.
         key: Option<PathBuf> = None;
-        /// Address for automatic certificates.
-        acme_email: Option<String> = None;
-        /// Names for automatic certificates.
-        acme_domains: Vec<String> = Vec::new();
+        /// Whom the authority of automatic certificates writes to.
+        acme_email: Option<MailAddress> = None;
+        /// Names to get automatic certificates for. The authority asks for them on port 80 (`tls.redirect_listen`).
+        acme_domains: Vec<HostName> = Vec::new();
+        /// Directory of the authority; without it Let's Encrypt, whose terms you agree to by naming domains.
+        acme_directory: Option<CallUrl> = None;
+        /// Where plain HTTP is answered, such as 0.0.0.0:80: with the way to HTTPS, and with what the authority asks for.
+        redirect_listen: Option<SocketAddr> = None;
     }
     /// The database.
     storage: Storage {
@@ -357,6 +365,6 @@ keys! {
     /// What /.well-known/security.txt says.
     security_txt: SecurityTxt {
         /// Whom to tell about a vulnerability: a mailto: or https: address.
-        contact: Option<String> = None;
+        contact: Option<Contact> = None;
     }
 }

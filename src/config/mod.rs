@@ -2,6 +2,7 @@
 //! and the part of it that may change while running.
 
 mod by_route;
+mod certificate;
 mod checks;
 mod document;
 mod dsn;
@@ -20,6 +21,7 @@ mod setting;
 mod smtp;
 mod unavailable;
 
+pub use certificate::{BadCertificate, read_certificate, read_certificate_files};
 pub use checks::{KEYRING_FILE, is_available, readable_by_others};
 pub use document::{env_example, markdown, toml_example};
 pub use dsn::Dsn;
@@ -30,8 +32,9 @@ pub use keys::{
     SECTIONS, Server, Storage, Tls,
 };
 pub use kinds::{
-    AllowedOrigin, CallUrl, Enforcement, Environment, InspectionMode, LogFormat, LogLevel, RoleLimits, RouteLimits,
-    RoutePattern, Signup, StorageUrl, Token, WebOrigin, is_same_route, route_of,
+    AllowedOrigin, CallUrl, Contact, Enforcement, Environment, FileInFolder, HeaderText, HostName, InspectionMode,
+    LogFormat, LogLevel, MailAddress, RoleLimits, RouteLimits, RoutePattern, Signup, StorageUrl, Token, WebOrigin,
+    is_same_route, route_of,
 };
 pub use layers::Sources;
 pub use live::{Current, Live, Stored};
@@ -74,6 +77,13 @@ impl Config {
             (origins, mistakes) if mistakes.is_empty() => Ok(Loaded { config, origins, given }),
             (_, mistakes) => Err(Mistakes(mistakes)),
         }
+    }
+}
+
+impl Tls {
+    /// Whether the server encrypts by itself.
+    pub fn is_on(&self) -> bool {
+        self.cert.is_some() || !self.acme_domains.is_empty()
     }
 }
 

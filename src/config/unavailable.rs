@@ -2,19 +2,8 @@
 //! would silently do nothing. Whoever builds the feature deletes its line.
 
 /// Names of keys.
-pub(super) const KEYS: &[&str] = &[
-    "server.public_dir",
-    "tls.cert",
-    "tls.key",
-    "tls.acme_email",
-    "tls.acme_domains",
-    "cache.cold_s",
-    "backup.schedule",
-    "backup.keep",
-    "backup.to",
-    "audit.retention_days",
-    "security_txt.contact",
-];
+pub(super) const KEYS: &[&str] =
+    &["cache.cold_s", "backup.schedule", "backup.keep", "backup.to", "audit.retention_days"];
 
 /// Sections that have no keys yet.
 pub(super) const SECTIONS: &[&str] = &["webhooks"];

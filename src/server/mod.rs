@@ -23,6 +23,7 @@ mod presented;
 pub mod routes;
 mod serve;
 mod terminal;
+mod tls;
 
 pub use app::App;
 pub use control::{Control, Request, RunCommand, SOCKET, Said, through_short_path};

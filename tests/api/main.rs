@@ -23,6 +23,7 @@ mod files;
 mod every_route;
 mod hidden;
 mod forward_auth;
+mod front_end;
 mod history;
 mod hostile_queries;
 mod idempotency;

@@ -11,8 +11,11 @@ mod doctor;
 mod elevations;
 mod entities;
 mod jobs;
+mod documents;
+mod install;
 mod mail;
 mod secrets;
 #[path = "../support/sink.rs"]
 mod sink;
 mod start;
+mod tls;
