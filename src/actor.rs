@@ -4,7 +4,7 @@ use crate::ids::Id;
 use serde::{Deserialize, Serialize};
 use std::{net::IpAddr, sync::Arc};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ActorKind {
     User,

@@ -16,6 +16,12 @@ use std::{
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Time(pub i64);
 
+crate::described::text_schema!(
+    Time,
+    "date-time",
+    "A moment as RFC 3339 writes it; shown in UTC with milliseconds and `Z`."
+);
+
 impl Time {
     pub fn millis(self) -> i64 {
         self.0

@@ -22,6 +22,8 @@ impl Default for Id {
     }
 }
 
+crate::described::text_schema!(Id, "uuid", "A UUID; those made here are of version 7, so that they sort by time.");
+
 /// The text was not a UUID in its usual form, `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`.
 #[derive(Debug, thiserror::Error)]
 #[error("not a UUID")]

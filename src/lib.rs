@@ -3,6 +3,7 @@
 //! The modules stand in bands, lowest first. A file may use what stands before it, never what comes later.
 
 // Ground: what everything stands on.
+pub mod described;
 pub mod refusal;
 pub mod error;
 pub mod ids;

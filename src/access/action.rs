@@ -18,7 +18,7 @@ use serde::Deserialize;
 /// Permissions in one role, at most.
 const MOST_PERMISSIONS: usize = 500;
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 pub struct NewRole {
     pub name: String,
     pub permissions: Vec<String>,
@@ -26,7 +26,7 @@ pub struct NewRole {
     pub rate_limit: Option<RateLimit>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 pub struct RoleChange {
     pub permissions: Option<Vec<String>>,
     pub clearance: Option<Clearance>,

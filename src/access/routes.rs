@@ -20,17 +20,17 @@ use serde::Deserialize;
 
 pub fn routes() -> Vec<Route> {
     vec![
-        Route::get("/roles", "List the roles", list),
-        Route::post("/roles", "Make a role", create),
-        Route::get("/roles/{name}", "One role", show),
-        Route::patch("/roles/{name}", "Change a role", change),
+        Route::get("/roles", "List the roles", list).gives::<Page<Role>>(200),
+        Route::post("/roles", "Make a role", create).gives::<Role>(201),
+        Route::get("/roles/{name}", "One role", show).gives::<Role>(200),
+        Route::patch("/roles/{name}", "Change a role", change).gives::<Role>(200),
         Route::delete("/roles/{name}", "Delete a role that nobody has", delete),
         Route::get("/permissions", "The catalogue of resources and actions", permissions),
         Route::get("/access-matrix", "Roles by resources and fields, as enforced now", access_matrix),
     ]
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct RoleQuery {
     limit: Option<u32>,
     cursor: Option<String>,

@@ -47,7 +47,7 @@ struct Inner {
 }
 
 /// What is given again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum Outcome {
     /// The change was made; its answer was lost.
     Done {

@@ -32,7 +32,9 @@ use tokio::sync::Semaphore;
 pub fn routes() -> Vec<Route> {
     vec![
         Route::get("/audit", "Audit events, newest first", list),
-        Route::get("/audit/verify", "Check the whole chain, and that it reaches a checkpoint", check).streams(),
+        Route::get("/audit/verify", "Check the whole chain, and that it reaches a checkpoint", check)
+            .gives::<Verdict>(200)
+            .streams(),
         Route::get("/audit/export", "Audit events as JSON Lines or CSV, oldest first", export).streams(),
         Route::get("/audit/{seq}", "One audit event", show),
     ]
@@ -41,7 +43,7 @@ pub fn routes() -> Vec<Route> {
 /// Parameters that narrow what is listed or exported, beside those of the route itself.
 macro_rules! narrowed {
     ($name:ident { $($field:ident: $type:ty),* $(,)? }) => {
-        #[derive(Debug, Deserialize)]
+        #[derive(Debug, Deserialize, schemars::JsonSchema)]
         struct $name {
             $($field: Option<$type>,)*
             actor_id: Option<Id>,
@@ -105,7 +107,7 @@ async fn show(
 /// A check keeps a core busy: one at a time, so that the others go on serving.
 static TURNS: Semaphore = Semaphore::const_new(1);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct CheckParams {
     head: Option<String>,
 }

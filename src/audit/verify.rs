@@ -17,7 +17,7 @@ use std::{borrow::Cow, str::FromStr};
 const PORTION: i64 = 2_000;
 
 /// What the check found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Verdict {
     pub valid: bool,
     /// Events that were found good, from the first on.

@@ -29,7 +29,7 @@ pub enum Elevation {
     },
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum Which {
     Active,
     Ended,

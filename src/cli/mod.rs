@@ -14,6 +14,7 @@ mod kill_switch;
 mod mail;
 mod matrix;
 mod migrate;
+mod openapi;
 mod role;
 mod secrets;
 mod serve;
@@ -153,6 +154,9 @@ live! {
     /// See whether mail gets through.
     #[command(subcommand)]
     Mail(mail::Mail),
+    /// Write the document of the API (OpenAPI 3.1) to standard output.
+    #[command(name = "openapi")]
+    OpenApi(openapi::OpenApi),
     /// Make and look after accounts.
     #[command(subcommand)]
     User(user::User),

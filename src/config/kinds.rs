@@ -59,7 +59,7 @@ choice!(
 );
 choice!(
     /// What request inspection does with what it finds.
-    #[derive(serde::Serialize, serde::Deserialize)]
+    #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
     #[serde(rename_all = "snake_case")]
     InspectionMode { Off = "off", Observe = "observe", Block = "block" }
 );

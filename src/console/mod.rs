@@ -77,6 +77,11 @@ async fn lead() -> HttpResponse {
     HttpResponse::Found().insert_header((header::LOCATION, "/console/")).finish()
 }
 
+/// The document of the API as a page to read.
+pub fn documentation(request: &HttpRequest) -> Result<HttpResponse> {
+    Asset::find("docs.html").map(|asset| asset.answer(request)).ok_or_else(Error::not_found)
+}
+
 async fn serve(request: HttpRequest) -> Result<HttpResponse> {
     let path = request.match_info().get("path").unwrap_or_default();
     if path == "app.css" {

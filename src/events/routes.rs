@@ -23,7 +23,7 @@ pub fn routes() -> Vec<Route> {
     vec![Route::get("/events", "Changes as they happen, as server-sent events", listen).streams()]
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct EventsQuery {
     /// `customers,orders`: only of these.
     types: Option<String>,

@@ -23,7 +23,7 @@ const LONGEST_NONCE: usize = 64;
 const MAC_CHARS: usize = 32;
 
 /// What a log-in brings to show the work was done.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Answer {
     salt: String,

@@ -187,15 +187,17 @@ fn ensure_not_set_up(reader: &Reader<'_>) -> Result<()> {
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::post("/setup", "Make the first administrator", set_up)
+            .gives::<users::UserView>(201)
             .open("There is nobody yet; the one-time link is the credential.")
             .limit(LimitClass::Login),
         Route::post("/auth/signup", "Make an account for oneself", sign_up)
+            .gives::<users::UserView>(201)
             .open("Strangers make their account here, where the configuration lets them.")
             .limit(LimitClass::Login),
     ]
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct Setup {
     token: String,
     email: Email,
@@ -203,7 +205,7 @@ struct Setup {
     name: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct SignUp {
     email: Email,
     password: Password,

@@ -22,6 +22,8 @@ const MIN_WITH_FACTOR: usize = 8;
 #[derive(Clone)]
 pub struct Password(Zeroizing<String>);
 
+crate::described::text_schema!(Password, "password", "At most 72 bytes in UTF-8, taken as it is typed.");
+
 impl Password {
     pub fn new(text: &str) -> Self {
         // So long a text is over 72 bytes in any form, and equals no password.

@@ -196,15 +196,17 @@ pub(super) fn clean(tx: &Tx<'_>, now: Time) -> Result<usize> {
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::post("/auth/password/forgot", "Ask for a link to choose a new password", forgot)
+            .ends(202)
             .open("Whoever forgot their password cannot sign in.")
             .limit(LimitClass::Login),
         Route::post("/auth/password/reset", "Choose a new password by a one-time link", reset)
+            .ends(204)
             .open("The one-time link is the credential.")
             .limit(LimitClass::Login),
     ]
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct Forgot {
     email: String,
 }
@@ -217,7 +219,7 @@ impl Body for Forgot {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct Reset {
     token: String,
     #[serde(alias = "password")]

@@ -22,8 +22,8 @@ const LONGEST_REASON: usize = 500;
 
 pub fn routes() -> Vec<Route> {
     vec![
-        Route::get("/kill-switch", "What the kill switch says", show).under_kill_switch(),
-        Route::put("/kill-switch", "Switch it on or off", flip).under_kill_switch(),
+        Route::get("/kill-switch", "What the kill switch says", show).gives::<State>(200).under_kill_switch(),
+        Route::put("/kill-switch", "Switch it on or off", flip).gives::<State>(200).under_kill_switch(),
     ]
 }
 
@@ -31,7 +31,7 @@ async fn show(_: Allowed<ReadKillSwitch>, switch: Data<KillSwitch>) -> Json<Stat
     Json(switch.state())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct Flip {
     active: bool,
     scope: Option<Scope>,

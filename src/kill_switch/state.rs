@@ -26,6 +26,8 @@ pub enum Scope {
     Type(Arc<str>),
 }
 
+crate::described::text_schema!(Scope, "scope", "`all`, `writes`, `signups`, `api_keys` or `type:NAME`.");
+
 impl Scope {
     /// What is stopped, to begin a sentence.
     pub fn subject(&self) -> String {
@@ -84,7 +86,7 @@ impl<'de> Deserialize<'de> for Scope {
 }
 
 /// Who switched it on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct By {
     pub r#type: ActorKind,
     pub id: Option<Id>,
@@ -98,7 +100,7 @@ impl From<&Actor> for By {
 }
 
 /// The switch as callers see it. All but `active` is absent while it is off.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct State {
     pub active: bool,
     pub scope: Option<Scope>,

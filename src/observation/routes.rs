@@ -17,7 +17,7 @@ use actix_web::{
 pub fn routes() -> Vec<Route> {
     vec![
         Route::get("/observations", "What rules in observe mode would have refused", list),
-        Route::post("/observations/{rule}/reset", "Begin to count a rule anew", reset),
+        Route::post("/observations/{rule}/reset", "Begin to count a rule anew", reset).ends(204),
     ]
 }
 

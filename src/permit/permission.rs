@@ -127,6 +127,12 @@ pub struct Permission {
     pub extent: Extent,
 }
 
+crate::described::text_schema!(
+    Permission,
+    "permission",
+    "`resource:action[:reach]`, such as `entities.customers:update:own`."
+);
+
 impl Permission {
     pub const EVERYTHING: Self = Self { subject: Subject::Everything, action: None, extent: Extent::Any };
 

@@ -1,18 +1,27 @@
 //! A route is a value: mounted, documented, shown in the access matrix and walked by a test. One list, four uses.
 
 use super::allowed::{Gatekeeper, Need};
+use crate::web::{Described, Description};
 use actix_web::{FromRequest, Handler, Responder, http::Method, web};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use std::sync::Arc;
 
 /// Argument lists whose first member says who may come in. Handlers with other arguments do not become routes.
 pub trait Guarded: FromRequest {
     const NEED: Need;
+
+    /// What the document of the API says of the others.
+    fn describe(description: &mut Description<'_>);
 }
 
 macro_rules! guarded {
     ($($rest:ident)*) => {
-        impl<First: Gatekeeper + 'static, $($rest: FromRequest + 'static),*> Guarded for (First, $($rest,)*) {
+        impl<First: Gatekeeper + 'static, $($rest: FromRequest + Described + 'static),*> Guarded for (First, $($rest,)*) {
             const NEED: Need = First::NEED;
+
+            fn describe(_description: &mut Description<'_>) {
+                $($rest::describe(_description);)*
+            }
         }
     };
 }
@@ -40,7 +49,7 @@ type Mount = Arc<dyn Fn() -> actix_web::Route + Send + Sync>;
 
 macro_rules! methods {
     ($($name:ident = $method:ident),* $(,)?) => {
-        /// `Route::get("/users/{id}", "One user", show)`. Whatever answers GET answers HEAD too.
+        /// `Route::get("/users/{id}", "One user", show).gives::<UserView>(200)`. Whatever answers GET answers HEAD too.
         impl Route {
             $(pub fn $name<F, Args>(path: &'static str, summary: &'static str, handler: F) -> Self
             where
@@ -74,7 +83,11 @@ pub struct Route {
     /// Asked by proxies, which know no refusals but 401 and 403.
     pub for_proxies: bool,
     mount: Mount,
+    describe: fn(&mut Description<'_>),
+    answers: Vec<(u16, Option<SchemaOf>)>,
 }
+
+type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
 impl Route {
     fn new<F, Args>(method: Method, path: &'static str, summary: &'static str, handler: F) -> Self
@@ -95,6 +108,8 @@ impl Route {
             while_enrolling: false,
             for_proxies: false,
             mount,
+            describe: Args::describe,
+            answers: Vec::new(),
         }
     }
 
@@ -134,6 +149,31 @@ impl Route {
     /// The first segment of the path: the noun.
     pub fn noun(&self) -> &'static str {
         self.path[1..].split('/').next().unwrap_or_default()
+    }
+
+    /// An answer when all goes well, for the document of the API: its status and what it holds.
+    pub fn gives<T: JsonSchema>(mut self, status: u16) -> Self {
+        self.answers.push((status, Some(SchemaGenerator::subschema_for::<T>)));
+        self
+    }
+
+    /// An answer without a body, or with one that is no JSON.
+    pub fn ends(mut self, status: u16) -> Self {
+        self.answers.push((status, None));
+        self
+    }
+
+    /// What it answers when all goes well; unless said, what its method usually does.
+    pub fn answers(&self, schemas: &mut SchemaGenerator) -> Vec<(u16, Option<Schema>)> {
+        if self.answers.is_empty() {
+            return vec![if self.method == Method::DELETE { (204, None) } else { (200, None) }];
+        }
+        self.answers.iter().map(|(status, schema)| (*status, schema.map(|schema| schema(schemas)))).collect()
+    }
+
+    /// What it takes, for the document of the API.
+    pub fn describe(&self, description: &mut Description<'_>) {
+        (self.describe)(description);
     }
 
     pub fn mount(&self) -> actix_web::Route {

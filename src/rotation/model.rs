@@ -112,7 +112,7 @@ impl SecretKey {
 }
 
 /// A wish for a new key.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 pub struct Rotate {
     /// The key before is known to somebody: nothing it signed counts any more, and nobody stays signed in.
     pub emergency: Option<bool>,

@@ -73,10 +73,10 @@ impl Gate {
         }))
     }
 
-    /// For addresses that nothing answers: below `/api` they count against the limit of an unknown caller too.
+    /// For addresses that nothing answers: those of the API and its document count against the limit of an unknown caller too.
     pub fn pass_unknown(&self, request: &HttpRequest) -> Result<()> {
         let path = request.match_info().as_str().trim_start_matches('/').to_ascii_lowercase();
-        if !path.starts_with("api") {
+        if !["api", "docs", "openapi.json"].iter().any(|counted| path.starts_with(counted)) {
             return Ok(());
         }
         let info = request.extensions().get::<RequestInfo>().cloned();

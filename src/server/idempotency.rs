@@ -65,6 +65,14 @@ impl Drop for Running {
     }
 }
 
+/// Whether the route is one whose first answer can be given again.
+pub(super) fn takes_key(route: &Route) -> bool {
+    route.method == Method::POST
+        && !NEVER.contains(&route.noun())
+        && !route.path.ends_with("/presign")
+        && !route.streams
+}
+
 impl Idempotency {
     pub fn new(ledger: Ledger, keyring: Keyring, types: EntityTypes) -> Self {
         Self { ledger, keyring, types, running: Arc::default() }
@@ -77,7 +85,7 @@ impl Idempotency {
         }
         let key = key_of(request.request())?.to_owned();
         let Some(principal) = &caller.principal else { return Err(refused("only known callers can repeat a request")) };
-        if NEVER.contains(&route.noun()) || route.path.ends_with("/presign") || route.streams {
+        if !takes_key(route) {
             return Err(refused("what this address answers is not kept"));
         }
         let payload = request.take_payload();

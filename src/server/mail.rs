@@ -33,7 +33,7 @@ async fn show(_: Allowed<ReadSettings>, mailer: Data<Mailer>) -> Json<Shown> {
     Json(Shown { configured: mailer.is_configured(), server, from })
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct Test {
     to: Email,
 }

@@ -18,6 +18,7 @@ mod metrics;
 mod overview;
 mod report;
 mod observe;
+pub mod openapi;
 mod presented;
 pub mod routes;
 mod serve;

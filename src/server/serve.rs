@@ -7,7 +7,7 @@ use super::{
     edge::Edge,
     gate::Gate,
     health::{self, Draining},
-    metrics,
+    metrics, openapi,
     overview::StartedAt,
     report::Reporter,
     routes,
@@ -257,6 +257,7 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .configure(health::mount)
         .configure(metrics::mount)
         .configure(|config| routes::mount(config, &gate))
+        .configure(|config| openapi::mount(config, &gate))
         .configure(console::mount);
     let unknown = gate.clone();
     config.default_service(to(move |request: HttpRequest| {

@@ -21,6 +21,8 @@ pub struct Email {
     key: String,
 }
 
+crate::described::text_schema!(Email, "email", "An address such as ada@example.org.");
+
 /// The text was not an e-mail address such as `name@example.com`.
 #[derive(Debug, thiserror::Error)]
 #[error("not an e-mail address such as name@example.com")]

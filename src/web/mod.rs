@@ -1,6 +1,7 @@
 //! How things are spoken over HTTP, whatever they are: bodies, queries, pages, problems.
 
 mod body;
+mod describe;
 mod info;
 mod json;
 mod masked;
@@ -12,6 +13,7 @@ mod problem;
 mod query;
 
 pub use body::{Body, BodyCheck, BodyLimit, Valid, media_type, nullable, read as read_body};
+pub use describe::{Described, Description};
 pub use info::RequestInfo;
 pub use json::parse as parse_json;
 pub use masked::{are_logged, masked};

@@ -7,7 +7,7 @@ pub const DEFAULT_LIMIT: u32 = 30;
 pub const MAX_LIMIT: u32 = 200;
 
 /// The query parameters that every list knows.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 pub struct ListQuery {
     pub limit: Option<u32>,
     pub cursor: Option<String>,
@@ -51,7 +51,7 @@ impl ListQuery {
 }
 
 /// A page of a list; `next_cursor` leads to the next, null on the last.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct Page<T> {
     pub items: Vec<T>,
     pub next_cursor: Option<String>,

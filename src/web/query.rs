@@ -56,7 +56,7 @@ fn parse<T: DeserializeOwned>(query: &str) -> Result<T> {
 mod tests {
     use super::*;
 
-    #[derive(Debug, serde::Deserialize)]
+    #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
     struct Query {
         limit: Option<u32>,
         name: Option<String>,

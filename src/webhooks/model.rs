@@ -14,7 +14,7 @@ const MOST_PATTERNS: usize = 50;
 const LONGEST_OVERLAP_MINUTES: u32 = 7 * 24 * 60;
 const USUAL_OVERLAP_MINUTES: u32 = 24 * 60;
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Webhook {
     pub id: Id,
     pub name: String,
@@ -71,7 +71,7 @@ impl Webhook {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     Waiting,
@@ -97,7 +97,7 @@ impl State {
     }
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Delivery {
     pub id: Id,
     pub webhook_id: Id,
@@ -107,6 +107,7 @@ pub struct Delivery {
     pub replay_of: Option<Id>,
     pub action: String,
     /// What is signed and sent.
+    #[schemars(with = "serde_json::Value")]
     pub body: Box<RawValue>,
     pub state: State,
     pub attempts: i64,
@@ -122,7 +123,7 @@ pub struct Delivery {
     pub finished_at: Option<Time>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 pub struct NewWebhook {
     pub name: String,
     pub url: String,
@@ -130,7 +131,7 @@ pub struct NewWebhook {
     pub active: Option<bool>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 pub struct WebhookChange {
     pub name: Option<String>,
     pub url: Option<String>,
@@ -138,7 +139,7 @@ pub struct WebhookChange {
     pub active: Option<bool>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 pub struct Rotation {
     /// How long deliveries are signed with the old secret too: a day unless said.
     pub overlap_minutes: Option<u32>,

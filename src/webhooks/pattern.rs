@@ -10,6 +10,8 @@ const LONGEST: usize = 100;
 #[serde(into = "String", try_from = "String")]
 pub struct Pattern(String);
 
+crate::described::text_schema!(Pattern, "pattern", "An event, or all of a kind: `user.created`, `user.*`, `*`.");
+
 impl Pattern {
     pub fn matches(&self, action: &str) -> bool {
         match self.0.strip_suffix('*') {

@@ -14,7 +14,7 @@ use crate::{
         Allowed, Route,
         rights::{CreateWebhooks, DeleteWebhooks, ReadWebhooks, UpdateWebhooks},
     },
-    web::{At, Params, Precondition, Valid, etag},
+    web::{At, Page, Params, Precondition, Valid, etag},
 };
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
@@ -25,20 +25,20 @@ use serde::Serialize;
 
 pub fn routes() -> Vec<Route> {
     vec![
-        Route::get("/webhooks", "List webhooks", list),
-        Route::post("/webhooks", "Make a webhook; its secret is shown this once", create),
-        Route::get("/webhooks/{id}", "One webhook", show),
-        Route::patch("/webhooks/{id}", "Change a webhook, or switch it on or off", change),
+        Route::get("/webhooks", "List webhooks", list).gives::<Page<Webhook>>(200),
+        Route::post("/webhooks", "Make a webhook; its secret is shown this once", create).gives::<WithSecret>(201),
+        Route::get("/webhooks/{id}", "One webhook", show).gives::<Webhook>(200),
+        Route::patch("/webhooks/{id}", "Change a webhook, or switch it on or off", change).gives::<Webhook>(200),
         Route::delete("/webhooks/{id}", "Remove a webhook with what waits to be sent", remove),
-        Route::post("/webhooks/{id}/rotate", "A new secret for a webhook", rotate),
-        Route::post("/webhooks/{id}/test", "Send something harmless to try a webhook out", test),
+        Route::post("/webhooks/{id}/rotate", "A new secret for a webhook", rotate).gives::<WithSecret>(200),
+        Route::post("/webhooks/{id}/test", "Send something harmless to try a webhook out", test).ends(202),
         Route::get("/webhooks/{id}/deliveries", "What a webhook sent, or will", deliveries),
-        Route::post("/webhooks/{id}/deliveries/{delivery}/replay", "Send a delivery once more", replay),
+        Route::post("/webhooks/{id}/deliveries/{delivery}/replay", "Send a delivery once more", replay).ends(202),
     ]
 }
 
 /// A webhook with its secret, which nothing shows again.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct WithSecret {
     #[serde(flatten)]
     shown: Webhook,

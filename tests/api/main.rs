@@ -28,6 +28,7 @@ mod logs;
 mod mail;
 mod metrics;
 mod observe;
+mod openapi;
 mod pages;
 mod personal;
 mod proxies;

@@ -177,15 +177,15 @@ fn what_a_retiring_key_seals_is_sealed_anew_and_only_then_it_goes() {
     let hook = json!({"name": "Chat", "url": receiver.url("/hook"), "events": ["role.created"]});
     let hook = admin.post("/webhooks", &hook).expect(201).id();
     admin.post(&format!("/webhooks/{hook}/rotate"), &json!({"overlap_minutes": 60})).expect(200);
+    let schema = json!({"properties": {"iban": {"type": "string"}}});
+    let fields = json!({"/iban": {"pii": true, "index": true}});
+    admin.post("/entity-types", &json!({"name": "people", "schema": schema, "fields": fields})).expect(201);
+    let person = admin.post("/entities/people", &json!({"data": {"iban": "DE1"}})).expect(201).id();
     let keyed = admin.request(Method::POST, "/roles").header("idempotency-key", "once");
     let keyed = keyed.json(&json!({"name": "first", "permissions": []}));
     admin.send(keyed.try_clone().unwrap()).expect(201);
     let called = receiver.wait_for(1);
     site.nobody().post("/auth/password/forgot", &json!({"email": "grace@example.org"})).expect(202);
-    let schema = json!({"properties": {"iban": {"type": "string"}}});
-    let fields = json!({"/iban": {"pii": true, "index": true}});
-    admin.post("/entity-types", &json!({"name": "people", "schema": schema, "fields": fields})).expect(201);
-    let person = admin.post("/entities/people", &json!({"data": {"iban": "DE1"}})).expect(201).id();
     let old: Vec<String> = ["fields", "webhooks"]
         .map(|kind| key(&admin, kind, "current").unwrap()["id"].as_str().unwrap().to_owned())
         .into();

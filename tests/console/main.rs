@@ -7,6 +7,7 @@ mod audit;
 mod browser;
 mod budget;
 mod decisions;
+mod docs;
 mod elevations;
 mod entities;
 mod entity_types;

@@ -17,7 +17,7 @@ pub fn routes() -> Vec<Route> {
     vec![Route::get("/entities/{type}/aggregate", "Groups of entities: count, sum, min, max, average", aggregate)]
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct AggregateQuery {
     group_by: Option<String>,
     measures: Option<String>,

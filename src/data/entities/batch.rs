@@ -37,12 +37,12 @@ pub(super) fn routes() -> Vec<Route> {
     vec![Route::post("/batch", "Create, update and delete up to 100 entities in one transaction", run)]
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct Batch {
     operations: Vec<Operation>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Kind {
     Create,
@@ -51,7 +51,7 @@ enum Kind {
 }
 
 /// The tag as in the header `If-Match`, or the bare version.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(untagged, expecting = "`if_match` is an entity tag or a version")]
 enum Tag {
     Version(i64),
@@ -59,7 +59,7 @@ enum Tag {
 }
 
 /// An update is a merge patch.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Operation {
     op: Kind,

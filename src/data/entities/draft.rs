@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 const NAME: usize = 500;
 
 /// A whole entity: to be made, or to stand in the place of one.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 pub struct NewEntity {
     pub name: Option<String>,
     pub confidence: Option<f64>,
@@ -27,7 +27,7 @@ pub struct NewEntity {
 }
 
 /// A merge patch (RFC 7396): what is absent stays, what is null goes.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EntityPatch {
     #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub name: Option<Option<String>>,

@@ -38,7 +38,7 @@ pub struct Export {
     pub filter: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct ExportQuery {
     format: Option<String>,
     filter: Option<String>,

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// What the list of a type can be asked for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 pub(super) struct EntityQuery {
     limit: Option<u32>,
     cursor: Option<String>,

@@ -48,7 +48,7 @@ pub fn routes() -> Vec<Route> {
 fn one_and_many() -> Vec<Route> {
     vec![
         Route::get("/entities/{type}", "List the entities of a type", list),
-        Route::post("/entities/{type}", "Make an entity", create),
+        Route::post("/entities/{type}", "Make an entity", create).ends(201).ends(200),
         Route::get("/entities/{type}/{id}", "One entity", show),
         Route::patch("/entities/{type}/{id}", "Change an entity by merge patch", patch),
         Route::put("/entities/{type}/{id}", "Replace an entity", replace),
@@ -70,7 +70,7 @@ async fn list(
     Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, JSON)).body(body))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct ShowQuery {
     fields: Option<String>,
     deleted: Option<String>,
@@ -195,7 +195,7 @@ fn fingerprint(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct CreateQuery {
     /// Changes the entity that has the same value of this unique field.
     upsert_on: Option<String>,

@@ -25,7 +25,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// Fields that a type may mark, at most.
 const FIELDS: usize = 200;
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 pub struct NewEntityType {
     pub name: String,
     pub schema: Option<Value>,
@@ -39,7 +39,7 @@ pub struct NewEntityType {
 }
 
 /// Members that are given replace what was; absent ones stay.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 pub struct ChangeEntityType {
     pub schema: Option<Value>,
     pub fields: Option<BTreeMap<String, FieldInput>>,
@@ -59,7 +59,7 @@ pub struct ChangeEntityType {
     pub retention_days: Option<Option<u32>>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FieldInput {
     pub sensitivity: Option<Clearance>,

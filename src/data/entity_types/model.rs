@@ -24,7 +24,7 @@ use serde_json::Value;
 use std::{collections::BTreeMap, ops::Deref, sync::Arc};
 
 /// What a type says about one field.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FieldOptions {
     #[serde(default)]
@@ -41,7 +41,7 @@ pub struct FieldOptions {
 }
 
 /// What is stored and shown.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Definition {
     pub id: Id,
     pub name: Arc<str>,

@@ -21,14 +21,14 @@ use serde::{Deserialize, Serialize};
 pub fn routes() -> Vec<Route> {
     vec![
         Route::get("/entity-types", "List the entity types", list),
-        Route::post("/entity-types", "Make an entity type", create),
+        Route::post("/entity-types", "Make an entity type", create).ends(201),
         Route::get("/entity-types/{type}", "One entity type", show),
         Route::patch("/entity-types/{type}", "Change an entity type", change),
         Route::delete("/entity-types/{type}", "Delete an entity type that has no entities", delete),
     ]
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct TypeQuery {
     limit: Option<u32>,
     cursor: Option<String>,

@@ -18,7 +18,7 @@ use serde::Deserialize;
 /// Kinds of one instance, at most.
 const MOST: i64 = 500;
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewRelationshipType {
     pub name: String,
@@ -27,7 +27,7 @@ pub struct NewRelationshipType {
 }
 
 /// Members that are given replace what was; absent ones stay.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, schemars::JsonSchema)]
 pub struct ChangeRelationshipType {
     pub on_delete: Option<OnDelete>,
     pub allow_self: Option<bool>,

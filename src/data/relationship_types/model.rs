@@ -4,7 +4,7 @@ use crate::{clock::Time, ids::Id};
 use serde::{Deserialize, Serialize};
 
 /// What becomes of a relationship when one of its ends is deleted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnDelete {
     /// The end cannot be deleted.

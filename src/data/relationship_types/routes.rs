@@ -21,14 +21,14 @@ use serde::Deserialize;
 pub fn routes() -> Vec<Route> {
     vec![
         Route::get("/relationship-types", "List the relationship types", list),
-        Route::post("/relationship-types", "Declare a relationship type", create),
+        Route::post("/relationship-types", "Declare a relationship type", create).ends(201),
         Route::get("/relationship-types/{name}", "One relationship type", show),
         Route::patch("/relationship-types/{name}", "Change a relationship type", change),
         Route::delete("/relationship-types/{name}", "Forget a relationship type; what is of it then restricts", delete),
     ]
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct TypeQuery {
     limit: Option<u32>,
     cursor: Option<String>,

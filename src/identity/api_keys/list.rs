@@ -9,7 +9,7 @@ use crate::{
 };
 use serde::Deserialize;
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 pub(super) struct KeyQuery {
     limit: Option<u32>,
     cursor: Option<String>,

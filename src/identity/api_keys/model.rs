@@ -23,7 +23,7 @@ const NAME_CHARS: usize = 100;
 const MOST_SCOPES: usize = 200;
 const LONGEST_OVERLAP_MINUTES: u32 = 7 * 24 * 60;
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ApiKey {
     pub id: Id,
     pub name: String,
@@ -67,7 +67,7 @@ pub(in crate::identity) fn looks_like_one(text: &str) -> bool {
     text.len() == CHARS && text.starts_with(MARK)
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 pub struct NewKey {
     pub name: String,
     pub scopes: Vec<String>,
@@ -77,7 +77,7 @@ pub struct NewKey {
     pub rate_limit: Option<RateLimit>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 pub struct KeyChange {
     pub name: Option<String>,
     /// Absent: stays. Null: never.
@@ -88,7 +88,7 @@ pub struct KeyChange {
     pub rate_limit: Option<Option<RateLimit>>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 pub struct Rotation {
     /// How long the old secret goes on working; it ends at once unless said.
     pub overlap_minutes: Option<u32>,

@@ -14,7 +14,7 @@ use crate::{
         OwnOr, Route,
         rights::{CreateApiKeys, DeleteApiKeys, ReadApiKeys, UpdateApiKeys},
     },
-    web::{At, Params, Precondition, Valid, etag},
+    web::{At, Page, Params, Precondition, Valid, etag},
 };
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
@@ -25,11 +25,11 @@ use serde::Serialize;
 
 pub fn routes() -> Vec<Route> {
     vec![
-        Route::get("/api-keys", "List one's API keys, or everybody's", list),
-        Route::post("/api-keys", "Make an API key; it is shown this once", create),
-        Route::get("/api-keys/{id}", "One API key", show),
-        Route::patch("/api-keys/{id}", "Change an API key's name, end or rate limit", change),
-        Route::post("/api-keys/{id}/rotate", "A new secret for an API key", rotate),
+        Route::get("/api-keys", "List one's API keys, or everybody's", list).gives::<Page<ApiKey>>(200),
+        Route::post("/api-keys", "Make an API key; it is shown this once", create).gives::<WithSecret>(201),
+        Route::get("/api-keys/{id}", "One API key", show).gives::<ApiKey>(200),
+        Route::patch("/api-keys/{id}", "Change an API key's name, end or rate limit", change).gives::<ApiKey>(200),
+        Route::post("/api-keys/{id}/rotate", "A new secret for an API key", rotate).gives::<WithSecret>(200),
         Route::delete("/api-keys/{id}", "Revoke an API key", revoke),
     ]
 }
@@ -46,7 +46,7 @@ async fn list(
 }
 
 /// A key with its secret, which nothing shows again.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct WithSecret {
     #[serde(flatten)]
     shown: ApiKey,

@@ -12,7 +12,7 @@ use crate::{
 use serde::Deserialize;
 use std::fmt::Write as _;
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Which {
     Active,
@@ -21,7 +21,7 @@ pub(super) enum Which {
     Unreviewed,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 pub(super) struct ElevationQuery {
     limit: Option<u32>,
     cursor: Option<String>,

@@ -22,7 +22,7 @@ pub(in crate::identity) fn may_elevate(grants: &Grants) -> bool {
     grants.reach(RESOURCE, None, Action::Create).is_some()
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     Active,
@@ -30,7 +30,7 @@ pub enum State {
 }
 
 /// Why an elevation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     Expired,
@@ -59,7 +59,7 @@ impl Cause {
 }
 
 /// An elevation as its reviewers see it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Elevation {
     pub id: Id,
     pub user_id: Id,
@@ -103,7 +103,7 @@ pub struct Waiting {
     pub unreviewed: i64,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 pub(super) struct NewElevation {
     pub password: Option<Password>,
     pub totp: Option<String>,
@@ -136,7 +136,7 @@ impl Body for NewElevation {
 }
 
 /// What a reviewer says.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 pub struct Review {
     pub note: String,
 }

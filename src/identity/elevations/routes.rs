@@ -23,11 +23,14 @@ use actix_web::{
 
 pub fn routes() -> Vec<Route> {
     vec![
-        Route::post("/auth/elevate", "Break the glass: every permission for a while", elevate).limit(LimitClass::Login),
-        Route::get("/elevations", "Who broke the glass, newest first", list),
-        Route::get("/elevations/{id}", "One elevation", show),
-        Route::post("/elevations/{id}/end", "End an elevation before its time", end),
-        Route::post("/elevations/{id}/review", "Close somebody else's elevation with a note", review),
+        Route::post("/auth/elevate", "Break the glass: every permission for a while", elevate)
+            .ends(201)
+            .limit(LimitClass::Login),
+        Route::get("/elevations", "Who broke the glass, newest first", list).gives::<Page<Elevation>>(200),
+        Route::get("/elevations/{id}", "One elevation", show).gives::<Elevation>(200),
+        Route::post("/elevations/{id}/end", "End an elevation before its time", end).gives::<Elevation>(200),
+        Route::post("/elevations/{id}/review", "Close somebody else's elevation with a note", review)
+            .gives::<Elevation>(200),
     ]
 }
 

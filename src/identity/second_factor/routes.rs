@@ -15,13 +15,13 @@ pub fn routes() -> Vec<Route> {
     vec![
         Route::post("/auth/mfa/totp", "A secret for one's authenticator app", begin).while_enrolling(),
         Route::post("/auth/mfa/confirm", "Put the second factor in force with a first code", confirm).while_enrolling(),
-        Route::post("/auth/mfa/disable", "Switch one's second factor off", disable).limit(LimitClass::Login),
+        Route::post("/auth/mfa/disable", "Switch one's second factor off", disable).ends(204).limit(LimitClass::Login),
         Route::post("/auth/mfa/recovery-codes", "New recovery codes", renew).limit(LimitClass::Login),
         Route::post("/users/{id}/reset-mfa", "Take a lost second factor away", reset),
     ]
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct Confirmation {
     #[serde(alias = "code")]
     totp: String,
@@ -29,7 +29,7 @@ struct Confirmation {
 
 impl Body for Confirmation {}
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct Again {
     password: Password,
 }

@@ -26,19 +26,20 @@ pub fn routes() -> Vec<Route> {
     vec![
         Route::post("/auth/login", "Sign in", log_in).open(credentials).limit(LimitClass::Login).under_kill_switch(),
         Route::post("/auth/refresh", "Take a refresh token for its successor", refresh)
+            .gives::<Tokens>(200)
             .open(credentials)
             .under_kill_switch(),
-        Route::post("/auth/logout", "End this session", log_out).under_kill_switch().while_enrolling(),
-        Route::post("/auth/logout-all", "End all of one's sessions", log_out_everywhere).while_enrolling(),
+        Route::post("/auth/logout", "End this session", log_out).ends(204).under_kill_switch().while_enrolling(),
+        Route::post("/auth/logout-all", "End all of one's sessions", log_out_everywhere).ends(204).while_enrolling(),
         Route::get("/auth/me", "The current user and their rights", me).under_kill_switch().while_enrolling(),
         Route::patch("/auth/me", "Change one's own profile", change_me),
-        Route::post("/auth/password", "Change one's own password", change_password).limit(LimitClass::Login),
-        Route::get("/auth/sessions", "One's own devices", list),
+        Route::post("/auth/password", "Change one's own password", change_password).ends(204).limit(LimitClass::Login),
+        Route::get("/auth/sessions", "One's own devices", list).gives::<Page<store::Shown>>(200),
         Route::delete("/auth/sessions/{id}", "End a session on one of one's devices", end),
     ]
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct LogIn {
     email: String,
     password: Password,
@@ -78,7 +79,7 @@ async fn log_in(
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Tokens {
     access_token: String,
     token_type: &'static str,
@@ -97,7 +98,7 @@ fn tokens(identity: &Identity, issued: Issued) -> Result<HttpResponse> {
     }))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct Refresh {
     refresh_token: String,
 }
@@ -211,7 +212,7 @@ async fn me(signed_in: SignedIn, identity: Data<Identity>) -> Result<HttpRespons
     show_me(&signed_in.principal, &identity)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[allow(clippy::option_option)]
 struct ProfileChange {
     #[serde(default, deserialize_with = "nullable")]
@@ -231,7 +232,7 @@ async fn change_me(signed_in: InSession, body: Valid<ProfileChange>, identity: D
     show_me(&signed_in.principal, &identity)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct PasswordChange {
     current_password: Password,
     new_password: Password,

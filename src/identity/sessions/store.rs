@@ -49,7 +49,7 @@ pub(super) struct NewSession {
 }
 
 /// A session as its owner sees it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub(super) struct Shown {
     pub id: Id,
     pub kind: String,

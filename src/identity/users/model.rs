@@ -19,7 +19,7 @@ pub(super) const SERVICES_HAVE_KEYS: &str = "A service account has no password; 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),+ }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum $name { $($variant),+ }
 
@@ -44,7 +44,7 @@ words!(
     Status { Active = "active", Disabled = "disabled", Pending = "pending" }
 );
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct User {
     pub id: Id,
     pub email: String,
@@ -77,7 +77,7 @@ impl User {
 }
 
 /// A user as others see it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct UserView {
     #[serde(flatten)]
     pub user: User,
@@ -91,7 +91,7 @@ impl UserView {
     }
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 pub struct NewUser {
     pub email: Email,
     pub name: Option<String>,
@@ -104,7 +104,7 @@ pub struct NewUser {
     pub data: Map<String, Value>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 pub struct UserChange {
     pub email: Option<Email>,
     #[serde(default, deserialize_with = "nullable")]

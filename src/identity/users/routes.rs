@@ -10,7 +10,7 @@ use crate::{
         Allowed, Route,
         rights::{CreateUsers, DeleteUsers, ReadUsers, UpdateUsers},
     },
-    web::{At, Deleted, ListQuery, Params, Precondition, Valid, etag},
+    web::{At, Deleted, ListQuery, Page, Params, Precondition, Valid, etag},
 };
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
@@ -22,15 +22,16 @@ use serde_json::json;
 
 pub fn routes() -> Vec<Route> {
     vec![
-        Route::get("/users", "List the users", list),
-        Route::post("/users", "Make a user", create),
-        Route::get("/users/{id}", "One user", show),
-        Route::patch("/users/{id}", "Change a user", change),
+        Route::get("/users", "List the users", list).gives::<Page<UserView>>(200),
+        Route::post("/users", "Make a user", create).gives::<Created>(201),
+        Route::get("/users/{id}", "One user", show).gives::<UserView>(200),
+        Route::patch("/users/{id}", "Change a user", change).gives::<UserView>(200),
         Route::delete("/users/{id}", "Delete a user; it can be restored", delete),
-        Route::post("/users/{id}/restore", "Restore a deleted user", restore),
-        Route::post("/users/{id}/unlock", "Lift the waiting and locks after failed sign-ins", unlock),
+        Route::post("/users/{id}/restore", "Restore a deleted user", restore).gives::<UserView>(200),
+        Route::post("/users/{id}/unlock", "Lift the waiting and locks after failed sign-ins", unlock)
+            .gives::<UserView>(200),
         Route::post("/users/{id}/sessions/revoke", "End every session of a user", revoke_sessions),
-        Route::post("/users/{id}/password-link", "A one-time link to choose a password", password_link),
+        Route::post("/users/{id}/password-link", "A one-time link to choose a password", password_link).ends(201),
     ]
 }
 
@@ -47,7 +48,7 @@ async fn list(
     Ok(HttpResponse::Ok().json(page))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Created {
     #[serde(flatten)]
     view: UserView,
@@ -65,7 +66,7 @@ async fn create(permit: Allowed<CreateUsers>, body: Valid<NewUser>, identity: Da
         .json(Created { view: UserView::new(user, None), set_password_url }))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct ShowQuery {
     deleted: Option<String>,
 }

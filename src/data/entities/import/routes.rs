@@ -24,7 +24,7 @@ pub fn routes() -> Vec<Route> {
 /// Bytes that are taken in after an import failed, at most.
 const DISCARDED: usize = 64 << 20;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct ImportQuery {
     mode: Option<Mode>,
     name_column: Option<String>,

@@ -16,7 +16,7 @@ use crate::{
 use serde::Deserialize;
 use std::fmt::Write;
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 pub(super) struct Query {
     limit: Option<u32>,
     cursor: Option<String>,

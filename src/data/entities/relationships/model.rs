@@ -36,7 +36,7 @@ pub(super) const COLUMNS: &str = "id, type, from_id, to_id, data, version, creat
 /// How many columns that are.
 pub(super) const WIDTH: usize = 13;
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 pub struct NewRelationship {
     pub from_id: Id,
     pub to_id: Id,
@@ -45,7 +45,7 @@ pub struct NewRelationship {
 }
 
 /// A merge patch of `data`; what a relationship joins, and as what, stays.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 pub struct RelationshipPatch {
     #[serde(default, deserialize_with = "nullable")]
     pub data: Option<Option<Map<String, Value>>>,

@@ -25,7 +25,7 @@ use serde_json::json;
 pub(in super::super) fn routes() -> Vec<Route> {
     vec![
         Route::get("/relationships", "List the relationships between entities", list),
-        Route::post("/relationships", "Join two entities", create),
+        Route::post("/relationships", "Join two entities", create).ends(201),
         Route::get("/relationships/{id}", "One relationship", show),
         Route::patch("/relationships/{id}", "Change the data of a relationship by merge patch", change),
         Route::delete("/relationships/{id}", "Delete a relationship; it can be restored", delete),
@@ -43,7 +43,7 @@ async fn list(
     Ok(HttpResponse::Ok().json(page))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct ShowQuery {
     deleted: Option<String>,
 }
