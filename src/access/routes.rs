@@ -109,7 +109,7 @@ async fn permissions(_: Allowed<ReadRoles>, types: Data<dyn FieldCatalogue>) -> 
     HttpResponse::Ok().json(Page { items, next_cursor: None, total: None })
 }
 
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum MatrixFormat {
     #[default]
@@ -117,7 +117,7 @@ enum MatrixFormat {
     Markdown,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct MatrixQuery {
     format: Option<MatrixFormat>,
 }
