@@ -8,6 +8,7 @@ mod config;
 mod connect;
 mod decision;
 mod elevation;
+mod entity;
 mod export;
 mod import;
 mod kill_switch;
@@ -157,6 +158,9 @@ live! {
     /// Write the document of the API (OpenAPI 3.1) to standard output.
     #[command(name = "openapi")]
     OpenApi(openapi::OpenApi),
+    /// Forget the personal data of one entity, or take it out.
+    #[command(subcommand)]
+    Entity(entity::Entity),
     /// Make and look after accounts.
     #[command(subcommand)]
     User(user::User),

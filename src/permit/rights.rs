@@ -40,6 +40,7 @@ rights! {
     CreateUsers = "users" Create;
     UpdateUsers = "users" Update;
     DeleteUsers = "users" Delete;
+    ExportUsers = "users" Export;
     ReadRoles = "roles" Read;
     CreateRoles = "roles" Create;
     UpdateRoles = "roles" Update;

@@ -97,18 +97,18 @@ impl App {
         let roles = Roles::load(&db, Generations::default())?;
         let outbound = Outbound::new(&live);
         let mailer = Mailer::new(&config.mail, outbound.clone(), keyring.clone(), clock.clone());
-        let identity = Identity::new(ledger.clone(), roles.clone(), keyring.clone(), mailer.clone(), live.clone())?;
+        let keys = DataKeys::new(keyring.clone(), clock.clone(), folder.path());
+        if !db.read(|reader| keys.load(reader))? {
+            let made = keys.clone();
+            ledger.unrecorded_blocking("the key of digests is made once", move |tx| made.prepare(tx))?;
+        }
+        let identity = Identity::new(ledger.clone(), roles.clone(), keys.clone(), mailer.clone(), live.clone())?;
         let secrets = Secrets::open(ledger.clone(), keyring.clone(), identity.clone(), live.clone())?;
         let authenticator = Authenticator::new(
             identity.clone(),
             u64::from(config.cache.capacity_mb) << 18,
             Duration::from_secs(config.cache.hot_s.into()),
         );
-        let keys = DataKeys::new(keyring.clone(), clock.clone());
-        if !db.read(|reader| keys.load(reader))? {
-            let made = keys.clone();
-            ledger.unrecorded_blocking("the key of digests is made once", move |tx| made.prepare(tx))?;
-        }
         let entity_types = EntityTypes::load(&db, keys)?;
         roles.ask(Arc::new(entity_types.clone()));
         let warm = Duration::from_secs(config.cache.warm_s.into());
@@ -138,6 +138,10 @@ impl App {
         let stirred = feed.clone();
         kill_switch.tell(Arc::new(move || stirred.stir()));
         identity.observe(observations.clone());
+        let again = identity.forget_again()? + entities.forget_again()?;
+        if again > 0 {
+            tracing::warn!(again, "this database knew of people who were erased; they are erased again");
+        }
         Ok(Self {
             config: live,
             settings,

@@ -12,6 +12,7 @@ mod entities;
 mod entity_types;
 mod escalation;
 mod events;
+mod erasure;
 mod every_route;
 mod hidden;
 mod forward_auth;

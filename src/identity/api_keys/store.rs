@@ -112,6 +112,19 @@ pub(super) fn delete(tx: &Tx<'_>, id: Id) -> Result<()> {
     Ok(())
 }
 
+/// Removes the keys of `owner` with their secrets.
+pub(in crate::identity) fn remove_all(tx: &Tx<'_>, owner: Id) -> Result<()> {
+    let keys = "SELECT id FROM api_keys WHERE owner_id = ?1";
+    tx.execute(&format!("DELETE FROM api_key_secrets WHERE key_id IN ({keys})"), params![owner])?;
+    tx.execute("DELETE FROM api_keys WHERE owner_id = ?1", params![owner])?;
+    Ok(())
+}
+
+pub(in crate::identity) fn of_owner(reader: &Reader<'_>, owner: Id) -> Result<Vec<ApiKey>> {
+    let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE api_keys.owner_id = ?1 ORDER BY api_keys.created_at");
+    reader.query_all(&sql, params![owner], read)
+}
+
 pub(super) fn insert_secret(tx: &Tx<'_>, key: Id, fingerprint: &str, now: Time) -> Result<()> {
     tx.execute(
         "INSERT INTO api_key_secrets (fingerprint, key_id, created_at) VALUES (?1, ?2, ?3)",
