@@ -114,9 +114,10 @@ impl Erasures {
         };
         let mut all = Vec::new();
         for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
-            match serde_json::from_str(line) {
-                Ok(erasure) => all.push(erasure),
-                Err(_) => tracing::warn!(line = index + 1, "a line of the ledger of erasures is cut off or malformed"),
+            if let Ok(erasure) = serde_json::from_str(line) {
+                all.push(erasure);
+            } else {
+                tracing::warn!(line = index + 1, "a line of the ledger of erasures is cut off or malformed");
             }
         }
         Ok(all)
