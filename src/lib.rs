@@ -9,6 +9,7 @@ pub mod error;
 pub mod ids;
 pub mod validate;
 pub mod clock;
+pub mod cron;
 pub mod actor;
 pub mod config;
 pub mod secrets;
@@ -43,6 +44,7 @@ pub mod kill_switch;
 pub mod rate_limit;
 pub mod decisions;
 pub mod webhooks;
+pub mod background;
 pub mod events;
 pub mod observability;
 

@@ -11,6 +11,7 @@ mod elevation;
 mod entity;
 mod export;
 mod import;
+mod jobs;
 mod kill_switch;
 mod mail;
 mod matrix;
@@ -152,6 +153,9 @@ live! {
     ApiKey(api_key::ApiKey),
     /// Who may do what, as enforced now: roles and keys by resources and actions, fields by clearance.
     Matrix(matrix::Matrix),
+    /// What the server does in the background; run it again, or call it off.
+    #[command(subcommand)]
+    Jobs(jobs::Jobs),
     /// See whether mail gets through.
     #[command(subcommand)]
     Mail(mail::Mail),

@@ -13,13 +13,14 @@ use serde_json::value::RawValue;
 use std::sync::Arc;
 
 /// What events are about besides entities, as audit events and as permissions name it.
-pub(super) const RESOURCES: [(&str, &str); 8] = [
+pub(super) const RESOURCES: [(&str, &str); 9] = [
     ("user", "users"),
     ("role", "roles"),
     ("api_key", "api_keys"),
     ("entity_type", "entity_types"),
     ("webhook", "webhooks"),
     ("elevation", "elevations"),
+    ("job", "jobs"),
     ("kill_switch", "kill_switch"),
     ("settings", "settings"),
 ];

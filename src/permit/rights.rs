@@ -65,6 +65,7 @@ rights! {
     UpdateWebhooks = "webhooks" Update;
     DeleteWebhooks = "webhooks" Delete;
     ReadJobs = "jobs" Read;
+    WriteJobs = "jobs" Write;
     ReadOverview = "overview" Read;
     ReadDecisions = "decisions" Read;
     ReadObservations = "observations" Read;

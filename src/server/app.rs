@@ -4,6 +4,7 @@ use super::{idempotency::Idempotency, routes};
 use crate::{
     access::Roles,
     audit::Ledger,
+    background::Background,
     cache::Generations,
     clock::Clock,
     config::{Live, Loaded},
@@ -71,6 +72,7 @@ pub struct App {
     pub metrics: Metrics,
     pub outbound: Outbound,
     pub webhooks: Webhooks,
+    pub background: Background,
     pub feed: Feed,
     _lock: Arc<FolderLock>,
 }
@@ -134,6 +136,7 @@ impl App {
         identity.ask(Arc::new(kill_switch.clone()));
         let _ = entities.closed.set(Arc::new(kill_switch.clone()));
         let webhooks = Webhooks::open(ledger.clone(), keyring.clone(), &outbound)?;
+        let background = Background::new(ledger.clone());
         let feed = Feed::open(&ledger);
         let stirred = feed.clone();
         kill_switch.tell(Arc::new(move || stirred.stir()));
@@ -166,6 +169,7 @@ impl App {
             metrics,
             outbound,
             webhooks,
+            background,
             feed,
             _lock: lock,
         })

@@ -2,7 +2,7 @@
 
 use super::gate::{Door, Gate};
 use crate::{
-    access, audit,
+    access, audit, background,
     data::{entities, entity_types, relationship_types},
     decisions,
     error::{Code, Error, Result},
@@ -31,6 +31,7 @@ pub fn routes() -> Vec<Route> {
         super::mail::routes(),
         super::forward_auth::routes(),
         webhooks::routes(),
+        background::routes(),
         events::routes(),
         super::overview::routes(),
         decisions::routes(),

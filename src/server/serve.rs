@@ -246,6 +246,7 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(Data::new(app.secrets.clone()))
         .app_data(Data::new(app.inspection.clone()))
         .app_data(Data::new(app.webhooks.clone()))
+        .app_data(Data::new(app.background.clone()))
         .app_data(Data::new(app.feed.clone()))
         .app_data(Data::new(app.authenticator.clone()))
         .app_data(Data::new(app.decisions.clone()))

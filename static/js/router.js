@@ -156,6 +156,7 @@ const NAVIGATION = [
     ],
   },
   { title: 'Integrations', pages: [['webhooks', 'Webhooks', 'bolt', 'webhooks']] },
+  { title: 'Operation', pages: [['jobs', 'Jobs', 'clock', 'jobs']] },
   {
     title: 'Safety',
     pages: [

@@ -21,6 +21,7 @@ mod idempotency;
 mod import;
 mod input;
 mod inspection;
+mod jobs;
 mod kill_switch;
 mod kill_switch_scopes;
 mod limits;

@@ -12,6 +12,7 @@ mod elevations;
 mod entities;
 mod entity_types;
 mod import;
+mod jobs;
 mod kill_switch;
 mod live;
 mod mail;

@@ -21,6 +21,7 @@ const TYPES = [
   ['kill_switch', 'Kill switch'],
   ['elevation', 'Elevations'],
   ['webhook', 'Webhooks'],
+  ['job', 'Jobs'],
   ['secret', 'Keys of this instance'],
   ['route', 'Refused requests'],
 ];
@@ -88,6 +89,8 @@ const WHOLE = {
   'webhook.tested': ['sent a test to a webhook', 'send a test to a webhook'],
   'webhook.replayed': ['sent a delivery of a webhook again', 'send a delivery of a webhook again'],
   'webhook.disabled': ['switched a webhook off', 'reach a webhook, which was switched off'],
+  'job.retried': ['ran a job again', 'run a job again'],
+  'job.cancelled': ['cancelled a job', 'cancel a job'],
   'secret.rotated': ['rotated a key of this instance', 'rotate a key of this instance'],
   'secret.retired': ['removed an old key of this instance', 'remove an old key of this instance'],
   'kill_switch.activated': ['switched the kill switch on', 'switch the kill switch on'],
