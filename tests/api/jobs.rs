@@ -1,6 +1,6 @@
 //! Jobs as they are seen, retried and called off, with letters that no mail server takes.
 
-use crate::support::{Actor, Site};
+use crate::support::{Actor, PASSWORD, Site};
 use portcullis::jobs;
 use serde_json::{Value, json};
 use std::{
@@ -36,11 +36,13 @@ fn until(admin: &Actor, id: &str, what: &str, look: impl Fn(&Value) -> bool) -> 
 }
 
 /// A letter that waits for its second attempt; answers its job.
-fn letter(admin: &Actor, name: &str) -> String {
-    admin.post("/users", &json!({"email": format!("{name}@example.org"), "name": "Private Name"})).expect(201);
+fn letter(site: &Site, admin: &Actor, name: &str) -> String {
+    let email = format!("{name}@example.org");
+    admin.post("/users", &json!({"email": email, "name": "Private Name", "password": PASSWORD})).expect(201);
+    site.nobody().post("/auth/password/forgot", &json!({ "email": email })).expect(202);
     let begun = Instant::now();
     loop {
-        let seen = jobs(admin, "kind=mail.send&state=waiting");
+        let seen = jobs(admin, "state=waiting");
         if let Some(job) = seen.iter().find(|job| job["attempts"] == 1) {
             return job["id"].as_str().unwrap().to_owned();
         }
@@ -62,9 +64,9 @@ fn let_fail(site: &Site, admin: &Actor, id: &str) -> Value {
 fn what_fails_is_given_up_seen_and_retried() {
     let site = site();
     let admin = site.admin();
-    let id = letter(&admin, "somebody");
+    let id = letter(&site, &admin, "somebody");
     let failed = let_fail(&site, &admin, &id);
-    assert_eq!((&failed["title"], &failed["attempts"]), (&json!("Send a letter"), &json!(3)));
+    assert_eq!((&failed["title"], &failed["attempts"]), (&json!("Mail a link to choose a password"), &json!(3)));
     let history = failed["history"].as_array().unwrap();
     assert_eq!(history.len(), 3, "{failed}");
     for (attempt, number) in history.iter().zip(1..) {
@@ -97,7 +99,7 @@ fn let_fail_again(site: &Site, admin: &Actor, id: &str) -> Value {
 fn what_waits_is_called_off_or_run_now() {
     let site = site();
     let admin = site.admin();
-    let id = letter(&admin, "first");
+    let id = letter(&site, &admin, "first");
     admin.post(&format!("/jobs/{id}/retry"), &json!({})).expect(200);
     until(&admin, &id, "run now", |job| job["attempts"] == 2 && job["state"] == "waiting");
     let called_off = admin.post(&format!("/jobs/{id}/cancel"), &json!({})).expect(200).json();

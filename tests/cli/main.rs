@@ -9,6 +9,7 @@ mod blueprint;
 mod decisions;
 mod elevations;
 mod entities;
+mod jobs;
 mod mail;
 mod secrets;
 #[path = "../support/sink.rs"]

@@ -1,0 +1,26 @@
+//! Jobs from the shell.
+
+use crate::place::Place;
+use serde_json::Value;
+
+#[test]
+fn jobs_are_listed_shown_and_run_now() {
+    let place = Place::new();
+    place.make_admin();
+    let server = place.serve();
+    let listed: Value =
+        serde_json::from_str(&place.run(&["jobs", "list", "--state", "waiting", "--json"]).out).unwrap();
+    let job = listed.as_array().unwrap().iter().find(|job| job["kind"] == "jobs.clean_up").expect("it comes by itself");
+    let id = job["id"].as_str().unwrap();
+    let shown: Value = serde_json::from_str(&place.run(&["jobs", "show", id]).out).unwrap();
+    assert_eq!(shown["title"], "Remove finished jobs");
+    let refused = place.run(&["jobs", "cancel", id]);
+    assert_eq!(refused.status, Some(1));
+    assert!(refused.talk.contains("comes by itself"), "{}", refused.talk);
+    let retried = place.run(&["jobs", "retry", id]);
+    assert_eq!(retried.status, Some(0), "{}", retried.talk);
+    drop(server);
+    let table = place.run(&["jobs", "list"]);
+    assert!(table.out.contains("Remove finished jobs") && table.out.starts_with("ID"), "{}", table.out);
+    assert_eq!(place.run(&["audit", "verify"]).status, Some(0));
+}
