@@ -2,6 +2,7 @@
 
 use crate::place::Place;
 use serde_json::Value;
+use std::time::{Duration, Instant};
 
 #[test]
 fn jobs_are_listed_shown_and_run_now() {
@@ -14,10 +15,10 @@ fn jobs_are_listed_shown_and_run_now() {
     let id = job["id"].as_str().unwrap();
     let shown: Value = serde_json::from_str(&place.run(&["jobs", "show", id]).out).unwrap();
     assert_eq!(shown["title"], "Remove finished jobs");
-    let refused = place.run(&["jobs", "cancel", id]);
+    let refused = place.run(&["jobs", "cancel", &id]);
     assert_eq!(refused.status, Some(1));
     assert!(refused.talk.contains("comes by itself"), "{}", refused.talk);
-    let retried = place.run(&["jobs", "retry", id]);
+    let retried = place.run(&["jobs", "retry", &id]);
     assert_eq!(retried.status, Some(0), "{}", retried.talk);
     drop(server);
     let table = place.run(&["jobs", "list"]);
