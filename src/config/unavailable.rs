@@ -12,9 +12,6 @@ pub(super) const KEYS: &[&str] = &[
     "files.store",
     "files.max_mb",
     "files.allow",
-    "backup.schedule",
-    "backup.keep",
-    "backup.to",
     "audit.retention_days",
     "security_txt.contact",
 ];

@@ -5,6 +5,7 @@ use crate::{
     access::Roles,
     audit::Ledger,
     background::Background,
+    backup::{self, Backups},
     cache::Generations,
     clock::Clock,
     config::{Live, Loaded},
@@ -73,6 +74,7 @@ pub struct App {
     pub outbound: Outbound,
     pub webhooks: Webhooks,
     pub background: Background,
+    pub backups: Backups,
     pub feed: Feed,
     _lock: Arc<FolderLock>,
 }
@@ -84,6 +86,9 @@ impl App {
         let config = live.load();
         let folder = DataFolder::open(&config.data_dir)?;
         let lock = Arc::new(folder.lock()?);
+        if let Some(name) = backup::finish(folder.path())? {
+            tracing::warn!(backup = name, "a restore that was cut short was finished");
+        }
         let keyring = Keyring::open_or_create(folder.path(), &clock)?;
         let options = storage::Options {
             read_pool: config.storage.read_pool,
@@ -137,6 +142,7 @@ impl App {
         let _ = entities.closed.set(Arc::new(kill_switch.clone()));
         let webhooks = Webhooks::open(ledger.clone(), keyring.clone(), &outbound)?;
         let background = Background::new(ledger.clone());
+        let backups = Backups::open(ledger.clone(), keyring.clone(), live.clone(), folder.clone());
         let feed = Feed::open(&ledger);
         let stirred = feed.clone();
         kill_switch.tell(Arc::new(move || stirred.stir()));
@@ -170,6 +176,7 @@ impl App {
             outbound,
             webhooks,
             background,
+            backups,
             feed,
             _lock: lock,
         })

@@ -2,7 +2,7 @@
 
 use super::gate::{Door, Gate};
 use crate::{
-    access, audit, background,
+    access, audit, background, backup,
     data::{entities, entity_types, relationship_types},
     decisions,
     error::{Code, Error, Result},
@@ -32,6 +32,7 @@ pub fn routes() -> Vec<Route> {
         super::forward_auth::routes(),
         webhooks::routes(),
         background::routes(),
+        backup::routes(),
         events::routes(),
         super::overview::routes(),
         decisions::routes(),

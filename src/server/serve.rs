@@ -168,6 +168,7 @@ fn jobs(app: &App) -> Result<Engine> {
     app.identity.mail_links(&mut engine);
     entity_types::keep_indexed(ledger, &app.entity_types, &mut engine);
     app.webhooks.keep_house(&mut engine);
+    app.backups.keep_house(&mut engine);
     app.secrets.keep_house(&mut engine);
     super::idempotency::keep_house(app, &mut engine);
     app.entities.keep_house(&mut engine);
@@ -247,6 +248,7 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(Data::new(app.inspection.clone()))
         .app_data(Data::new(app.webhooks.clone()))
         .app_data(Data::new(app.background.clone()))
+        .app_data(Data::new(app.backups.clone()))
         .app_data(Data::new(app.feed.clone()))
         .app_data(Data::new(app.authenticator.clone()))
         .app_data(Data::new(app.decisions.clone()))

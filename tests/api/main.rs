@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod audit;
+mod backups;
 mod batch;
 mod browser;
 mod challenge;
