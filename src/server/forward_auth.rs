@@ -24,7 +24,7 @@ pub fn routes() -> Vec<Route> {
     vec![Route::get("/forward-auth", summary, pass).for_proxies()]
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct Question {
     /// Only those who hold it.
     permission: Option<String>,

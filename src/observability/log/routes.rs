@@ -13,7 +13,7 @@ pub fn routes() -> Vec<Route> {
     vec![Route::get("/logs", "The latest lines of the log", list)]
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Least {
     Error,
@@ -24,7 +24,7 @@ enum Least {
     Trace,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct Query {
     /// The least serious that are wanted.
     level: Option<Least>,
