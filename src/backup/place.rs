@@ -45,7 +45,7 @@ impl Place {
             more => format!("portcullis-{stamp}Z-{more}{ENDING}"),
         };
         let taken = |name: &String| self.0.join(name).exists();
-        (1..).map(name).find(|name| !taken(name)).unwrap_or_default()
+        (1..u32::MAX).map(name).find(|name| !taken(name)).unwrap_or_default()
     }
 
     /// The path of a backup by its name; nothing else is ever opened.

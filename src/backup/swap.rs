@@ -164,6 +164,8 @@ mod tests {
         assert_eq!(after["portcullis.lock"], "old");
     }
 
+    type Step = fn(&Path, &Path);
+
     #[test]
     fn wherever_it_is_cut_short_it_is_the_old_or_the_new() {
         let undecided = folder_before();
@@ -171,7 +173,6 @@ mod tests {
         assert_eq!(contents(undecided.path())[DATABASE], "old");
         assert!(!undecided.path().join(STAGED).exists());
         // Each step of the swap, as a crash behind it leaves the folder.
-        type Step = fn(&Path, &Path);
         let steps: [Step; 5] = [
             |_, _| {},
             |folder, aside| fs::rename(folder.join("portcullis.db-wal"), aside.join("portcullis.db-wal")).unwrap(),
