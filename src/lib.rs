@@ -46,6 +46,7 @@ pub mod rate_limit;
 pub mod decisions;
 pub mod webhooks;
 pub mod background;
+pub mod backup;
 pub mod events;
 pub mod observability;
 pub mod alerts;

@@ -70,6 +70,12 @@ impl Ledger {
         &self.writer
     }
 
+    /// Writes what waits and closes the database for writing; for the end.
+    pub fn close(&self) {
+        self.settle_notes();
+        self.writer.close();
+    }
+
     /// Runs `change` and writes the events it answers with, all or nothing; answers once it is on disk.
     /// The change may be run again when others in its batch fail, so it must not keep state of its own.
     pub async fn change<T: Send + 'static, R: Into<Record>>(

@@ -3,6 +3,7 @@
 
 mod api_key;
 mod audit;
+mod backup;
 mod blueprint;
 mod config;
 mod connect;
@@ -132,6 +133,9 @@ live! {
     /// Check the audit log, or take it out.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Make and check backups, and go back to one.
+    #[command(subcommand)]
+    Backup(backup::Backup),
     /// What each role allows.
     #[command(subcommand)]
     Role(role::Role),
@@ -203,6 +207,9 @@ pub fn run() -> ExitCode {
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),
         Command::Migrate(command) => with_config(&sources, |loaded| command.run(loaded)),
+        Command::Live(Live::Backup(command)) if command.is_restore() => {
+            with_config(&sources, |loaded| command.restore(&loaded))
+        }
         Command::Live(command) => with_config(&sources, |loaded| connect::run(loaded, &command)),
     };
     ExitCode::from(status)

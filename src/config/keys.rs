@@ -15,6 +15,7 @@ use super::{
     setting::Setting,
     smtp::{Sender, SmtpUrl},
 };
+use crate::cron::Cron;
 use ipnet::IpNet;
 use jiff::civil::Date;
 use secrecy::SecretString;
@@ -285,12 +286,14 @@ keys! {
     }
     /// Backups.
     backup: Backup {
-        /// When they are made, as a cron expression.
-        schedule: Option<String> = None;
-        /// How many are kept.
+        /// When they are made by themselves, as a cron expression of five fields in UTC, such as 0 3 * * *.
+        schedule: Option<Cron> = None;
+        /// How many are kept; the newest that is known to be good stays in any case.
         keep: u32 = 7, 1 to 1000;
-        /// Folder or `s3://bucket` where they go.
-        to: Option<String> = None;
+        /// Days after which they go, too.
+        keep_days: Option<u32> = None, 1 to 3650;
+        /// Folder where they go; without it the folder backups in the data folder.
+        to: Option<PathBuf> = None;
     }
     /// The audit log.
     audit: Audit {

@@ -47,7 +47,10 @@ pub use setting::Shape;
 pub use smtp::{Sender, SmtpTls, SmtpUrl};
 
 use layers::Layers;
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 /// A configuration without mistakes, and where each value came from.
 #[derive(Clone, Debug, Default)]
@@ -59,6 +62,16 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// The files that it was read from.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let paths = self.origins.values().filter_map(|origin| match origin {
+            Origin::File(path) | Origin::DotEnv(path, _) => Some(path.clone()),
+            _ => None,
+        });
+        let distinct: BTreeSet<_> = paths.collect();
+        distinct.into_iter().collect()
+    }
+
     /// Where the value of a key such as `server.listen` came from.
     pub fn origin(&self, key: &str) -> Origin {
         self.origins.get(key).cloned().unwrap_or_default()

@@ -2,8 +2,7 @@
 //! would silently do nothing. Whoever builds the feature deletes its line.
 
 /// Names of keys.
-pub(super) const KEYS: &[&str] =
-    &["cache.cold_s", "backup.schedule", "backup.keep", "backup.to", "audit.retention_days"];
+pub(super) const KEYS: &[&str] = &["cache.cold_s", "audit.retention_days"];
 
 /// Sections that have no keys yet.
 pub(super) const SECTIONS: &[&str] = &["webhooks"];

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use std::sync::Arc;
 
 /// What events are about besides entities, as audit events and as permissions name it.
-pub(super) const RESOURCES: [(&str, &str); 9] = [
+pub(super) const RESOURCES: [(&str, &str); 10] = [
     ("user", "users"),
     ("role", "roles"),
     ("api_key", "api_keys"),
@@ -21,6 +21,7 @@ pub(super) const RESOURCES: [(&str, &str); 9] = [
     ("webhook", "webhooks"),
     ("elevation", "elevations"),
     ("job", "jobs"),
+    ("backup", "backups"),
     ("kill_switch", "kill_switch"),
     ("settings", "settings"),
 ];

@@ -70,6 +70,9 @@ rights! {
     DeleteWebhooks = "webhooks" Delete;
     ReadJobs = "jobs" Read;
     WriteJobs = "jobs" Write;
+    ReadBackups = "backups" Read;
+    CreateBackups = "backups" Create;
+    DeleteBackups = "backups" Delete;
     ReadOverview = "overview" Read;
     ReadDecisions = "decisions" Read;
     ReadObservations = "observations" Read;

@@ -6,6 +6,7 @@ use crate::{
     alerts::{self, Alerts},
     audit::Ledger,
     background::Background,
+    backup::{self, Backups},
     cache::Generations,
     clock::Clock,
     config::{Live, Loaded},
@@ -78,6 +79,7 @@ pub struct App {
     pub webhooks: Webhooks,
     pub background: Background,
     pub alerts: Alerts,
+    pub backups: Backups,
     pub feed: Feed,
     pub doctor: Doctor,
     _lock: Arc<FolderLock>,
@@ -90,6 +92,9 @@ impl App {
         let config = live.load();
         let folder = DataFolder::open(&config.data_dir)?;
         let lock = Arc::new(folder.lock()?);
+        if let Some(name) = backup::finish(folder.path())? {
+            tracing::warn!(backup = name, "a restore that was cut short was finished");
+        }
         let keyring = Keyring::open_or_create(folder.path(), &clock)?;
         let options = storage::Options {
             read_pool: config.storage.read_pool,
@@ -144,6 +149,7 @@ impl App {
         let _ = entities.closed.set(Arc::new(kill_switch.clone()));
         let webhooks = Webhooks::open(ledger.clone(), keyring.clone(), &outbound)?;
         let background = Background::new(ledger.clone());
+        let backups = Backups::open(ledger.clone(), keyring.clone(), live.clone(), folder.clone());
         let feed = Feed::open(&ledger);
         let alerts = Alerts::new(alerts::Sources {
             ledger: ledger.clone(),
@@ -199,6 +205,7 @@ impl App {
             webhooks,
             background,
             alerts,
+            backups,
             feed,
             doctor,
             _lock: lock,

@@ -2,7 +2,7 @@
 
 use super::gate::{Door, Gate};
 use crate::{
-    access, audit, background,
+    access, audit, background, backup,
     data::{entities, entity_types, files, relationship_types},
     decisions, doctor,
     error::{Code, Error, Result},
@@ -33,6 +33,7 @@ pub fn routes() -> Vec<Route> {
         super::forward_auth::routes(),
         webhooks::routes(),
         background::routes(),
+        backup::routes(),
         events::routes(),
         super::overview::routes(),
         decisions::routes(),

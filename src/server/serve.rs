@@ -188,13 +188,13 @@ fn jobs(app: &App) -> Result<Engine> {
     entity_types::keep_indexed(ledger, &app.entity_types, &mut engine);
     app.webhooks.keep_house(&mut engine);
     app.doctor.keep_house(&mut engine);
+    app.backups.keep_house(&mut engine);
     app.secrets.keep_house(&mut engine);
     app.alerts.keep_house(&mut engine);
     super::idempotency::keep_house(app, &mut engine);
     app.entities.keep_house(&mut engine);
     app.files.keep_house(&mut engine);
     app.entities.keep_migrated(&mut engine);
-    app.files.keep_house(&mut engine);
     let anchor = Anchor::new(ledger.clone(), &app.outbound, app.config.load().audit.anchor_url.as_deref())?;
     anchor.keep(&mut engine);
     Ok(engine)
@@ -279,6 +279,7 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(Data::new(app.inspection.clone()))
         .app_data(Data::new(app.webhooks.clone()))
         .app_data(Data::new(app.background.clone()))
+        .app_data(Data::new(app.backups.clone()))
         .app_data(Data::new(app.feed.clone()))
         .app_data(Data::new(app.doctor.clone()))
         .app_data(Data::new(app.authenticator.clone()))

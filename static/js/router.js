@@ -163,6 +163,7 @@ const NAVIGATION = [
   },
   { title: 'Integrations', pages: [['webhooks', 'Webhooks', 'bolt', 'webhooks']] },
   { title: 'Operation', pages: [['jobs', 'Jobs', 'clock', 'jobs']] },
+  { title: 'Operation', pages: [['jobs', 'Jobs', 'clock', 'jobs'], ['backups', 'Backups', 'download', 'backups']] },
   {
     title: 'Safety',
     pages: [

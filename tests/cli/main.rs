@@ -4,6 +4,7 @@ mod place;
 
 mod accounts;
 mod api_keys;
+mod backup;
 mod beside;
 mod blueprint;
 mod decisions;

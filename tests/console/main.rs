@@ -4,6 +4,7 @@ mod access_matrix;
 mod account;
 mod api_keys;
 mod audit;
+mod backups;
 mod browser;
 mod budget;
 mod decisions;

@@ -179,6 +179,7 @@ fn views(user: &str, entity: &str, key: &str, hook: &str, file: &str) -> Vec<Vie
         view("webhooks-no-match", "webhooks?state=off", &[], "No webhook matches"),
         view("jobs", "jobs", &[], "Remove finished jobs"),
         view("job", "jobs?state=waiting", &["Remove finished jobs"], "Comes by itself"),
+        view("backups", "backups", &[], "No backups yet"),
         view("jobs-no-match", "jobs?state=cancelled", &[], "No job matches"),
         view("sessions", "sessions", &[], "This one"),
         view("audit", "audit", &[], "signed in"),
