@@ -67,3 +67,10 @@ impl<A: Described, B: Described> Described for (A, B) {
         B::describe(description);
     }
 }
+impl<A: Described, B: Described, C: Described> Described for (A, B, C) {
+    fn describe(description: &mut Description<'_>) {
+        A::describe(description);
+        B::describe(description);
+        C::describe(description);
+    }
+}

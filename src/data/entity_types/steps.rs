@@ -16,7 +16,7 @@ const MOST: usize = 50;
 const DATA_BYTES: usize = 10 * 1024;
 
 /// In this order: members are moved, members are removed, and what is missing is set.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Steps {
     pub rename: BTreeMap<String, String>,
