@@ -36,7 +36,7 @@ use crate::{
     storage::{self, DataFolder, FolderLock},
     webhooks::Webhooks,
 };
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 impl Closed for KillSwitch {
     fn refusal(&self) -> Option<Error> {
@@ -85,6 +85,16 @@ pub struct App {
     _lock: Arc<FolderLock>,
 }
 
+/// What seals personal data, with the key of digests, which is made once.
+fn data_keys(ledger: &Ledger, keyring: &Keyring, folder: &Path) -> Result<DataKeys> {
+    let keys = DataKeys::new(keyring.clone(), ledger.clock().clone(), folder);
+    if !ledger.db().read(|reader| keys.load(reader))? {
+        let made = keys.clone();
+        ledger.unrecorded_blocking("the key of digests is made once", move |tx| made.prepare(tx))?;
+    }
+    Ok(keys)
+}
+
 impl App {
     /// Takes the data folder and opens everything in it, made anew where it is not there.
     pub fn open(loaded: Loaded, clock: Clock) -> Result<Self> {
@@ -110,11 +120,7 @@ impl App {
         let roles = Roles::load(&db, Generations::default())?;
         let outbound = Outbound::new(&live);
         let mailer = Mailer::new(&config.mail, outbound.clone(), keyring.clone(), clock.clone());
-        let keys = DataKeys::new(keyring.clone(), clock.clone(), folder.path());
-        if !db.read(|reader| keys.load(reader))? {
-            let made = keys.clone();
-            ledger.unrecorded_blocking("the key of digests is made once", move |tx| made.prepare(tx))?;
-        }
+        let keys = data_keys(&ledger, &keyring, folder.path())?;
         let identity = Identity::new(ledger.clone(), roles.clone(), keys.clone(), mailer.clone(), live.clone())?;
         let secrets = Secrets::open(ledger.clone(), keyring.clone(), identity.clone(), live.clone())?;
         let authenticator = Authenticator::new(
