@@ -3,8 +3,7 @@
 use super::{
     Loaded,
     checks::is_available,
-    key::{Key, Section},
-    keys::SECTIONS,
+    keys::{Key, SECTIONS, Section},
     layers::{HIDDEN, shown},
 };
 use serde_json::json;

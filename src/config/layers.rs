@@ -2,8 +2,7 @@
 //! stronger layer winning; and what is wrong with any of them.
 
 use super::{
-    key::{Key, variable},
-    keys::SECTIONS,
+    keys::{Key, SECTIONS, variable},
     mistake::{Mistake, Origin},
     setting::Setting,
     unavailable,

@@ -3,8 +3,7 @@
 use super::{
     Loaded, Mistakes,
     checks::is_available,
-    key::Key,
-    keys::SECTIONS,
+    keys::{Key, SECTIONS},
     layers::{covering, exact, nearest},
     live::Stored,
 };

@@ -1,7 +1,6 @@
 //! Data keys: one of each subject, wrapped by the keyring. Rotating the keyring wraps them anew and leaves what they
 //! sealed, and the digests that values are found by, as they are.
 
-use super::Erasures;
 use crate::{
     clock::Clock,
     error::{Error, Result},
@@ -16,10 +15,7 @@ use aws_lc_rs::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
-use std::{
-    path::Path,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 use zeroize::Zeroizing;
 
 /// The subject of the key that digests are made with.
@@ -65,7 +61,6 @@ pub struct DataKeys(Arc<Inner>);
 struct Inner {
     keyring: Keyring,
     clock: Clock,
-    erasures: Erasures,
     index: OnceLock<hmac::Key>,
 }
 
@@ -106,17 +101,8 @@ fn owner(subject: &str, key_id: Id) -> String {
 }
 
 impl DataKeys {
-    /// `folder` is where the ledger of erasures lies.
-    pub fn new(keyring: Keyring, clock: Clock, folder: &Path) -> Self {
-        Self(Arc::new(Inner { keyring, clock, erasures: Erasures::of(folder), index: OnceLock::new() }))
-    }
-
-    pub fn keyring(&self) -> &Keyring {
-        &self.0.keyring
-    }
-
-    pub fn erasures(&self) -> &Erasures {
-        &self.0.erasures
+    pub fn new(keyring: Keyring, clock: Clock) -> Self {
+        Self(Arc::new(Inner { keyring, clock, index: OnceLock::new() }))
     }
 
     /// Takes the key of digests from the database; whether it is there.

@@ -6,7 +6,6 @@ mod connections;
 mod control;
 mod csrf;
 mod edge;
-mod forward_auth;
 mod frames;
 mod gate;
 mod inspect;
@@ -23,7 +22,6 @@ mod presented;
 pub mod routes;
 mod serve;
 mod terminal;
-mod tls;
 
 pub use app::App;
 pub use control::{Control, Request, RunCommand, SOCKET, Said, through_short_path};

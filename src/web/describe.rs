@@ -61,17 +61,9 @@ impl Described for Payload {
 impl<T> Described for At<T> {}
 impl<T: ?Sized> Described for Data<T> {}
 impl Described for HttpRequest {}
-
-macro_rules! described {
-    ($($one:ident)*) => {
-        impl<$($one: Described),*> Described for ($($one,)*) {
-            fn describe(description: &mut Description<'_>) {
-                $($one::describe(description);)*
-            }
-        }
-    };
+impl<A: Described, B: Described> Described for (A, B) {
+    fn describe(description: &mut Description<'_>) {
+        A::describe(description);
+        B::describe(description);
+    }
 }
-
-described!(A B);
-described!(A B C);
-described!(A B C D);

@@ -4,10 +4,9 @@ use super::{
     aggregate, batch,
     cache::View,
     draft::{EntityPatch, NewEntity},
-    erase, export, history, import,
+    export, history, import,
     list::{EntityQuery, Listing},
     model::Entity,
-    of_user,
     pick::Picks,
     relationships::{self, Expansion},
     scope::Scope,
@@ -42,8 +41,6 @@ pub fn routes() -> Vec<Route> {
     all.extend(export::routes());
     all.extend(history::routes());
     all.extend(batch::routes());
-    all.extend(erase::routes());
-    all.extend(of_user::routes());
     all.extend(relationships::routes());
     all
 }

@@ -7,7 +7,6 @@ mod defaults;
 mod formats;
 mod indexing;
 mod mask;
-pub mod migration;
 mod model;
 mod names;
 mod patterns;
@@ -16,7 +15,6 @@ mod registry;
 mod routes;
 mod schema;
 mod sensitive;
-mod steps;
 mod store;
 mod unique;
 

@@ -1,7 +1,6 @@
 //! Accounts of people and services.
 
 mod action;
-mod forget;
 mod granting;
 mod list;
 mod model;

@@ -9,7 +9,6 @@ export const EVENTS = [
   ['*', 'Everything that happens'],
   ['entity.*', 'Entities'],
   ['entity_type.*', 'Entity types'],
-  ['file.*', 'Files'],
   ['user.*', 'Users'],
   ['role.*', 'Roles'],
   ['api_key.*', 'API keys'],
@@ -19,7 +18,6 @@ export const EVENTS = [
   ['kill_switch.*', 'The kill switch'],
   ['webhook.*', 'Webhooks'],
   ['secret.*', 'Keys of this instance'],
-  ['alert.*', 'Alerts'],
 ];
 const WORDS = new Map(EVENTS);
 

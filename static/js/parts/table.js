@@ -230,7 +230,8 @@ export function listView(options) {
     body.setAttribute('aria-busy', 'true');
     try {
       const asked = {
-        ...(!options.plain && { count: true, sort: query.get('sort') ?? defaultSort }),
+        count: true,
+        sort: query.get('sort') ?? defaultSort,
         cursor: query.get('cursor'),
         ...params(query),
       };
