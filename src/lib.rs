@@ -9,6 +9,7 @@ pub mod error;
 pub mod ids;
 pub mod validate;
 pub mod clock;
+pub mod cron;
 pub mod actor;
 pub mod config;
 pub mod secrets;
@@ -20,6 +21,7 @@ pub mod filter;
 pub mod cache;
 pub mod jobs;
 pub mod outbound;
+pub mod objects;
 pub mod mail;
 
 pub mod web;
@@ -43,11 +45,15 @@ pub mod kill_switch;
 pub mod rate_limit;
 pub mod decisions;
 pub mod webhooks;
+pub mod background;
+pub mod backup;
 pub mod events;
 pub mod observability;
+pub mod alerts;
 pub mod doctor;
 
 // Outside: how people and programs reach it.
 pub mod console;
+pub mod front_end;
 pub mod server;
 pub mod cli;

@@ -98,7 +98,7 @@ impl Keyed {
     }
 
     fn owner(&self) -> String {
-        format!("idempotency:{}", self.0.key)
+        owner(&self.0.key)
     }
 
     /// What was answered to the same request before. The same key for another request is refused, and so is a
@@ -173,4 +173,27 @@ pub fn under_way() -> Error {
 /// Removes what is no longer given again.
 pub fn clean(tx: &Tx<'_>, now: Time) -> Result<usize> {
     tx.execute("DELETE FROM idempotency_keys WHERE created_at <= ?1", params![now.minus(KEPT)])
+}
+
+/// Keeps only that it was done of answers that tell of `target`, which is to be forgotten.
+pub fn forget(tx: &Tx<'_>, keyring: &Keyring, target: Id, now: Time) -> Result<()> {
+    let sql = "SELECT key, answer FROM idempotency_keys WHERE instr(targets, ?1) > 0";
+    let named = format!("\"{target}\"");
+    let kept = tx.query_all(sql, params![&named], |row| Ok((row.get::<String>(0)?, row.get::<String>(1)?)))?;
+    for (key, answer) in kept {
+        let owner = owner(&key);
+        let plain = keyring.unseal(Purpose::Fields, &owner, &answer, now)?;
+        let mut kept: Kept = serde_json::from_slice(&plain).map_err(Error::internal)?;
+        if let Outcome::Answered { status, .. } = kept.outcome {
+            kept.outcome = Outcome::Done { made: status == 201, ids: vec![target.to_string()] };
+        }
+        let plain = serde_json::to_vec(&kept).map_err(Error::internal)?;
+        let sealed = keyring.seal(Purpose::Fields, &owner, &plain)?;
+        tx.execute("UPDATE idempotency_keys SET answer = ?2 WHERE key = ?1", params![&key, sealed])?;
+    }
+    Ok(())
+}
+
+fn owner(key: &str) -> String {
+    format!("idempotency:{key}")
 }

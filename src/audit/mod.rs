@@ -19,11 +19,11 @@ pub use chain::{GENESIS, link};
 pub use event::{Event, Outcome, Record, difference};
 pub use export::{Export, Format};
 pub use follower::{Follower, Recorded};
-pub use keyed::{Keyed, Outcome as KeyedOutcome, clean as keyed_clean, under_way};
+pub use keyed::{Keyed, Outcome as KeyedOutcome, clean as keyed_clean, forget as keyed_forget, under_way};
 pub use masking::{Masking, SeenBy};
 pub use reads::{Fields, Watched};
 pub use routes::routes;
-pub use store::{Filter, Shown, since};
+pub use store::{Filter, Shown, page, since};
 pub use verify::{Checkpoint, Verdict, head, verify, verify_from};
 
 use crate::{
@@ -68,6 +68,12 @@ impl Ledger {
 
     pub fn writer(&self) -> &Writer {
         &self.writer
+    }
+
+    /// Writes what waits and closes the database for writing; for the end.
+    pub fn close(&self) {
+        self.settle_notes();
+        self.writer.close();
     }
 
     /// Runs `change` and writes the events it answers with, all or nothing; answers once it is on disk.

@@ -3,14 +3,18 @@
 
 mod api_key;
 mod audit;
+mod backup;
 mod blueprint;
 mod config;
 mod connect;
 mod decision;
 mod doctor;
+mod documents;
 mod elevation;
+mod entity;
 mod export;
 mod import;
+mod jobs;
 mod kill_switch;
 mod mail;
 mod matrix;
@@ -63,6 +67,10 @@ enum Command {
     /// Look at the database's version, or bring it up to date.
     #[command(subcommand)]
     Migrate(migrate::Migrate),
+    /// Print completions for a shell.
+    Completions(documents::Completions),
+    /// Print the man page.
+    Man(documents::Manual),
     #[command(flatten)]
     Live(Live),
 }
@@ -125,6 +133,9 @@ live! {
     /// Check the audit log, or take it out.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Make and check backups, and go back to one.
+    #[command(subcommand)]
+    Backup(backup::Backup),
     /// What each role allows.
     #[command(subcommand)]
     Role(role::Role),
@@ -154,12 +165,18 @@ live! {
     ApiKey(api_key::ApiKey),
     /// Who may do what, as enforced now: roles and keys by resources and actions, fields by clearance.
     Matrix(matrix::Matrix),
+    /// What the server does in the background; run it again, or call it off.
+    #[command(subcommand)]
+    Jobs(jobs::Jobs),
     /// See whether mail gets through.
     #[command(subcommand)]
     Mail(mail::Mail),
     /// Write the document of the API (OpenAPI 3.1) to standard output.
     #[command(name = "openapi")]
     OpenApi(openapi::OpenApi),
+    /// Forget the personal data of one entity, or take it out.
+    #[command(subcommand)]
+    Entity(entity::Entity),
     /// Make and look after accounts.
     #[command(subcommand)]
     User(user::User),
@@ -187,7 +204,12 @@ pub fn run() -> ExitCode {
     let status = match line.command {
         Command::Serve(_) => with_config(&sources, serve::run),
         Command::Live(Live::Config(command)) if command.is_of_files(&sources) => command.run_on_files(&sources),
+        Command::Completions(command) => command.run(),
+        Command::Man(command) => command.run(),
         Command::Migrate(command) => with_config(&sources, |loaded| command.run(loaded)),
+        Command::Live(Live::Backup(command)) if command.is_restore() => {
+            with_config(&sources, |loaded| command.restore(&loaded))
+        }
         Command::Live(command) => with_config(&sources, |loaded| connect::run(loaded, &command)),
     };
     ExitCode::from(status)

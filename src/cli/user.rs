@@ -5,6 +5,7 @@ use crate::{
     error::{Error, Result},
     identity::{self, Email, Kind, NewUser, Password, Status, UserChange},
     permit::Permit,
+    personal::Forgetting,
     server::{App, Terminal, read_line},
     web::Precondition,
 };
@@ -59,6 +60,27 @@ pub enum User {
     },
     /// Take away a second factor that was lost, with its recovery codes.
     ResetMfa {
+        #[command(flatten)]
+        who: Who,
+    },
+    /// Forget a person for good: the account's address, name, data, sessions and keys. Nothing brings them back.
+    Erase {
+        #[command(flatten)]
+        who: Who,
+        /// Why, for the audit log.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Take away what says who a person is; the account stays, and what it owns keeps its owner.
+    Anonymise {
+        #[command(flatten)]
+        who: Who,
+        /// Why, for the audit log.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Write everything that is kept of a person to standard output, as JSON.
+    Export {
         #[command(flatten)]
         who: Who,
     },
@@ -120,6 +142,19 @@ impl LiveCommand for User {
                 wait(app.identity.reset_factor(&Permit::command_line(), user.id))?;
                 terminal.talk(&format!("{} signs in with the password alone.", user.email))?;
             }
+            Self::Erase { who, reason } => {
+                forget(app, who, Forgetting::Erase, reason.clone())?;
+                terminal.talk(&format!("{} was forgotten for good.", who.email))?;
+            }
+            Self::Anonymise { who, reason } => {
+                let user = forget(app, who, Forgetting::Anonymise, reason.clone())?;
+                terminal.talk(&format!("{} is {} now, and signs in nowhere.", who.email, user.email))?;
+            }
+            Self::Export { who } => {
+                let (permit, user) = (Permit::command_line(), who.find(app)?);
+                let whole = wait(app.entities.of_user(&app.identity, &permit, user.id))?;
+                terminal.out(&json_text(&whole)?)?;
+            }
             Self::SetRoles { who, roles } => {
                 let change = UserChange { roles: Some(roles.clone()), ..UserChange::default() };
                 let user = apply(app, who, change)?;
@@ -171,6 +206,11 @@ fn apply(app: &App, who: &Who, change: UserChange) -> Result<identity::User> {
     checked(&change)?;
     let user = who.find(app)?;
     wait(app.identity.change_user(&Permit::command_line(), user.id, change, Precondition::default()))
+}
+
+fn forget(app: &App, who: &Who, act: Forgetting, reason: Option<String>) -> Result<identity::User> {
+    let (any, id) = (Precondition::default(), who.find(app)?.id);
+    wait(app.identity.forget_user(&Permit::command_line(), id, act, any, reason))
 }
 
 fn spoken(roles: &[String]) -> String {

@@ -1,7 +1,9 @@
 //! What must hold between keys, and between the configuration and the machine.
 
 use super::{
-    keys::{Config, Key, SECTIONS},
+    certificate::{BadCertificate, read_certificate_files},
+    key::Key,
+    keys::{Config, SECTIONS},
     kinds::{Enforcement, Environment, is_name, is_same_route, route_of},
     layers::{Layers, covering},
     mistake::Origin,
@@ -24,6 +26,8 @@ pub(super) fn check(config: &Config, layers: &mut Layers) {
     check_server(config, layers);
     check_limits(config, layers);
     check_mail(config, layers);
+    check_files(config, layers);
+    check_tls(config, layers);
     check_observed(config, layers);
     check_routes(config, layers);
 }
@@ -34,6 +38,11 @@ pub(super) fn check_machine(config: &Config, layers: &mut Layers, probe_folder: 
         refuse(layers, "data_dir", format!("must be a folder that can be written to: {cause}"));
     }
     check_keyring(config, layers);
+    check_public_dir(config, layers);
+    check_key_file(config, layers);
+    if probe_folder {
+        check_certificate(config, layers);
+    }
 }
 
 fn refuse(layers: &mut Layers, name: &str, message: impl Into<String>) {
@@ -69,8 +78,7 @@ fn check_server(config: &Config, layers: &mut Layers) {
     if config.environment != Environment::Production {
         return;
     }
-    let encrypted = config.tls.cert.is_some() || !config.tls.acme_domains.is_empty();
-    if !config.server.listen.ip().is_loopback() && !encrypted && config.server.trusted_proxies.is_empty() {
+    if !config.server.listen.ip().is_loopback() && !config.tls.is_on() && config.server.trusted_proxies.is_empty() {
         refuse(
             layers,
             "server.listen",
@@ -111,6 +119,40 @@ fn check_mail(config: &Config, layers: &mut Layers) {
     }
     if config.environment == Environment::Production && config.server.public_url.is_none() {
         refuse(layers, "server.public_url", "must be set in production where mail is sent: its links lead there");
+    }
+}
+
+fn check_files(config: &Config, layers: &mut Layers) {
+    if config.files.store.bucket().is_none() {
+        return;
+    }
+    if config.s3.access_key.is_none() {
+        refuse(layers, "s3.access_key", "must be set where files.store is a bucket");
+    }
+    if config.s3.secret_key.is_none() {
+        refuse(layers, "s3.secret_key", "must be set where files.store is a bucket");
+    }
+}
+
+fn check_tls(config: &Config, layers: &mut Layers) {
+    let (tls, automatic) = (&config.tls, !config.tls.acme_domains.is_empty());
+    match (&tls.cert, &tls.key) {
+        (Some(_), None) => refuse(layers, "tls.key", "must be set where tls.cert is"),
+        (None, Some(_)) => refuse(layers, "tls.cert", "must be set where tls.key is"),
+        (Some(_), Some(_)) if automatic => {
+            refuse(layers, "tls.acme_domains", "must not be set where tls.cert is: certificates come from one place");
+        }
+        _ => {}
+    }
+    if automatic && tls.redirect_listen.is_none() {
+        let message = "must be set for automatic certificates, usually to 0.0.0.0:80: the authority asks there";
+        refuse(layers, "tls.redirect_listen", message);
+    }
+    if tls.redirect_listen.is_some() && !tls.is_on() {
+        refuse(layers, "tls.redirect_listen", "must not be set without tls.cert or tls.acme_domains");
+    }
+    if !automatic && (tls.acme_email.is_some() || tls.acme_directory.is_some()) {
+        refuse(layers, "tls.acme_domains", "must name the hosts to get certificates for");
     }
 }
 
@@ -185,6 +227,35 @@ fn check_keyring(config: &Config, layers: &mut Layers) {
     let keyring = config.data_dir.join(KEYRING_FILE);
     if let Some(message) = readable_by_others(&keyring) {
         layers.mistake("data_dir", None, Origin::File(keyring), message);
+    }
+}
+
+/// A folder that everybody may read must not hold what nobody may.
+fn check_public_dir(config: &Config, layers: &mut Layers) {
+    let Some(folder) = &config.server.public_dir else { return };
+    let Ok(folder) = folder.canonicalize().and_then(|folder| fs::read_dir(&folder).map(|_| folder)) else {
+        return refuse(layers, "server.public_dir", "must be a folder that can be read");
+    };
+    let data = config.data_dir.canonicalize().or_else(|_| std::path::absolute(&config.data_dir));
+    if data.is_ok_and(|data| data.starts_with(&folder) || folder.starts_with(&data)) {
+        refuse(layers, "server.public_dir", "must be apart from data_dir: its files are open to everybody");
+    }
+    if folder.join("portcullis.toml").exists() {
+        refuse(layers, "server.public_dir", "must not hold portcullis.toml: its files are open to everybody");
+    }
+}
+
+fn check_key_file(config: &Config, layers: &mut Layers) {
+    let Some(message) = config.tls.key.as_deref().and_then(readable_by_others) else { return };
+    refuse(layers, "tls.key", message);
+}
+
+fn check_certificate(config: &Config, layers: &mut Layers) {
+    let Some((chain, key)) = config.tls.cert.as_ref().zip(config.tls.key.as_ref()) else { return };
+    match read_certificate_files(chain, key) {
+        Err(BadCertificate::Chain(why)) => refuse(layers, "tls.cert", why),
+        Err(BadCertificate::Key(why)) => refuse(layers, "tls.key", why),
+        Ok(_) => {}
     }
 }
 

@@ -3,7 +3,8 @@
 use super::{
     Loaded,
     checks::is_available,
-    keys::{Key, SECTIONS, Section},
+    key::{Key, Section},
+    keys::SECTIONS,
     layers::{HIDDEN, shown},
 };
 use serde_json::json;

@@ -3,15 +3,19 @@
 
 use super::{
     by_route::InspectionRoutes,
+    dsn::Dsn,
+    files::{FileStore, FileType},
+    key::{Key, Section},
     kinds::{
-        AllowedOrigin, CallUrl, Enforcement, Environment, InspectionMode, LogFormat, LogLevel, RoleLimits, RouteLimits,
-        RoutePattern, Signup, StorageUrl, Token, WebOrigin,
+        AllowedOrigin, CallUrl, Contact, Enforcement, Environment, FileInFolder, HeaderText, HostName, InspectionMode,
+        LogFormat, LogLevel, MailAddress, RoleLimits, RouteLimits, RoutePattern, Signup, StorageUrl, Token, WebOrigin,
     },
     layers::Layers,
     peer::Peer,
-    setting::{Setting, Shape},
+    setting::Setting,
     smtp::{Sender, SmtpUrl},
 };
+use crate::cron::Cron;
 use ipnet::IpNet;
 use jiff::civil::Date;
 use secrecy::SecretString;
@@ -21,52 +25,6 @@ use std::{
     path::PathBuf,
 };
 use toml::Value;
-
-/// One key, as the documentation needs it.
-#[derive(Debug)]
-pub struct Key {
-    /// With its section: `server.listen`.
-    pub name: &'static str,
-    pub help: &'static str,
-    pub secret: bool,
-    /// Whether it holds entries of free names.
-    pub table: bool,
-    /// Whether it may change while the server runs.
-    pub live: bool,
-    /// What it takes, for whoever shows a field for it.
-    pub shape: fn() -> Shape,
-    pub(super) range: Option<(i64, i64)>,
-    pub(super) form: fn() -> String,
-    pub(super) default: fn() -> Option<Value>,
-    pub(super) from_text: fn(&str) -> Value,
-}
-
-impl Key {
-    /// What is legal, to follow "must be".
-    pub fn legal(&self) -> String {
-        match self.range {
-            Some((least, most)) => format!("a whole number from {least} to {most}"),
-            None => (self.form)(),
-        }
-    }
-
-    /// The name in the environment: `PORTCULLIS_SERVER__LISTEN`.
-    pub fn variable(&self) -> String {
-        variable(self.name)
-    }
-}
-
-pub(super) fn variable(name: &str) -> String {
-    format!("PORTCULLIS_{}", name.to_uppercase().replace('.', "__"))
-}
-
-/// The keys that stand under one heading of the file; the first section has no heading.
-#[derive(Debug)]
-pub struct Section {
-    pub name: &'static str,
-    pub help: &'static str,
-    pub keys: &'static [Key],
-}
 
 /// Declares the top level and the sections: `/// help`, `name: Type = default[, least to most][ => live];`.
 macro_rules! keys {
@@ -184,6 +142,10 @@ keys! {
         public_url: Option<WebOrigin> = None;
         /// Folder with the team's own front end, served at /.
         public_dir: Option<PathBuf> = None;
+        /// File of that folder which is served where a page is asked for that it does not have, for front ends that make their pages in the browser.
+        public_fallback: Option<FileInFolder> = None;
+        /// Content-Security-Policy of that folder's files; without it they load from the server itself alone.
+        public_csp: Option<HeaderText> = None;
         /// Proxies whose X-Forwarded-For is believed. Nobody else's is.
         trusted_proxies: Vec<IpNet> = Vec::new();
         /// Largest request body in MB; imports and uploads have limits of their own.
@@ -197,14 +159,18 @@ keys! {
     }
     /// Encryption by the server itself, without a proxy.
     tls: Tls {
-        /// Certificate chain, PEM.
+        /// Certificate chain, PEM. Read again when it changes.
         cert: Option<PathBuf> = None;
-        /// Private key of the certificate, PEM.
+        /// Private key of the certificate, PEM. Read again when it changes; nobody but its owner may read it.
         key: Option<PathBuf> = None;
-        /// Address for automatic certificates.
-        acme_email: Option<String> = None;
-        /// Names for automatic certificates.
-        acme_domains: Vec<String> = Vec::new();
+        /// Whom the authority of automatic certificates writes to.
+        acme_email: Option<MailAddress> = None;
+        /// Names to get automatic certificates for. The authority asks for them on port 80 (`tls.redirect_listen`).
+        acme_domains: Vec<HostName> = Vec::new();
+        /// Directory of the authority; without it Let's Encrypt, whose terms you agree to by naming domains.
+        acme_directory: Option<CallUrl> = None;
+        /// Where plain HTTP is answered, such as 0.0.0.0:80: with the way to HTTPS, and with what the authority asks for.
+        redirect_listen: Option<SocketAddr> = None;
     }
     /// The database.
     storage: Storage {
@@ -298,21 +264,36 @@ keys! {
     }
     /// Uploaded files.
     files: Files {
-        /// Where they are kept: local, or `s3://bucket`.
-        store: String = "local".to_owned();
+        /// Where they are kept: local, which is the data folder, or `s3://bucket` or `s3://bucket/prefix`.
+        store: FileStore = FileStore::local();
         /// Largest file in MB.
-        max_mb: u32 = 100, 1 to 10240;
+        max_mb: u32 = 100, 1 to 10240 => live;
         /// Content types that are taken, told by content; none named means the built-in list.
-        allow: Vec<String> = Vec::new();
+        allow: Vec<FileType> = Vec::new() => live;
+        /// Days that deleted files can be restored; then they are gone.
+        deleted_days: u32 = 30, 0 to 3650 => live;
+    }
+    /// The S3-compatible service behind `s3://` addresses. One on a private network has to stand in outbound.allow.
+    s3: S3 {
+        /// Where it answers, such as `https://s3.example.org`. Without it: Amazon's, by region.
+        endpoint: Option<CallUrl> = None;
+        /// Region.
+        region: String = "us-east-1".to_owned();
+        /// Id of the access key.
+        access_key: Option<String> = None;
+        /// Its secret.
+        secret_key: Option<SecretString> = None;
     }
     /// Backups.
     backup: Backup {
-        /// When they are made, as a cron expression.
-        schedule: Option<String> = None;
-        /// How many are kept.
+        /// When they are made by themselves, as a cron expression of five fields in UTC, such as 0 3 * * *.
+        schedule: Option<Cron> = None;
+        /// How many are kept; the newest that is known to be good stays in any case.
         keep: u32 = 7, 1 to 1000;
-        /// Folder or `s3://bucket` where they go.
-        to: Option<String> = None;
+        /// Days after which they go, too.
+        keep_days: Option<u32> = None, 1 to 3650;
+        /// Folder where they go; without it the folder backups in the data folder.
+        to: Option<PathBuf> = None;
     }
     /// The audit log.
     audit: Audit {
@@ -339,6 +320,12 @@ keys! {
         level: LogLevel = LogLevel::Info => live;
         /// File to write to instead.
         file: Option<PathBuf> = None;
+        /// Size in MB at which the file is full; it is put aside and begun anew.
+        file_mb: u32 = 10, 1 to 10_000;
+        /// Full files that are kept beside it.
+        files: u32 = 5, 0 to 1000;
+        /// Whether the bodies of requests and answers are logged, without what is secret or personal in them.
+        bodies: bool = false => live;
         /// Milliseconds from which a request is logged as slow.
         slow_ms: u32 = 500, 1 to 600_000 => live;
     }
@@ -356,12 +343,31 @@ keys! {
     }
     /// Error reports.
     sentry: Sentry {
-        /// Where they go.
-        dsn: Option<SecretString> = None;
+        /// Where they go: Sentry, or what is compatible with it.
+        dsn: Option<Dsn> = None;
+    }
+    /// Rules that watch the instance; what is found is told once, and once when it is over. 0 switches a rule off.
+    alerts: Alerts {
+        /// Addresses that are written to.
+        to: Vec<String> = Vec::new() => live;
+        /// Where incidents are posted to.
+        url: Option<CallUrl> = None;
+        /// Percent of requests that fail, over five minutes.
+        error_rate_percent: u32 = 5, 0 to 100 => live;
+        /// Milliseconds that 95 in 100 answers stay under, over five minutes.
+        slow_p95_ms: u32 = 2000, 0 to 600_000 => live;
+        /// Log-ins that fail in ten minutes.
+        failed_log_ins: u32 = 50, 0 to 1_000_000 => live;
+        /// Percent of the disk that is left.
+        disk_free_percent: u32 = 10, 0 to 99 => live;
+        /// Days since the oldest key of the instance was made.
+        key_age_days: u32 = 365, 0 to 3650 => live;
+        /// Days before an API key expires.
+        key_expiry_days: u32 = 7, 0 to 365 => live;
     }
     /// What /.well-known/security.txt says.
     security_txt: SecurityTxt {
         /// Whom to tell about a vulnerability: a mailto: or https: address.
-        contact: Option<String> = None;
+        contact: Option<Contact> = None;
     }
 }

@@ -1,7 +1,7 @@
 //! The types that only configuration has: choices, origins, route patterns, tokens, limits by role.
 
 use super::setting::{Setting, Shape};
-use crate::validate::WebUrl;
+use crate::validate::{Email, WebUrl, is_host_name};
 use secrecy::{ExposeSecret, SecretString};
 use std::{collections::BTreeMap, fmt, ops::Deref};
 use toml::Value;
@@ -116,6 +116,8 @@ macro_rules! checked_text {
     };
 }
 
+pub(super) use checked_text;
+
 checked_text!(
     /// Scheme, host and port under which browsers reach the server.
     WebOrigin,
@@ -133,6 +135,36 @@ checked_text!(
     CallUrl,
     "an http or https URL such as https://anchor.example.org/heads, without user name or password",
     is_call_url
+);
+checked_text!(
+    /// Whom to tell about a vulnerability (RFC 9116, section 2.5.3).
+    Contact,
+    "an address such as mailto:security@example.org, https://example.org/security or tel:+1-201-555-0123",
+    is_contact
+);
+checked_text!(
+    /// An address that mail is sent to.
+    MailAddress,
+    "an e-mail address such as ops@example.org",
+    |text| text.parse::<Email>().is_ok()
+);
+checked_text!(
+    /// A host name, in lower case.
+    HostName,
+    "a host name such as gate.example.org, in lower case",
+    is_host_name
+);
+checked_text!(
+    /// The name of a file that lies in a folder itself.
+    FileInFolder,
+    "the name of a file in that folder, such as index.html",
+    |text| !text.is_empty() && !text.starts_with('.') && !text.contains(['/', '\\', '%']) && !text.contains(char::is_control)
+);
+checked_text!(
+    /// The value of a header.
+    HeaderText,
+    "text of letters, digits and signs that a header can have",
+    |text| !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 );
 checked_text!(
     /// A route as the route list writes it, with or without its method.
@@ -259,6 +291,17 @@ impl Setting for RoleLimits {
 
     fn from_text(text: &str) -> Value {
         u32::from_text(text)
+    }
+}
+
+fn is_contact(text: &str) -> bool {
+    match text.split_once(':') {
+        Some(("mailto", address)) => address.parse::<Email>().is_ok(),
+        Some(("tel", number)) => {
+            number.starts_with('+') && number[1..].bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+        }
+        Some(("https", _)) => is_call_url(text),
+        _ => false,
     }
 }
 

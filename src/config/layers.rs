@@ -2,7 +2,8 @@
 //! stronger layer winning; and what is wrong with any of them.
 
 use super::{
-    keys::{Key, SECTIONS, variable},
+    key::{Key, variable},
+    keys::SECTIONS,
     mistake::{Mistake, Origin},
     setting::Setting,
     unavailable,

@@ -2,8 +2,12 @@
 //! and the part of it that may change while running.
 
 mod by_route;
+mod certificate;
 mod checks;
 mod document;
+mod dsn;
+mod files;
+mod key;
 mod keys;
 mod kinds;
 mod layers;
@@ -17,15 +21,20 @@ mod setting;
 mod smtp;
 mod unavailable;
 
+pub use certificate::{BadCertificate, read_certificate, read_certificate_files};
 pub use checks::{KEYRING_FILE, is_available, readable_by_others};
 pub use document::{env_example, markdown, toml_example};
+pub use dsn::Dsn;
+pub use files::{FILE_TYPES, FileStore, FileType};
+pub use key::{Key, Section};
 pub use keys::{
-    Auth, Backup, Cache, Config, Cors, Files, Inspection, Key, KillSwitch, Limits, Log, Mail, Metrics, Outbound,
-    SECTIONS, Section, Server, Storage, Tls,
+    Alerts, Auth, Backup, Cache, Config, Cors, Files, Inspection, KillSwitch, Limits, Log, Mail, Metrics, Outbound, S3,
+    SECTIONS, Server, Storage, Tls,
 };
 pub use kinds::{
-    AllowedOrigin, CallUrl, Enforcement, Environment, InspectionMode, LogFormat, LogLevel, RoleLimits, RouteLimits,
-    RoutePattern, Signup, StorageUrl, Token, WebOrigin, is_same_route, route_of,
+    AllowedOrigin, CallUrl, Contact, Enforcement, Environment, FileInFolder, HeaderText, HostName, InspectionMode,
+    LogFormat, LogLevel, MailAddress, RoleLimits, RouteLimits, RoutePattern, Signup, StorageUrl, Token, WebOrigin,
+    is_same_route, route_of,
 };
 pub use layers::Sources;
 pub use live::{Current, Live, Stored};
@@ -38,7 +47,10 @@ pub use setting::Shape;
 pub use smtp::{Sender, SmtpTls, SmtpUrl};
 
 use layers::Layers;
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 /// A configuration without mistakes, and where each value came from.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +62,16 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// The files that it was read from.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let paths = self.origins.values().filter_map(|origin| match origin {
+            Origin::File(path) | Origin::DotEnv(path, _) => Some(path.clone()),
+            _ => None,
+        });
+        let distinct: BTreeSet<_> = paths.collect();
+        distinct.into_iter().collect()
+    }
+
     /// Where the value of a key such as `server.listen` came from.
     pub fn origin(&self, key: &str) -> Origin {
         self.origins.get(key).cloned().unwrap_or_default()
@@ -68,6 +90,13 @@ impl Config {
             (origins, mistakes) if mistakes.is_empty() => Ok(Loaded { config, origins, given }),
             (_, mistakes) => Err(Mistakes(mistakes)),
         }
+    }
+}
+
+impl Tls {
+    /// Whether the server encrypts by itself.
+    pub fn is_on(&self) -> bool {
+        self.cert.is_some() || !self.acme_domains.is_empty()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What may change while running, as callers see it: the values as a tree, and each key with its meaning.
 
-use super::{Loaded, checks::is_available, keys::Key, patch::parts, setting::Shape};
+use super::{Loaded, checks::is_available, key::Key, patch::parts, setting::Shape};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;

@@ -3,7 +3,8 @@
 use super::{
     Loaded, Mistakes,
     checks::is_available,
-    keys::{Key, SECTIONS},
+    key::Key,
+    keys::SECTIONS,
     layers::{covering, exact, nearest},
     live::Stored,
 };

@@ -1,6 +1,7 @@
 //! What a key can hold: how each type is read from a file or from text, shown, and described.
 
 use super::kinds::Token;
+use crate::cron::Cron;
 use ipnet::IpNet;
 use jiff::civil::Date;
 use secrecy::{ExposeSecret, SecretString};
@@ -120,6 +121,21 @@ impl Setting for SocketAddr {
 
     fn read(value: &Value) -> Option<Self> {
         value.as_str()?.trim().parse().ok()
+    }
+
+    fn write(&self) -> Option<Value> {
+        Some(Value::String(self.to_string()))
+    }
+}
+
+impl Setting for Cron {
+    fn form() -> String {
+        "a cron expression of five fields (minute, hour, day, month, weekday, in UTC) such as 0 3 * * *, or @daily"
+            .into()
+    }
+
+    fn read(value: &Value) -> Option<Self> {
+        value.as_str()?.parse().ok()
     }
 
     fn write(&self) -> Option<Value> {

@@ -152,12 +152,11 @@ fn what_is_dangerous_together_is_refused() {
 
 #[test]
 fn what_would_silently_do_nothing_is_refused() {
-    let case =
-        Case::new().file("[backup]\nkeep = 3\n[files]\nmax_mb = 5\n[sentry]\ndsn = \"https://key@sentry.example/1\"\n");
+    let case = Case::new().file("[audit]\nretention_days = 90\n[cache]\ncold_s = 5\n");
     let mistakes = case.mistakes();
-    assert_eq!(mistakes.len(), 3);
+    assert_eq!(mistakes.len(), 2);
     assert!(mistakes.iter().all(|mistake| mistake.message.contains("not available")), "{}", Mistakes(mistakes));
-    Case::new().file("[backup]\nkeep = 7\n[inspection]\nmode = \"off\"\n").load();
+    Case::new().file("[files]\nmax_mb = 100\n[inspection]\nmode = \"off\"\n").load();
 }
 
 #[test]

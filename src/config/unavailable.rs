@@ -2,26 +2,9 @@
 //! would silently do nothing. Whoever builds the feature deletes its line.
 
 /// Names of keys.
-pub(super) const KEYS: &[&str] = &[
-    "server.public_dir",
-    "tls.cert",
-    "tls.key",
-    "tls.acme_email",
-    "tls.acme_domains",
-    "cache.cold_s",
-    "files.store",
-    "files.max_mb",
-    "files.allow",
-    "backup.schedule",
-    "backup.keep",
-    "backup.to",
-    "audit.retention_days",
-    "log.file",
-    "sentry.dsn",
-    "security_txt.contact",
-];
+pub(super) const KEYS: &[&str] = &["cache.cold_s", "audit.retention_days"];
 
 /// Sections that have no keys yet.
-pub(super) const SECTIONS: &[&str] = &["webhooks", "alerts"];
+pub(super) const SECTIONS: &[&str] = &["webhooks"];
 
 pub(super) const MESSAGE: &str = "not available in this version; leave it out";

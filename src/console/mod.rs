@@ -64,11 +64,10 @@ impl Asset {
     }
 }
 
-/// Mounts the console at `/console/` and leads `/` there.
+/// Mounts the console at `/console/`.
 pub fn mount(config: &mut ServiceConfig) {
     let files = web::resource("/{path:.*}").get(serve).head(serve);
     config
-        .service(web::resource("/").get(lead).head(lead))
         .service(web::resource("/console").get(lead).head(lead))
         .service(web::scope("/console").wrap(Compress::default()).service(files));
 }

@@ -1,4 +1,4 @@
-//! The team's data: entity types and the entities of each.
+//! The team's data: entity types, the entities of each, and files.
 
 pub mod pointer;
 mod canonical;
@@ -6,4 +6,5 @@ mod sealed;
 pub mod entity_types;
 pub mod relationship_types;
 pub mod entities;
+pub mod files;
 pub mod blueprint;

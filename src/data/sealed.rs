@@ -168,6 +168,25 @@ pub fn digest_of(stored: &Value) -> Option<[u8; 32]> {
     hex::decode_to_slice(stored.get(DIGEST)?.as_str()?, &mut digest).ok().map(|()| digest)
 }
 
+/// Puts `{"$sealed": null}` in the place of every sealed value; whether there was any.
+pub fn erase(fields: &[PersonalField], data: &mut Value) -> bool {
+    let mut any = false;
+    for field in fields {
+        let _ = each_at(data, &field.path, &mut |value| {
+            any |= !value.is_null();
+            Ok(Some(if value.is_null() { value } else { json!({SEALED: null}) }))
+        });
+    }
+    any
+}
+
+/// Takes the values of marked paths out.
+pub fn remove(fields: &[PersonalField], data: &mut Value) {
+    for field in fields {
+        pointer::remove(data, &field.path);
+    }
+}
+
 /// The same without the digests, for where it cannot be changed later: audit events.
 pub fn without_digests(fields: &[PersonalField], data: &mut Value) {
     for field in fields {

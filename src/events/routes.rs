@@ -6,7 +6,7 @@ use super::{
     stream::Listener,
 };
 use crate::{
-    data::entities::Entities,
+    data::{entities::Entities, files::Files},
     error::Result,
     kill_switch::KillSwitch,
     permit::{Recheck, Route, SignedIn, unauthenticated},
@@ -36,7 +36,7 @@ async fn listen(
     request: HttpRequest,
     query: Params<EventsQuery>,
     feed: Data<Feed>,
-    entities: Data<Entities>,
+    (entities, files): (Data<Entities>, Data<Files>),
     kill_switch: Data<KillSwitch>,
 ) -> Result<HttpResponse> {
     let EventsQuery { types: asked, last_event_id } = query.0;
@@ -45,6 +45,7 @@ async fn listen(
         recheck,
         types: asked.map(|text| types(&text, &entities)).transpose()?,
         entities: entities.get_ref().clone(),
+        files: files.get_ref().clone(),
         kill_switch: kill_switch.get_ref().clone(),
         caller: caller.caller,
     };

@@ -1,11 +1,14 @@
 //! Whether a listener may hear of an event, judged as it is sent.
 
-use super::told::{AUDIT, RESOURCES, Subject, Told};
+use super::told::{AUDIT, FILES, RESOURCES, Subject, Told};
 use crate::{
-    data::entities::Entities,
+    data::{entities::Entities, files::Files},
     error::{Error, Result},
     kill_switch::{KillSwitch, Visit},
-    permit::{Action, Caller, Grants, Reach, Recheck, SignedIn, is_name, rights::ReadEntity},
+    permit::{
+        Action, Caller, Grants, Reach, Recheck, SignedIn, is_name,
+        rights::{ReadEntity, ReadFiles},
+    },
     refusal::Check,
 };
 use actix_web::http::Method;
@@ -19,6 +22,7 @@ pub(super) struct Sight {
     pub caller: Caller,
     pub recheck: Recheck,
     pub entities: Entities,
+    pub files: Files,
     pub kill_switch: KillSwitch,
     /// Absent for everything but the audit log.
     pub types: Option<BTreeSet<Arc<str>>>,
@@ -66,6 +70,8 @@ impl Sight {
                 let resource = &**name == AUDIT || RESOURCES.iter().any(|(_, resource)| *resource == &**name);
                 if resource {
                     reads(grants, name)
+                } else if &**name == FILES {
+                    grants.reach(FILES, None, Action::Read).is_some()
                 } else {
                     grants.reach("entities", Some(name), Action::Read).is_some()
                 }
@@ -94,6 +100,10 @@ impl Sight {
         match subject {
             Subject::Other => Ok(false),
             Subject::Resource(name) => Ok(wants(name) && reads(who.caller.grants(), name)),
+            Subject::File { id } => {
+                let may = wants(FILES) && who.caller.grants().reach(FILES, None, Action::Read).is_some();
+                Ok(may && self.files.is_readable(&who.permit::<ReadFiles>(None)?, *id)?)
+            }
             Subject::Entity { entity_type, id } => {
                 let there = wants(entity_type) && self.entities.types.get(entity_type).is_some();
                 let may = who.caller.grants().reach("entities", Some(entity_type), Action::Read).is_some();

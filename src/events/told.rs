@@ -13,16 +13,20 @@ use serde_json::value::RawValue;
 use std::sync::Arc;
 
 /// What events are about besides entities, as audit events and as permissions name it.
-pub(super) const RESOURCES: [(&str, &str); 8] = [
+pub(super) const RESOURCES: [(&str, &str); 10] = [
     ("user", "users"),
     ("role", "roles"),
     ("api_key", "api_keys"),
     ("entity_type", "entity_types"),
     ("webhook", "webhooks"),
     ("elevation", "elevations"),
+    ("job", "jobs"),
+    ("backup", "backups"),
     ("kill_switch", "kill_switch"),
     ("settings", "settings"),
 ];
+/// Files, each told of to those who may read it.
+pub(super) const FILES: &str = "files";
 /// Every event whatever it is about, for those who may read the log. Told only to those who ask for it by name.
 pub(super) const AUDIT: &str = "audit";
 
@@ -39,6 +43,9 @@ pub(super) struct Told {
 pub(super) enum Subject {
     Entity {
         entity_type: Arc<str>,
+        id: Id,
+    },
+    File {
         id: Id,
     },
     /// A resource by its name in permissions.
@@ -92,6 +99,7 @@ pub(super) fn told(reader: &Reader<'_>, seq: i64, text: &str) -> Result<Told> {
     let subject = subject(reader, &said, r#type)?;
     let name = match &subject {
         Subject::Entity { entity_type, .. } => &**entity_type,
+        Subject::File { .. } => FILES,
         Subject::Resource(name) => *name,
         Subject::Other => AUDIT,
     };
@@ -110,6 +118,10 @@ fn subject(reader: &Reader<'_>, said: &Said<'_>, entity_type: Option<String>) ->
     let verb = said.action.strip_prefix(target).and_then(|rest| rest.strip_prefix('.'));
     if verb.is_none_or(|verb| verb == "read") {
         return Ok(Subject::Other);
+    }
+    if target == "file" {
+        let id = said.target.id.as_deref().and_then(|id| id.parse().ok());
+        return Ok(id.map_or(Subject::Other, |id| Subject::File { id }));
     }
     if target != "entity" {
         let known = RESOURCES.iter().find(|(event, _)| *event == target);

@@ -268,6 +268,28 @@ impl Identity {
         let principal = principal(users::User { roles: roles.to_vec(), ..user.clone() }, grants, enrol_only);
         Ok(Some((user, principal)))
     }
+
+    /// Somebody who acts through what they were handed earlier, by a key of theirs where it was one, as they may now;
+    /// nobody once the account is not active, or the key has ended.
+    pub fn acting(&self, user: Id, key: Option<Id>) -> Result<Option<Principal>> {
+        let Some((user, principal)) = self.principal_of(user)?.filter(|(user, _)| user.is_active()) else {
+            return Ok(None);
+        };
+        let Some(key) = key else { return Ok(Some(principal)) };
+        let found = self.db().read(|reader| api_keys::find(reader, key))?;
+        let now = self.clock().now();
+        let good = found.filter(|key| key.owner_id == user.id && key.expires_at.is_none_or(|end| now < end));
+        Ok(good.map(|key| {
+            let shown = KeyRef {
+                id: key.id,
+                name: key.name.into(),
+                expires_at: key.expires_at,
+                per_minute: key.rate_limit.map(|limit| limit.per_minute),
+            };
+            let grants = Arc::new(Grants::within((*principal.grants).clone(), &key.scopes));
+            Principal { key: Some(shown), grants, ..principal }
+        }))
+    }
 }
 
 /// Those that work now.

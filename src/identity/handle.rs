@@ -10,6 +10,7 @@ use crate::{
     ids::Id,
     mail::Mailer,
     observation::Observations,
+    personal::DataKeys,
     secrets::Keyring,
     storage::{Db, Tx},
 };
@@ -35,6 +36,7 @@ pub struct Parts {
     pub(super) gate: OnceLock<Arc<dyn Closed>>,
     pub(super) observations: OnceLock<Observations>,
     pub(super) keyring: Keyring,
+    pub(super) keys: DataKeys,
     pub(super) mailer: Mailer,
     address: OnceLock<String>,
 }
@@ -52,7 +54,8 @@ pub(super) fn minutes(count: u32) -> Duration {
 }
 
 impl Identity {
-    pub fn new(ledger: Ledger, roles: Roles, keyring: Keyring, mailer: Mailer, config: Live) -> Result<Self> {
+    pub fn new(ledger: Ledger, roles: Roles, keys: DataKeys, mailer: Mailer, config: Live) -> Result<Self> {
+        let keyring = keys.keyring().clone();
         let (known, told) = (roles.clone(), Mutex::new(Vec::new()));
         config.subscribe(move |config| {
             let required = &config.auth.require_mfa_roles;
@@ -78,6 +81,7 @@ impl Identity {
             ledger,
             roles,
             keyring,
+            keys,
             mailer,
         }));
         identity.roles.followed_by(Arc::new(WithRoles(Arc::downgrade(&identity.0))));
@@ -103,7 +107,8 @@ impl Identity {
         let _ = self.address.set(address);
     }
 
-    pub(super) fn address(&self) -> String {
+    /// Where people and programs reach this instance.
+    pub fn address(&self) -> String {
         let config = self.config.load();
         let said = config.server.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
         let found = said.or_else(|| self.address.get().cloned());

@@ -51,6 +51,7 @@ mod tests {
         mail::Mailer,
         outbound::Outbound,
         params,
+        personal::DataKeys,
         secrets::Keyring,
         storage,
     };
@@ -65,7 +66,8 @@ mod tests {
         let roles = Roles::load(&db, Generations::default()).unwrap();
         let config = Live::from(Config::default());
         let mailer = Mailer::new(&config.load().mail, Outbound::new(&config), keyring.clone(), clock.clone());
-        let identity = Identity::new(ledger.clone(), roles, keyring, mailer, config).unwrap();
+        let keys = DataKeys::new(keyring, clock.clone(), folder.path());
+        let identity = Identity::new(ledger.clone(), roles, keys, mailer, config).unwrap();
         let (now, old) = (clock.now(), clock.now().minus(SESSIONS_KEPT * 2));
         let fill = move |tx: &storage::Tx<'_>| {
             tx.execute(

@@ -2,7 +2,9 @@
 
 use super::{Identity, Password, elevations, sessions};
 use crate::{
+    clock::Time,
     error::{Code, Error, Result},
+    params,
     permit::Caller,
     storage::Tx,
 };
@@ -30,4 +32,15 @@ impl Identity {
         tx.after_commit(move || principals.bump_all());
         Ok(ended)
     }
+}
+
+/// Closes, in a restored database, what somebody may have had in hand when its snapshot was taken: every session,
+/// elevation and one-time link. How many sessions.
+pub fn end_with_a_restore(tx: &Tx<'_>, now: Time) -> Result<usize> {
+    tx.execute(
+        "UPDATE elevations SET ended_at = ?1, end_cause = 'session_ended' WHERE ended_at IS NULL",
+        params![now],
+    )?;
+    tx.execute("DELETE FROM one_time_links", &[])?;
+    sessions::end_everybodys(tx, now)
 }

@@ -1,12 +1,15 @@
 //! Claims due jobs, runs them within their limits and notes how they ended.
 
 use super::{
-    WORK,
+    INTERRUPT, WORK,
     handler::{self, Attempt, Context, Handler},
-    store::{self, Claimed},
+    progress::Progress,
+    schedule::Schedule,
+    store::{self, Claimed, End},
 };
 use crate::{
     clock::Clock,
+    cron::Cron,
     error::{Error, Result},
     ids::Id,
     storage::{Db, Tx, Writer},
@@ -63,7 +66,9 @@ struct Shared {
     handlers: HashMap<&'static str, Handler>,
     /// The first is for whatever has none of its own.
     lanes: Vec<Lane>,
-    schedules: HashMap<&'static str, Duration>,
+    schedules: HashMap<&'static str, Schedule>,
+    /// Kinds whose attempts may take longer than the policy says.
+    timeouts: HashMap<&'static str, Duration>,
     running: Mutex<HashMap<Id, Started>>,
 }
 
@@ -91,6 +96,7 @@ impl Engine {
             handlers: HashMap::new(),
             lanes: vec![Lane { kinds: Vec::new(), at_once: Policy::default().at_once }],
             schedules: HashMap::new(),
+            timeouts: HashMap::new(),
             running: Mutex::default(),
         });
         engine.register(CLEAN_UP, move |(), _| clean_up(writer.clone(), clock.clone()));
@@ -144,14 +150,29 @@ impl Engine {
     /// Keeps one job of this kind coming: at once when there is none yet, then `every` so often after the last
     /// one ended. Its handler takes `()`.
     pub fn schedule(&mut self, kind: &'static str, every: Duration) {
-        self.0.schedules.insert(kind, every);
+        self.0.schedules.insert(kind, Schedule::Every(every));
+    }
+
+    /// [`Engine::schedule`] when a cron expression says so. What fell due while nothing ran is made up for once.
+    pub fn schedule_at(&mut self, kind: &'static str, cron: Cron) {
+        self.0.schedules.insert(kind, Schedule::At(cron));
+    }
+
+    /// Lets attempts of this kind take up to `timeout`.
+    pub fn allow_time(&mut self, kind: &'static str, timeout: Duration) {
+        self.0.timeouts.insert(kind, timeout);
     }
 
     /// Takes up what a crash left behind and starts working.
     pub async fn start(self) -> Result<Running> {
         let shared = Arc::new(self.0);
         let (now, tries) = (shared.clock.now(), shared.policy.tries);
-        shared.writer.write(move |tx| store::take_up(tx, now, tries)).await?;
+        let scheduled: Vec<_> = shared.schedules.keys().copied().collect();
+        let prepare = move |tx: &Tx<'_>| {
+            store::take_up(tx, now, tries)?;
+            store::drop_unscheduled(tx, &scheduled)
+        };
+        shared.writer.write(prepare).await?;
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(work(shared.clone(), stopped));
         Ok(Running { shared, stop, task })
@@ -243,11 +264,11 @@ impl Shared {
     }
 
     async fn keep_schedules(&self) -> Result<()> {
-        for (&kind, &every) in &self.schedules {
+        for (&kind, schedule) in &self.schedules {
             let now = self.clock.now();
-            let latest = now.plus(every);
+            let (first, latest) = (schedule.first(now), schedule.next(now));
             if self.db.read(|r| store::off_schedule(r, kind, latest))? {
-                self.writer.write(move |tx| store::put_on_schedule(tx, kind, now, latest)).await?;
+                self.writer.write(move |tx| store::put_on_schedule(tx, kind, first, latest, now)).await?;
             }
         }
         Ok(())
@@ -256,50 +277,87 @@ impl Shared {
     /// One try of one job, and the note of how it ended.
     async fn attempt(self: Arc<Self>, job: Claimed) {
         let outcome = self.run(&job).await;
-        if let Err(error) = &outcome {
+        if let Ended::Failed(error) = &outcome {
             tracing::warn!(job = %job.id, kind = job.kind, attempt = job.attempt, ?error, "a job failed");
         }
-        let job = Arc::new(job);
-        let error = outcome.err().map(|error| error.to_string().chars().take(1000).collect::<String>());
-        while let Err(cause) = self.conclude(job.clone(), error.clone()).await {
+        let (job, outcome) = (Arc::new(job), Arc::new(outcome));
+        while let Err(cause) = self.conclude(job.clone(), outcome.clone()).await {
             tracing::error!(job = %job.id, error = ?cause, "the end of a job could not be written; trying again");
             time::sleep(PAUSED).await;
         }
         self.running().remove(&job.id);
     }
 
-    async fn run(&self, job: &Claimed) -> Result<()> {
-        let handler =
-            self.handlers.get(&*job.kind).ok_or_else(|| Error::internal("no handler for this kind of job"))?;
+    async fn run(&self, job: &Claimed) -> Ended {
+        let Some(handler) = self.handlers.get(&*job.kind) else {
+            return Ended::Failed(Error::internal("no handler for this kind of job"));
+        };
         let ended = Arc::new(AtomicBool::new(false));
         let _attempt = Attempt(ended.clone());
-        let context = Context { id: job.id, attempt: job.attempt, is_last: job.attempt >= self.policy.tries, ended };
+        let context = Context {
+            id: job.id,
+            attempt: job.attempt,
+            is_last: self.is_last(job),
+            ended,
+            progress: Progress::new(self.writer.clone(), self.clock.clone(), job.id, job.attempt),
+        };
+        let timeout = self.timeouts.get(&*job.kind).copied().unwrap_or(self.policy.timeout);
         let guarded = AssertUnwindSafe(async { handler(&job.payload, context).await }).catch_unwind();
-        match time::timeout(self.policy.timeout, guarded).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(Error::internal("the job panicked")),
-            Err(_) => Err(Error::unavailable(format!("The job took longer than {:?}.", self.policy.timeout))),
+        tokio::select! {
+            outcome = time::timeout(timeout, guarded) => match outcome {
+                Ok(Ok(Ok(()))) => Ended::Done,
+                Ok(Ok(Err(error))) => Ended::Failed(error),
+                Ok(Err(_)) => Ended::Failed(Error::internal("the job panicked")),
+                Err(_) => Ended::Failed(Error::unavailable(format!("The job took longer than {timeout:?}."))),
+            },
+            () = self.cancelled(job.id) => Ended::Cancelled,
         }
     }
 
-    async fn conclude(&self, job: Arc<Claimed>, error: Option<String>) -> Result<()> {
+    /// Ends when somebody wants the attempt to end.
+    async fn cancelled(&self, id: Id) {
+        loop {
+            let mut interrupted = std::pin::pin!(INTERRUPT.notified());
+            interrupted.as_mut().enable();
+            if self.db.read(|r| store::is_cancelling(r, id)).unwrap_or(false) {
+                return;
+            }
+            interrupted.await;
+        }
+    }
+
+    fn is_last(&self, job: &Claimed) -> bool {
+        job.attempt - job.earlier >= self.policy.tries
+    }
+
+    async fn conclude(&self, job: Arc<Claimed>, outcome: Arc<Ended>) -> Result<()> {
         let now = self.clock.now();
-        let again = job.attempt < self.policy.tries;
-        let wait = self.policy.back_off.saturating_mul(1 << job.attempt.saturating_sub(1).min(16));
-        let next = self.schedules.get_key_value(&*job.kind).map(|(&kind, &every)| (kind, now.plus(every)));
+        let again = matches!(*outcome, Ended::Failed(_)) && !self.is_last(&job);
+        let tries = (job.attempt - job.earlier).saturating_sub(1).min(16);
+        let retry = again.then(|| now.plus(self.policy.back_off.saturating_mul(1 << tries)));
+        let next = self.schedules.get_key_value(&*job.kind).map(|(&kind, schedule)| (kind, schedule.next(now)));
+        let next = next.filter(|_| !again);
         self.writer
             .write(move |tx: &Tx<'_>| {
-                match &error {
-                    None => store::done(tx, &job, now)?,
-                    Some(error) => store::failed(tx, &job, error, now, again.then(|| now.plus(wait)))?,
-                }
-                match next {
-                    Some((kind, due)) if error.is_none() || !again => store::put_on_schedule(tx, kind, due, due),
-                    _ => Ok(()),
-                }
+                match &*outcome {
+                    Ended::Done => store::conclude(tx, &job, &End::Done, now)?,
+                    Ended::Failed(error) => {
+                        let told = error.to_string().chars().take(1000).collect::<String>();
+                        store::conclude(tx, &job, &End::Failed(&told, retry), now)?
+                    }
+                    Ended::Cancelled => store::conclude(tx, &job, &End::Cancelled, now)?,
+                };
+                next.map_or(Ok(()), |(kind, due)| store::put_on_schedule(tx, kind, due, due, now))
             })
             .await
     }
+}
+
+/// How an attempt ended.
+enum Ended {
+    Done,
+    Failed(Error),
+    Cancelled,
 }
 
 async fn clean_up(writer: Writer, clock: Clock) -> Result<()> {

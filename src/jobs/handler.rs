@@ -1,5 +1,6 @@
 //! What runs the jobs of one kind.
 
+use super::progress::Progress;
 use crate::{
     error::{Error, Result},
     ids::Id,
@@ -24,12 +25,18 @@ pub struct Context {
     /// No try comes after this one.
     pub is_last: bool,
     pub(super) ended: Arc<AtomicBool>,
+    pub(super) progress: Progress,
 }
 
 impl Context {
     /// True once the attempt's time is up or the server shuts down; long blocking work ends when it sees this.
     pub fn is_cancelled(&self) -> bool {
         self.ended.load(Relaxed)
+    }
+
+    /// Tells whoever looks how far the attempt is, in whatever unit, and at what: words without personal data.
+    pub fn report(&self, done: u64, total: u64, note: &str) {
+        self.progress.report(done, total, note);
     }
 }
 

@@ -267,3 +267,126 @@ async fn a_kind_that_is_set_apart_takes_no_room_from_others() {
     assert_eq!(most.load(SeqCst), 2);
     running.shutdown(Duration::ZERO).await;
 }
+
+#[tokio::test]
+async fn the_same_key_is_one_job_and_priorities_go_first() {
+    let place = place();
+    let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let mut engine = place.engine().with_policy(Policy { at_once: 1, ..Policy::default() });
+    let seen = order.clone();
+    engine.register("test", move |payload: u32, _| {
+        seen.lock().unwrap().push(payload);
+        async { Ok(()) }
+    });
+    let now = place.clock.now();
+    let mut ids = Vec::new();
+    for (payload, priority) in [(1, Priority::Low), (2, Priority::Normal), (3, Priority::High)] {
+        let new = move |tx: &Tx<'_>| NewJob::new("test").priority(priority).enqueue(tx, &payload, now, now);
+        ids.push(place.writer.write(new).await.unwrap());
+    }
+    let once = || place.writer.write(move |tx| NewJob::new("test").once("nightly").enqueue(tx, &4_u32, now, now));
+    let first = once().await.unwrap();
+    assert_eq!(once().await.unwrap(), first);
+    let running = engine.start().await.unwrap();
+    place.reaches(ids[0], "done").await;
+    assert_eq!(*order.lock().unwrap(), [3, 2, 4, 1]);
+    assert_eq!(once().await.unwrap(), first, "what is done is not done again");
+    running.shutdown(Duration::ZERO).await;
+}
+
+#[tokio::test]
+async fn a_running_attempt_reports_and_is_ended() {
+    let place = place();
+    let told = Arc::new(AtomicU32::new(0));
+    let mut engine = place.engine().with_policy(Policy::default());
+    let seen = told.clone();
+    engine.register_blocking("test", move |_: u32, context| {
+        context.report(3, 10, "counting");
+        while !context.is_cancelled() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        seen.fetch_add(1, SeqCst);
+        Ok(())
+    });
+    let running = engine.start().await.unwrap();
+    let id = place.enqueue(0).await;
+    place.reaches(id, "running").await;
+    let sql =
+        "SELECT progress_done, progress_total, progress_note FROM jobs WHERE id = ?1 AND progress_note IS NOT NULL";
+    let read = || {
+        let progress = place.db.read(|r| {
+            r.query_one(sql, params![id], |row| Ok((row.get::<i64>(0)?, row.get::<i64>(1)?, row.get::<String>(2)?)))
+        });
+        progress.unwrap()
+    };
+    for _ in 0..500 {
+        if read().is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(read(), Some((3, 10, "counting".to_owned())));
+    let wanted = move |tx: &Tx<'_>| {
+        tx.after_commit(interrupt);
+        tx.execute("UPDATE jobs SET cancelling = 1 WHERE id = ?1", params![id])
+    };
+    place.writer.write(wanted).await.unwrap();
+    place.reaches(id, "cancelled").await;
+    for _ in 0..500 {
+        if told.load(SeqCst) == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(told.load(SeqCst), 1, "the work itself heard of it");
+    running.shutdown(Duration::ZERO).await;
+}
+
+#[tokio::test]
+async fn a_cron_schedule_waits_for_its_time_and_goes_with_its_configuration() {
+    let place = place();
+    let runs = Arc::new(AtomicU32::new(0));
+    let engine = |scheduled: bool| {
+        let mut engine = place.engine();
+        let runs = runs.clone();
+        engine.register("tick", move |(), _| {
+            runs.fetch_add(1, SeqCst);
+            async { Ok(()) }
+        });
+        if scheduled {
+            engine.schedule_at("tick", "0 3 * * *".parse().unwrap());
+        }
+        engine
+    };
+    let due = || {
+        let sql = "SELECT due_at FROM jobs WHERE kind = 'tick' AND state = 'waiting'";
+        place.db.read(|r| r.query_all(sql, &[], |row| row.get::<Time>(0))).unwrap()
+    };
+    let waits = async || {
+        for _ in 0..500 {
+            wake();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            if let [one] = *due() {
+                return one;
+            }
+        }
+        panic!("not one waits: {:?}", due());
+    };
+    let running = engine(true).start().await.unwrap();
+    let first = waits().await;
+    assert!(first.to_string().ends_with("T03:00:00.000Z"), "{first}");
+    assert_eq!(runs.load(SeqCst), 0);
+    place.clock.advance(i64::try_from(first.since(place.clock.now()).as_millis()).unwrap() + 1_000);
+    for _ in 0..500 {
+        wake();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        if runs.load(SeqCst) == 1 && waits().await > first {
+            break;
+        }
+    }
+    assert_eq!(waits().await.since(first), Duration::from_secs(86_400));
+    running.shutdown(Duration::from_secs(1)).await;
+    let running = engine(false).start().await.unwrap();
+    assert!(due().is_empty(), "what no schedule asks for does not wait");
+    running.shutdown(Duration::ZERO).await;
+}

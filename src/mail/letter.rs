@@ -39,6 +39,9 @@ templates! {
     NewDevice = "new_device",
     /// To administrators: a session holds every permission for a while.
     GlassBroken = "glass_broken",
+    /// A rule that watches the instance is broken.
+    Alert = "alert",
+    AlertOver = "alert_over",
     Test = "test",
 }
 
@@ -153,8 +156,10 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const NAMES: [&str; 11] =
-        ["email", "site", "link", "lifetime", "device", "ip", "at", "sessions", "who", "reason", "until"];
+    const NAMES: [&str; 14] = [
+        "email", "site", "link", "lifetime", "device", "ip", "at", "sessions", "who", "reason", "until", "title",
+        "detail", "since",
+    ];
 
     fn full(template: Template, value: &str) -> Letter {
         NAMES.iter().fold(Letter::new(template, "ada@example.org"), |letter, name| letter.with(name, value))

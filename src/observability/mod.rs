@@ -2,8 +2,11 @@
 
 mod log;
 pub mod metrics;
+mod security;
+pub mod sentry;
 mod traffic;
 
-pub use log::{set_level, start as start_log};
+pub use log::{routes, set_level, start as start_log};
 pub use metrics::Metrics;
+pub use security::SecurityLog;
 pub use traffic::{Point, Traffic};

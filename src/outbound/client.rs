@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use moka::sync::Cache;
 use reqwest::{
-    Client,
+    Client, Method,
     dns::{Addrs, Name, Resolve, Resolving},
     header::{HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
@@ -112,20 +112,31 @@ impl Outbound {
         headers: &[(&'static str, String)],
         body: Bytes,
     ) -> Result<Answer, Failure> {
-        let begun = Instant::now();
-        self.guard.judge(target.host(), target.port())?;
         let mut all = HeaderMap::new();
         for (name, value) in headers {
             let value = HeaderValue::from_str(value).map_err(|_| Failure::Broken)?;
             all.insert(HeaderName::from_static(name), value);
         }
+        self.call(Method::POST, target, all, body).await.map(|(_, answer)| answer)
+    }
+
+    /// Any call, and the headers of its answer.
+    pub async fn call(
+        &self,
+        method: Method,
+        target: &Target,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<(HeaderMap, Answer), Failure> {
+        let begun = Instant::now();
+        self.guard.judge(target.host(), target.port())?;
         let client = self.client(target.port())?;
-        let request = client.post(target.url().clone()).headers(all).body(body);
+        let request = client.request(method, target.url().clone()).headers(headers).body(body);
         let mut response = tokio::time::timeout(self.limits.whole, request.send())
             .await
             .map_err(|_| Failure::TimedOut)?
             .map_err(|error| told(&error))?;
-        let status = response.status().as_u16();
+        let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
         let (mut read, mut cut) = (Vec::new(), false);
         let rest = async {
             loop {
@@ -144,7 +155,14 @@ impl Outbound {
         };
         let left = self.limits.whole.saturating_sub(begun.elapsed());
         cut |= tokio::time::timeout(left, rest).await.unwrap_or(true);
-        Ok(Answer { status, body: read, cut, took: begun.elapsed() })
+        Ok((headers, Answer { status, body: read, cut, took: begun.elapsed() }))
+    }
+
+    /// A client for longer exchanges with a target that may be called, such as a store elsewhere. It must not be kept:
+    /// what may be called changes.
+    pub(crate) fn exchange(&self, target: &Target) -> Result<Client, Failure> {
+        self.guard.judge(target.host(), target.port())?;
+        self.client(target.port())
     }
 
     fn client(&self, port: u16) -> Result<Client, Failure> {
@@ -154,6 +172,7 @@ impl Outbound {
                 .no_proxy()
                 .redirect(Policy::none())
                 .connect_timeout(self.limits.connect)
+                .read_timeout(self.limits.whole)
                 .pool_idle_timeout(Duration::from_secs(30))
                 .pool_max_idle_per_host(2)
                 .dns_resolver(Arc::new(Judged { guard: self.guard.clone(), port }))

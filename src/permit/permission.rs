@@ -56,7 +56,7 @@ pub const CATALOGUE: &[Resource] = &[
     resource("entity_types", CRUD, "Entity types: their schema, fields and sensitivity"),
     Resource { name: "relationships", actions: CRUD, reach: true, description: "Links between entities" },
     Resource { name: "files", actions: CRUD, reach: true, description: "Uploaded files" },
-    resource("users", CRUD, "Accounts of people and services"),
+    resource("users", &[Read, Create, Update, Delete, Export], "Accounts of people and services"),
     resource("roles", CRUD, "Roles, and the access matrix"),
     resource("api_keys", CRUD, "Keys for scripts"),
     resource("audit", &[Read, Export], "The audit log"),

@@ -36,10 +36,15 @@ rights! {
     CreateRelationships = "relationships" Create;
     UpdateRelationships = "relationships" Update;
     DeleteRelationships = "relationships" Delete;
+    ReadFiles = "files" Read;
+    CreateFiles = "files" Create;
+    UpdateFiles = "files" Update;
+    DeleteFiles = "files" Delete;
     ReadUsers = "users" Read;
     CreateUsers = "users" Create;
     UpdateUsers = "users" Update;
     DeleteUsers = "users" Delete;
+    ExportUsers = "users" Export;
     ReadRoles = "roles" Read;
     CreateRoles = "roles" Create;
     UpdateRoles = "roles" Update;
@@ -64,6 +69,10 @@ rights! {
     UpdateWebhooks = "webhooks" Update;
     DeleteWebhooks = "webhooks" Delete;
     ReadJobs = "jobs" Read;
+    WriteJobs = "jobs" Write;
+    ReadBackups = "backups" Read;
+    CreateBackups = "backups" Create;
+    DeleteBackups = "backups" Delete;
     ReadOverview = "overview" Read;
     ReadDecisions = "decisions" Read;
     ReadObservations = "observations" Read;

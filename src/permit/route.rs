@@ -41,6 +41,9 @@ pub enum LimitClass {
     Public,
     /// Doors that check a password.
     Login,
+    /// None, nor those of a known caller's role and key: what a signature opened, and what a proxy asks for each
+    /// request that somebody else serves.
+    Uncounted,
 }
 
 type Mount = Arc<dyn Fn() -> actix_web::Route + Send + Sync>;
@@ -78,6 +81,8 @@ pub struct Route {
     pub streams: bool,
     /// Answers those who have yet to set up their second factor.
     pub while_enrolling: bool,
+    /// Asked by proxies, which know no refusals but 401 and 403.
+    pub for_proxies: bool,
     mount: Mount,
     describe: fn(&mut Description<'_>),
     answers: Vec<(u16, Option<SchemaOf>)>,
@@ -102,6 +107,7 @@ impl Route {
             under_kill_switch: false,
             streams: false,
             while_enrolling: false,
+            for_proxies: false,
             mount,
             describe: Args::describe,
             answers: Vec::new(),
@@ -129,6 +135,11 @@ impl Route {
     pub fn while_enrolling(mut self) -> Self {
         self.while_enrolling = true;
         self
+    }
+
+    pub fn for_proxies(mut self) -> Self {
+        self.for_proxies = true;
+        self.limit(LimitClass::Uncounted)
     }
 
     pub fn streams(mut self) -> Self {

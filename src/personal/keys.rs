@@ -1,6 +1,7 @@
 //! Data keys: one of each subject, wrapped by the keyring. Rotating the keyring wraps them anew and leaves what they
 //! sealed, and the digests that values are found by, as they are.
 
+use super::Erasures;
 use crate::{
     clock::Clock,
     error::{Error, Result},
@@ -15,7 +16,10 @@ use aws_lc_rs::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
-use std::sync::{Arc, OnceLock};
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 use zeroize::Zeroizing;
 
 /// The subject of the key that digests are made with.
@@ -61,6 +65,7 @@ pub struct DataKeys(Arc<Inner>);
 struct Inner {
     keyring: Keyring,
     clock: Clock,
+    erasures: Erasures,
     index: OnceLock<hmac::Key>,
 }
 
@@ -101,8 +106,17 @@ fn owner(subject: &str, key_id: Id) -> String {
 }
 
 impl DataKeys {
-    pub fn new(keyring: Keyring, clock: Clock) -> Self {
-        Self(Arc::new(Inner { keyring, clock, index: OnceLock::new() }))
+    /// `folder` is where the ledger of erasures lies.
+    pub fn new(keyring: Keyring, clock: Clock, folder: &Path) -> Self {
+        Self(Arc::new(Inner { keyring, clock, erasures: Erasures::of(folder), index: OnceLock::new() }))
+    }
+
+    pub fn keyring(&self) -> &Keyring {
+        &self.0.keyring
+    }
+
+    pub fn erasures(&self) -> &Erasures {
+        &self.0.erasures
     }
 
     /// Takes the key of digests from the database; whether it is there.

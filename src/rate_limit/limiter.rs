@@ -63,6 +63,7 @@ impl RateLimiter {
         let (keyed, policy, limit) = match class {
             LimitClass::Public => (&self.0.public, "public", limits.public_per_minute),
             LimitClass::Login => (&self.0.login, "login", limits.login_per_minute),
+            LimitClass::Uncounted => return None,
         };
         limits.enabled.then(|| keyed.check(policy, limit, self.key(address.map(network))))
     }
@@ -85,11 +86,12 @@ impl RateLimiter {
             return Vec::new();
         }
         let (callers, user) = (&self.0.callers, principal.user_id);
+        let counts = route.limit != LimitClass::Uncounted;
         let key = || {
-            let key = principal.key.as_ref()?;
+            let key = principal.key.as_ref().filter(|_| counts)?;
             Some(callers.check("key", key.per_minute?, self.key(key.id)))
         };
-        let owner = || Some(callers.check("caller", self.limit_of(principal)?, self.key(user)));
+        let owner = || Some(callers.check("caller", self.limit_of(principal).filter(|_| counts)?, self.key(user)));
         let by_route = || {
             let (limit, pattern) = self.limit_of_route(route)?;
             Some(callers.check("route", limit, self.key((pattern, user))))

@@ -3,13 +3,17 @@
 use super::{idempotency::Idempotency, routes};
 use crate::{
     access::Roles,
+    alerts::{self, Alerts},
     audit::Ledger,
+    background::Background,
+    backup::{self, Backups},
     cache::Generations,
     clock::Clock,
     config::{Live, Loaded},
     data::{
         entities::{ClosedTypes, Entities, EntityCache},
         entity_types::EntityTypes,
+        files::Files,
     },
     decisions::Decisions,
     doctor::{Doctor, Patient},
@@ -20,7 +24,7 @@ use crate::{
     inspection::Inspection,
     kill_switch::KillSwitch,
     mail::Mailer,
-    observability::{Metrics, Traffic},
+    observability::{Metrics, SecurityLog, Traffic},
     observation::Observations,
     outbound::Outbound,
     permit::Authenticate,
@@ -32,7 +36,7 @@ use crate::{
     storage::{self, DataFolder, FolderLock},
     webhooks::Webhooks,
 };
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 impl Closed for KillSwitch {
     fn refusal(&self) -> Option<Error> {
@@ -63,6 +67,7 @@ pub struct App {
     pub authenticator: Authenticator,
     pub entity_types: EntityTypes,
     pub entities: Entities,
+    pub files: Files,
     pub inspection: Inspection,
     pub kill_switch: KillSwitch,
     pub limits: RateLimiter,
@@ -72,9 +77,22 @@ pub struct App {
     pub metrics: Metrics,
     pub outbound: Outbound,
     pub webhooks: Webhooks,
+    pub background: Background,
+    pub alerts: Alerts,
+    pub backups: Backups,
     pub feed: Feed,
     pub doctor: Doctor,
     _lock: Arc<FolderLock>,
+}
+
+/// What seals personal data, with the key of digests, which is made once.
+fn data_keys(ledger: &Ledger, keyring: &Keyring, folder: &Path) -> Result<DataKeys> {
+    let keys = DataKeys::new(keyring.clone(), ledger.clock().clone(), folder);
+    if !ledger.db().read(|reader| keys.load(reader))? {
+        let made = keys.clone();
+        ledger.unrecorded_blocking("the key of digests is made once", move |tx| made.prepare(tx))?;
+    }
+    Ok(keys)
 }
 
 impl App {
@@ -84,6 +102,9 @@ impl App {
         let config = live.load();
         let folder = DataFolder::open(&config.data_dir)?;
         let lock = Arc::new(folder.lock()?);
+        if let Some(name) = backup::finish(folder.path())? {
+            tracing::warn!(backup = name, "a restore that was cut short was finished");
+        }
         let keyring = Keyring::open_or_create(folder.path(), &clock)?;
         let options = storage::Options {
             read_pool: config.storage.read_pool,
@@ -99,18 +120,14 @@ impl App {
         let roles = Roles::load(&db, Generations::default())?;
         let outbound = Outbound::new(&live);
         let mailer = Mailer::new(&config.mail, outbound.clone(), keyring.clone(), clock.clone());
-        let identity = Identity::new(ledger.clone(), roles.clone(), keyring.clone(), mailer.clone(), live.clone())?;
+        let keys = data_keys(&ledger, &keyring, folder.path())?;
+        let identity = Identity::new(ledger.clone(), roles.clone(), keys.clone(), mailer.clone(), live.clone())?;
         let secrets = Secrets::open(ledger.clone(), keyring.clone(), identity.clone(), live.clone())?;
         let authenticator = Authenticator::new(
             identity.clone(),
             u64::from(config.cache.capacity_mb) << 18,
             Duration::from_secs(config.cache.hot_s.into()),
         );
-        let keys = DataKeys::new(keyring.clone(), clock.clone());
-        if !db.read(|reader| keys.load(reader))? {
-            let made = keys.clone();
-            ledger.unrecorded_blocking("the key of digests is made once", move |tx| made.prepare(tx))?;
-        }
         let entity_types = EntityTypes::load(&db, keys)?;
         roles.ask(Arc::new(entity_types.clone()));
         let warm = Duration::from_secs(config.cache.warm_s.into());
@@ -125,17 +142,31 @@ impl App {
             scratch: folder.path().into(),
             closed: Arc::default(),
         };
+        let files = Files::open(folder.path(), &entities, &identity, &keyring, &live, &outbound)?;
         let kill_switch = KillSwitch::open(ledger.clone(), folder.path(), &live)?;
         let limits = RateLimiter::new(live.clone(), &routes::routes(), roles.clone(), clock.clone());
         let decisions = Decisions::new(roles.clone(), clock.clone());
         let idempotency = Idempotency::new(ledger.clone(), keyring.clone(), entity_types.clone());
         let routes = routes::routes();
         let metrics = Metrics::new(routes.iter().map(|route| (route.method.clone(), route.path)), &ledger);
+        ledger.tell(Arc::new(SecurityLog));
         let traffic = Arc::new(Traffic::new(clock.clone()));
         identity.ask(Arc::new(kill_switch.clone()));
         let _ = entities.closed.set(Arc::new(kill_switch.clone()));
         let webhooks = Webhooks::open(ledger.clone(), keyring.clone(), &outbound)?;
+        let background = Background::new(ledger.clone());
+        let backups = Backups::open(ledger.clone(), keyring.clone(), live.clone(), folder.clone());
         let feed = Feed::open(&ledger);
+        let alerts = Alerts::new(alerts::Sources {
+            ledger: ledger.clone(),
+            config: live.clone(),
+            traffic: traffic.clone(),
+            folder: folder.clone(),
+            secrets: secrets.clone(),
+            identity: identity.clone(),
+            mailer: mailer.clone(),
+            outbound: outbound.clone(),
+        });
         let stirred = feed.clone();
         kill_switch.tell(Arc::new(move || stirred.stir()));
         identity.observe(observations.clone());
@@ -149,6 +180,10 @@ impl App {
             mailer: mailer.clone(),
             folder: folder.path().into(),
         });
+        let again = identity.forget_again()? + entities.forget_again()?;
+        if again > 0 {
+            tracing::warn!(again, "this database knew of people who were erased; they are erased again");
+        }
         Ok(Self {
             config: live,
             settings,
@@ -164,6 +199,7 @@ impl App {
             authenticator,
             entity_types,
             entities,
+            files,
             inspection,
             kill_switch,
             limits,
@@ -173,6 +209,9 @@ impl App {
             metrics,
             outbound,
             webhooks,
+            background,
+            alerts,
+            backups,
             feed,
             doctor,
             _lock: lock,

@@ -1,9 +1,11 @@
 //! Connections that do nothing: those without a request in flight for a while are shut down, so that
 //! slow or silent clients cannot hold them. Answers on their way count as activity.
 
+use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::{
     body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
+    rt::net::TcpStream as TokioStream,
 };
 use bytes::Bytes;
 use std::{
@@ -53,7 +55,8 @@ impl Connection {
 impl Connections {
     /// For `HttpServer::on_connect`.
     pub fn register(&self, stream: &dyn Any, data: &mut actix_web::dev::Extensions) {
-        let Some(stream) = stream.downcast_ref::<actix_web::rt::net::TcpStream>() else { return };
+        let encrypted = || stream.downcast_ref::<TlsStream<TokioStream>>().map(|stream| stream.get_ref().0);
+        let Some(stream) = stream.downcast_ref::<TokioStream>().or_else(encrypted) else { return };
         let _ = stream.set_nodelay(true);
         let Ok(copy) = stream.as_fd().try_clone_to_owned() else { return };
         let connection = Arc::new(Connection {

@@ -14,7 +14,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 /// The value of the console's cookie, read without building a jar.
 pub(super) fn session_cookie<'r>(request: &'r HttpRequest, config: &Config) -> Option<&'r str> {
-    let https = config.server.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
+    let https = config.tls.is_on() || config.server.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
     CookieName::of(request, https).read(request)
 }
 

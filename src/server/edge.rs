@@ -9,7 +9,7 @@ use crate::{
     ids::Id,
     rate_limit::Verdicts,
     refusal::Check,
-    web::{RequestInfo, render},
+    web::{self, RequestInfo, render},
 };
 use actix_web::{
     HttpMessage, HttpResponse,
@@ -112,6 +112,9 @@ where
                     .map_into_boxed_body(),
             };
             inner.finish(&mut response, &info, &original);
+            if web::are_logged(response.request()) {
+                response = report::body(response, &info);
+            }
             Ok(activity.end(response))
         })
     }

@@ -309,13 +309,13 @@ where
                 Ok(caller) => caller,
                 Err(error) => {
                     leave(request.request(), route, None);
-                    return Ok(refuse(request, error));
+                    return Ok(refuse(request, told(route, error)));
                 }
             };
             let admitted = gate.0.admit(request.request(), route, &mut caller);
             if let Err(error) = admitted.and_then(|()| gate.0.look_at(request.request(), route, &caller)) {
                 leave(request.request(), route, Some(caller));
-                return Ok(refuse(request, error));
+                return Ok(refuse(request, told(route, error)));
             }
             let turn = match gate.0.idempotency.begin(&mut request, route, &caller).await {
                 Ok(turn) => turn,
@@ -353,6 +353,19 @@ fn leave(request: &HttpRequest, route: &Route, caller: Option<Caller>) {
     let path = request.match_info();
     let asked = Asked::new(route, path.get("type"), path.get("id").is_some(), caller);
     request.extensions_mut().insert(asked);
+}
+
+/// A refusal as whoever asks understands it: a proxy takes anything but 401 and 403 for a fault of its own.
+fn told(route: &Route, error: Error) -> Error {
+    let known = matches!(error.code(), Code::Unauthenticated | Code::TokenExpired | Code::Forbidden);
+    if !route.for_proxies || known {
+        return error;
+    }
+    let refused = Error::forbidden(error.detail().to_owned());
+    match error.reason().cloned() {
+        Some(reason) => refused.because(reason.check, reason.detail),
+        None => refused,
+    }
 }
 
 fn refuse(request: ServiceRequest, error: Error) -> ServiceResponse<BoxBody> {

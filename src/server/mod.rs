@@ -6,6 +6,7 @@ mod connections;
 mod control;
 mod csrf;
 mod edge;
+mod forward_auth;
 mod frames;
 mod gate;
 mod inspect;
@@ -22,6 +23,7 @@ mod presented;
 pub mod routes;
 mod serve;
 mod terminal;
+mod tls;
 
 pub use app::App;
 pub use control::{Control, Request, RunCommand, SOCKET, Said, through_short_path};

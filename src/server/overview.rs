@@ -1,6 +1,7 @@
 //! The state of the instance at a glance, for the console's first page.
 
 use crate::{
+    alerts::{Alerts, Incident, Rule},
     audit::Ledger,
     cache::CacheStats,
     clock::{Clock, Time},
@@ -16,7 +17,7 @@ use crate::{
 };
 use actix_web::web::{Data, Json};
 use serde::Serialize;
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 pub fn routes() -> Vec<Route> {
     vec![
@@ -64,9 +65,25 @@ struct Cached {
 /// Something about how this instance is set up that its owner should know.
 #[derive(Serialize)]
 struct Warning {
-    code: &'static str,
+    code: Cow<'static, str>,
     title: &'static str,
-    detail: &'static str,
+    detail: Cow<'static, str>,
+}
+
+impl Warning {
+    fn new(code: &'static str, title: &'static str, detail: &'static str) -> Self {
+        Self { code: code.into(), title, detail: detail.into() }
+    }
+
+    /// An alert that goes on.
+    fn alert(incident: Incident) -> Option<Self> {
+        let rule = Rule::named(&incident.rule)?;
+        Some(Self {
+            code: format!("alert_{}", incident.rule).into(),
+            title: rule.title(),
+            detail: incident.detail.into(),
+        })
+    }
 }
 
 fn warnings(config: &Config) -> Vec<Warning> {
@@ -76,27 +93,27 @@ fn warnings(config: &Config) -> Vec<Warning> {
     let all = [
         (
             !config.limits.enabled,
-            Warning {
-                code: "limits_off",
-                title: "Rate limits are off",
-                detail: "Anybody may call as often as they like. Set limits.enabled to true.",
-            },
+            Warning::new(
+                "limits_off",
+                "Rate limits are off",
+                "Anybody may call as often as they like. Set limits.enabled to true.",
+            ),
         ),
         (
             exposed && plain,
-            Warning {
-                code: "plain_http",
-                title: "Reachable without encryption",
-                detail: "It listens beyond this machine. Put a proxy with TLS in front, and set server.public_url.",
-            },
+            Warning::new(
+                "plain_http",
+                "Reachable without encryption",
+                "It listens beyond this machine. Put a proxy with TLS in front, and set server.public_url.",
+            ),
         ),
         (
             any_origin,
-            Warning {
-                code: "any_origin",
-                title: "Pages of any site may call the API",
-                detail: "Name the origins that need it in cors.origins.",
-            },
+            Warning::new(
+                "any_origin",
+                "Pages of any site may call the API",
+                "Name the origins that need it in cors.origins.",
+            ),
         ),
     ];
     all.into_iter().filter_map(|(holds, warning)| holds.then_some(warning)).collect()
@@ -153,10 +170,11 @@ async fn overview(
     (config, clock): (Data<Live>, Data<Clock>),
     started: Data<StartedAt>,
     (kill_switch, inspection): (Data<KillSwitch>, Data<Inspection>),
-    caches: (Data<Authenticator>, Data<Entities>),
+    (authenticator, entities, alerts): (Data<Authenticator>, Data<Entities>, Data<Alerts>),
 ) -> Result<Json<Overview>> {
     let now = clock.now();
-    let counts = ledger.db().read_off(move |reader| count(reader, &identity, now)).await?;
+    let read = move |reader: &Reader<'_>| Ok((count(reader, &identity, now)?, alerts.open(reader)?));
+    let (counts, incidents) = ledger.db().read_off(read).await?;
     let config = config.load();
     let (size_bytes, wal_bytes) = ledger.db().sizes();
     Ok(Json(Overview {
@@ -171,10 +189,10 @@ async fn overview(
         kill_switch: kill_switch.state(),
         inspection: Inspected { mode: inspection.mode(), findings: inspection.counts() },
         caches: [
-            Cached { name: "principals", stats: caches.0.stats() },
-            Cached { name: "entities", stats: caches.1.cache.stats() },
+            Cached { name: "principals", stats: authenticator.stats() },
+            Cached { name: "entities", stats: entities.cache.stats() },
         ],
-        warnings: warnings(&config),
+        warnings: incidents.into_iter().filter_map(Warning::alert).chain(warnings(&config)).collect(),
     }))
 }
 

@@ -6,9 +6,14 @@ use crate::{
     ids::Id,
     observability::{Metrics, Traffic},
     permit::Caller,
-    web::RequestInfo,
+    web::{RequestInfo, masked},
 };
-use actix_web::{HttpMessage, HttpRequest, body::BoxBody, dev::ServiceResponse, http::Method};
+use actix_web::{
+    HttpMessage, HttpRequest,
+    body::{BodySize, BoxBody, MessageBody},
+    dev::ServiceResponse,
+    http::{Method, header},
+};
 use std::{sync::Arc, time::Duration};
 
 #[derive(Clone)]
@@ -60,4 +65,25 @@ pub fn failure(error: &Error, info: &RequestInfo, path: &str, decision: Option<I
     } else {
         tracing::debug!(request_id = %info.id, path, code, decision_id = decision, "request refused");
     }
+}
+
+/// An answer, with a line on its body where that is short JSON.
+pub fn body(response: ServiceResponse<BoxBody>, info: &RequestInfo) -> ServiceResponse<BoxBody> {
+    const LONGEST: u64 = 64 << 10;
+    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| {
+        let kind = kind.to_str().unwrap_or_default();
+        kind.starts_with("application/json") || kind.starts_with("application/problem+json")
+    });
+    if !is_json || !matches!(response.response().body().size(), BodySize::Sized(size) if size <= LONGEST) {
+        return response;
+    }
+    response.map_body(|_, body| match body.try_into_bytes() {
+        Ok(bytes) => {
+            if let Ok(value) = serde_json::from_slice(&bytes) {
+                tracing::info!(target: "portcullis::body", request_id = %info.id, body = masked(&value), "answer body");
+            }
+            BoxBody::new(bytes)
+        }
+        Err(body) => body,
+    })
 }

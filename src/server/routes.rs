@@ -2,11 +2,11 @@
 
 use super::gate::{Door, Gate};
 use crate::{
-    access, audit,
-    data::{entities, entity_types, relationship_types},
+    access, audit, background, backup,
+    data::{entities, entity_types, files, relationship_types},
     decisions, doctor,
     error::{Code, Error, Result},
-    events, identity, kill_switch, observation,
+    events, identity, kill_switch, observability, observation,
     permit::Route,
     rotation, settings, webhooks,
 };
@@ -25,16 +25,21 @@ pub fn routes() -> Vec<Route> {
         entity_types::routes(),
         relationship_types::routes(),
         entities::routes(),
+        files::routes(),
         kill_switch::routes(),
         settings::routes(),
         rotation::routes(),
         super::mail::routes(),
+        super::forward_auth::routes(),
         webhooks::routes(),
+        background::routes(),
+        backup::routes(),
         events::routes(),
         super::overview::routes(),
         decisions::routes(),
         doctor::routes(),
         observation::routes(),
+        observability::routes(),
     ]
     .into_iter()
     .flatten()

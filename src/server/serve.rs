@@ -11,6 +11,7 @@ use super::{
     overview::StartedAt,
     report::Reporter,
     routes,
+    tls::{self, Beside, Tls},
 };
 use crate::{
     access::{FieldCatalogue, KeyCatalogue},
@@ -21,6 +22,7 @@ use crate::{
     data::entities::EntityEvents,
     data::entity_types,
     error::{Code, Error, Result},
+    front_end,
     jobs::{Engine, Running},
     observability,
     web::BodyLimit,
@@ -56,6 +58,8 @@ pub struct Server {
     jobs: Running,
     draining: Data<Draining>,
     background: Vec<JoinHandle<()>>,
+    /// Plain HTTP beside HTTPS.
+    beside: Option<Beside>,
 }
 
 /// Runs the server until a signal ends it.
@@ -82,8 +86,12 @@ pub fn run(loaded: Loaded, run_command: RunCommand) -> Result<()> {
 
 async fn announce(server: &Server) -> Result<()> {
     tracing::info!(address = %server.address, version = env!("CARGO_PKG_VERSION"), "serving");
-    let mut text = format!("Portcullis serves on http://{}\n", server.address);
     let identity = &server.app.identity;
+    let scheme = if server.beside.is_some() { "https" } else { "http" };
+    let mut text = format!("Portcullis serves on {scheme}://{}\n", server.address);
+    if let Some(redirect) = server.beside.as_ref().and_then(|beside| beside.redirect.as_ref()) {
+        let _ = writeln!(text, "Plain HTTP on {} leads there", redirect.address);
+    }
     if let Some(token) = identity.setup_token().await? {
         let _ = writeln!(text, "Make the first administrator, within a day: {}", identity.setup_url(&token));
     }
@@ -135,19 +143,30 @@ pub async fn start(app: App) -> Result<Server> {
     .client_request_timeout(Duration::from_secs(8))
     .client_disconnect_timeout(Duration::from_secs(1))
     .shutdown_timeout(GRACE.as_secs())
-    .disable_signals()
-    .bind(listen)
-    .map_err(|cause| {
+    .disable_signals();
+    let tls = Tls::open(&app)?;
+    let server = match &tls {
+        Some(tls) => server.bind_rustls_0_23(listen, tls.server_config()?),
+        None => server.bind(listen),
+    };
+    let server = server.map_err(|cause| {
         Error::new(Code::Unavailable, format!("cannot listen on {listen}: {cause}. Choose another with --listen."))
     })?;
     let address = server.addrs().first().copied().unwrap_or(listen);
-    app.identity.reached_at(format!("http://{}", nearby(address)));
-    app.doctor.reached_at(format!("http://{}", nearby(address)));
+    let reached = match &tls {
+        Some(_) => tls::address(&app.config.load().tls, nearby(address)),
+        None => format!("http://{}", nearby(address)),
+    };
+    app.identity.reached_at(reached);
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    app.doctor.reached_at(format!("{scheme}://{}", nearby(address)));
+    let beside = tls.map(|tls| tls.run_beside(&app, address)).transpose()?;
     let server = server.run();
     let handle = server.handle();
     let finished = tokio::spawn(server);
-    let background = vec![reaper(connections), tokio::spawn(app.feed.clone().run())];
-    Ok(Server { app, address, handle, finished, jobs, draining, background })
+    let mut background = vec![reaper(connections), tokio::spawn(app.feed.clone().run())];
+    background.extend(observability::sentry::start(&app.config, &app.outbound)?);
+    Ok(Server { app, address, handle, finished, jobs, draining, background, beside })
 }
 
 /// An address to open from this machine, also when it is listened on everywhere.
@@ -169,9 +188,13 @@ fn jobs(app: &App) -> Result<Engine> {
     entity_types::keep_indexed(ledger, &app.entity_types, &mut engine);
     app.webhooks.keep_house(&mut engine);
     app.doctor.keep_house(&mut engine);
+    app.backups.keep_house(&mut engine);
     app.secrets.keep_house(&mut engine);
+    app.alerts.keep_house(&mut engine);
     super::idempotency::keep_house(app, &mut engine);
     app.entities.keep_house(&mut engine);
+    app.files.keep_house(&mut engine);
+    app.entities.keep_migrated(&mut engine);
     let anchor = Anchor::new(ledger.clone(), &app.outbound, app.config.load().audit.anchor_url.as_deref())?;
     anchor.keep(&mut engine);
     Ok(engine)
@@ -191,6 +214,12 @@ impl Server {
     pub async fn stop(self) {
         self.draining.start();
         self.app.feed.close();
+        if let Some(beside) = &self.beside {
+            beside.tasks.iter().for_each(JoinHandle::abort);
+            if let Some(redirect) = &beside.redirect {
+                redirect.stop().await;
+            }
+        }
         self.handle.stop(true).await;
         let _ = self.finished.await;
         self.jobs.shutdown(GRACE).await;
@@ -239,14 +268,18 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(Data::new(app.cursor_key()))
         .app_data(Data::new(app.entity_types.clone()))
         .app_data(Data::new(app.entities.clone()))
+        .app_data(Data::new(app.files.clone()))
         .app_data(Data::from(Arc::new(app.entity_types.clone()) as Arc<dyn FieldCatalogue>))
         .app_data(Data::from(Arc::new(app.identity.clone()) as Arc<dyn KeyCatalogue>))
         .app_data(Data::from(Arc::new(events) as Arc<dyn Masking>))
         .app_data(Data::new(app.kill_switch.clone()))
         .app_data(Data::new(app.settings.clone()))
         .app_data(Data::new(app.secrets.clone()))
+        .app_data(Data::new(app.alerts.clone()))
         .app_data(Data::new(app.inspection.clone()))
         .app_data(Data::new(app.webhooks.clone()))
+        .app_data(Data::new(app.background.clone()))
+        .app_data(Data::new(app.backups.clone()))
         .app_data(Data::new(app.feed.clone()))
         .app_data(Data::new(app.doctor.clone()))
         .app_data(Data::new(app.authenticator.clone()))
@@ -261,6 +294,8 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .configure(|config| routes::mount(config, &gate))
         .configure(|config| openapi::mount(config, &gate))
         .configure(console::mount);
+    let unknown = gate.clone();
+    front_end::mount(config, &app.config.load(), Arc::new(move |request| unknown.pass_unknown(request)));
     let unknown = gate.clone();
     config.default_service(to(move |request: HttpRequest| {
         let outcome = unknown.pass_unknown(&request);

@@ -14,7 +14,7 @@ mod writer;
 
 pub use folder::{DataFolder, FolderLock};
 pub use json::{contains, day, json_boolean, json_member, json_moment, json_number, json_path, json_text, json_value};
-pub use schema::{MigrationStatus, migration_status};
+pub use schema::{MigrationStatus, latest_migration, migration_status};
 pub use sqlite::{Reader, Row, Tx};
 pub use value::{Column, FromColumn, Param};
 pub use writer::{Load, Writer};
@@ -121,6 +121,19 @@ impl Db {
         self.pool.state()
     }
 
+    /// Copies the database as one snapshot sees it into a new file, however much is written meanwhile.
+    pub fn copy_to(&self, path: &Path) -> Result<()> {
+        self.pool.copy_to(path)
+    }
+
+    /// What a look at every page finds wrong, if anything.
+    pub fn damage(&self) -> Result<Option<String>> {
+        let verdict = self.read_long(|r| r.query_one("PRAGMA integrity_check(1)", &[], |row| row.get::<String>(0)))?;
+        let stray = self.read_long(|r| r.query_one("PRAGMA foreign_key_check", &[], |row| row.get::<String>(0)))?;
+        let damage = verdict.filter(|verdict| verdict != "ok");
+        Ok(damage.or(stray.map(|table| format!("a row of {table} refers to nothing"))))
+    }
+
     /// Sizes in bytes of the database and of its write-ahead log.
     pub fn sizes(&self) -> (u64, u64) {
         self.pool.sizes()
@@ -139,6 +152,12 @@ pub fn open(folder: &Path, options: &Options) -> Result<(Db, Writer)> {
     let writer = Writer::start(sqlite::open_writer(&path)?)?;
     let pool = sqlite::Pool::open(&path, options)?;
     Ok((Db::new(pool, options), writer))
+}
+
+/// Opens a copy that nobody writes to, for reading alone.
+pub fn open_copy(path: &Path) -> Result<Db> {
+    let options = Options { read_pool: 1, read_pool_max: 4, query_timeout: Duration::from_secs(3600) };
+    Ok(Db::new(sqlite::Pool::open(path, &options)?, &options))
 }
 
 #[cfg(test)]

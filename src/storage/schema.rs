@@ -33,7 +33,8 @@ pub fn migration_status(folder: &Path) -> Result<MigrationStatus> {
     })
 }
 
-fn latest_migration() -> i64 {
+/// The newest migration that this program brings.
+pub fn latest_migration() -> i64 {
     embedded::migrations::runner().get_migrations().iter().map(|m| i64::from(m.version())).max().unwrap_or(0)
 }
 

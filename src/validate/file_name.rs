@@ -11,6 +11,12 @@ const DEVICES: [&str; 8] = ["con", "prn", "aux", "nul", "conin$", "conout$", "cl
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct FileName(String);
 
+crate::described::text_schema!(
+    FileName,
+    "file-name",
+    "A name without folders, control characters or what systems keep for themselves."
+);
+
 /// Why a text is no name of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAFileName {

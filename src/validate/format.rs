@@ -35,6 +35,17 @@ fn has_form(text: &[u8]) -> bool {
         && (matches!(offset, b"Z" | b"z") || fits(offset, b"+00:00"))
 }
 
+/// A name of a host in lower case (RFC 1123), not an address.
+pub fn is_host_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    text.len() <= 253 && text.split('.').all(is_label) && text.parse::<std::net::IpAddr>().is_err()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,6 @@ mod web_url;
 
 pub use email::{Email, NotAnEmail};
 pub use file_name::{FileName, NotAFileName};
-pub use format::{is_date_time, is_uuid};
+pub use format::{is_date_time, is_host_name, is_uuid};
 pub use text::{has_control, is_deceptive, one_line};
 pub use web_url::{NotAWebUrl, WebUrl, is_uri};

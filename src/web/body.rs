@@ -1,6 +1,10 @@
 //! `Valid<T>`: a request body that was read within its limit, parsed strictly and checked.
 
-use super::{json, pace::Pace};
+use super::{
+    RequestInfo, json,
+    masked::{are_logged, masked},
+    pace::Pace,
+};
 use crate::error::{Code, Error, Fault, Faults, Result};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::header, web::Data};
 use bytes::BytesMut;
@@ -54,6 +58,10 @@ impl<T: Body> FromRequest for Valid<T> {
             }
             check_content_type(&request)?;
             let value = json::parse(&bytes)?;
+            if are_logged(&request) {
+                let id = request.extensions().get::<RequestInfo>().map(|info| info.id.clone());
+                tracing::info!(target: "portcullis::body", request_id = id.as_deref(), body = masked(&value), "request body");
+            }
             let check = request.extensions().get::<BodyCheck>().cloned();
             if let (Some(check), Value::Object(members)) = (check, &value) {
                 check.0(members, T::VERBATIM)?;

@@ -61,9 +61,17 @@ impl Described for Payload {
 impl<T> Described for At<T> {}
 impl<T: ?Sized> Described for Data<T> {}
 impl Described for HttpRequest {}
-impl<A: Described, B: Described> Described for (A, B) {
-    fn describe(description: &mut Description<'_>) {
-        A::describe(description);
-        B::describe(description);
-    }
+
+macro_rules! described {
+    ($($one:ident)*) => {
+        impl<$($one: Described),*> Described for ($($one,)*) {
+            fn describe(description: &mut Description<'_>) {
+                $($one::describe(description);)*
+            }
+        }
+    };
 }
+
+described!(A B);
+described!(A B C);
+described!(A B C D);

@@ -4,6 +4,7 @@ mod body;
 mod describe;
 mod info;
 mod json;
+mod masked;
 mod pace;
 mod page;
 mod path;
@@ -15,6 +16,7 @@ pub use body::{Body, BodyCheck, BodyLimit, Valid, media_type, nullable, read as 
 pub use describe::{Described, Description};
 pub use info::RequestInfo;
 pub use json::parse as parse_json;
+pub use masked::{are_logged, masked};
 pub use pace::Pace;
 pub use page::{DEFAULT_LIMIT, Deleted, ListQuery, MAX_LIMIT, Page};
 pub use path::At;

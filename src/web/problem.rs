@@ -24,6 +24,7 @@ pub fn status(code: Code) -> StatusCode {
         Code::PayloadTooLarge => 413,
         Code::UriTooLong => 414,
         Code::UnsupportedMediaType => 415,
+        Code::RangeNotSatisfiable => 416,
         Code::ValidationFailed | Code::InspectionBlocked => 422,
         Code::RateLimited | Code::LoginDelayed | Code::ChallengeRequired => 429,
         Code::HeadersTooLarge => 431,
@@ -52,6 +53,7 @@ fn title(code: Code) -> &'static str {
         Code::PayloadTooLarge => "Body too large",
         Code::UriTooLong => "Address too long",
         Code::UnsupportedMediaType => "Unsupported content type",
+        Code::RangeNotSatisfiable => "No such range",
         Code::ValidationFailed => "Not valid",
         Code::InspectionBlocked => "Blocked by inspection",
         Code::RateLimited => "Too many requests",
@@ -109,6 +111,9 @@ pub fn render(error: &Error, path: &str, request_id: &str) -> (HttpResponse, Opt
     }
     if let Some(allow) = error.extra().and_then(|extra| extra.get("allow")).and_then(|allow| allow.as_str()) {
         answer.insert_header((header::ALLOW, allow));
+    }
+    if let Some(size) = error.extra().and_then(|extra| extra.get("complete_length")) {
+        answer.insert_header((header::CONTENT_RANGE, format!("bytes */{size}")));
     }
     (answer.body(serde_json::to_vec(&problem).unwrap_or_default()), decision_id)
 }

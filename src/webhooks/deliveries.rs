@@ -52,7 +52,7 @@ pub(super) struct Attempt {
 /// Adds one and the job that sends it to the change under way.
 pub(super) fn enqueue(tx: &Tx<'_>, message: &Outgoing<'_>, now: Time) -> Result<Id> {
     let id = Id::new();
-    let job = jobs::enqueue(tx, JOB, &Send { delivery_id: id }, now)?;
+    let job = jobs::NewJob::new(JOB).about(message.action).enqueue(tx, &Send { delivery_id: id }, now, now)?;
     tx.execute(
         "INSERT INTO webhook_deliveries (id, webhook_id, job_id, message_id, replay_of, action, body, state, attempts, created_at, updated_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'waiting', 0, ?8, ?8)",

@@ -144,7 +144,13 @@ function start(element) {
 /** Every page: its path, name and icon, and what one must be allowed to read to see it. */
 const NAVIGATION = [
   { pages: [['overview', 'Overview', 'gauge', 'overview']] },
-  { title: 'Data', pages: [['entity-types', 'Entity types', 'layers', 'entity_types']] },
+  {
+    title: 'Data',
+    pages: [
+      ['entity-types', 'Entity types', 'layers', 'entity_types'],
+      ['files', 'Files', 'upload', 'files'],
+    ],
+  },
   {
     title: 'People',
     pages: [
@@ -156,6 +162,8 @@ const NAVIGATION = [
     ],
   },
   { title: 'Integrations', pages: [['webhooks', 'Webhooks', 'bolt', 'webhooks']] },
+  { title: 'Operation', pages: [['jobs', 'Jobs', 'clock', 'jobs']] },
+  { title: 'Operation', pages: [['jobs', 'Jobs', 'clock', 'jobs'], ['backups', 'Backups', 'download', 'backups']] },
   {
     title: 'Safety',
     pages: [
@@ -165,6 +173,7 @@ const NAVIGATION = [
       ['doctor', 'Doctor', 'check', 'overview'],
       ['observations', 'Observations', 'info', 'observations'],
       ['secrets', 'Secrets', 'lock', 'secrets'],
+      ['logs', 'Logs', 'terminal', 'overview'],
       ['settings', 'Settings', 'columns', 'settings'],
     ],
   },

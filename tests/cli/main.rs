@@ -4,14 +4,19 @@ mod place;
 
 mod accounts;
 mod api_keys;
+mod backup;
 mod beside;
 mod blueprint;
 mod decisions;
 mod doctor;
 mod elevations;
 mod entities;
+mod jobs;
+mod documents;
+mod install;
 mod mail;
 mod secrets;
 #[path = "../support/sink.rs"]
 mod sink;
 mod start;
+mod tls;

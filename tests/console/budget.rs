@@ -43,6 +43,8 @@ fn a_list_costs_150_kb_and_12_requests_and_sign_in_60_and_6() {
         ("/console/roles", "Analyst"),
         ("/console/api-keys", "No API keys yet"),
         ("/console/webhooks", "No webhooks yet"),
+        ("/console/jobs", "Remove finished jobs"),
+        ("/console/backups", "No backups yet"),
         ("/console/audit", "signed in"),
     ] {
         browser.forget_files();

@@ -82,7 +82,9 @@ fn furnished() -> (Site, Vec<View>) {
     site.post("/roles", &json!({"name": "support_team", "permissions": permissions, "clearance": "internal"}));
     let entity = entity["id"].as_str().expect("an id").to_owned();
     let hook = hook(&site, &receiver);
-    (site, views(&id, &entity, &key, &hook))
+    let file = site.upload("applicants.csv", b"name,city\nBridge Works,Delft\n", Some(&entity));
+    site.upload("A report with quite a long name of the first quarter.txt", b"words and more words\n", None);
+    (site, views(&id, &entity, &key, &hook, &file))
 }
 
 struct View {
@@ -108,7 +110,7 @@ fn hook(site: &Site, receiver: &Receiver) -> String {
     hook
 }
 
-fn views(user: &str, entity: &str, key: &str, hook: &str) -> Vec<View> {
+fn views(user: &str, entity: &str, key: &str, hook: &str, file: &str) -> Vec<View> {
     vec![
         view("sign-in", "sign-in", &[], "To the administration console"),
         view("set-up", "setup", &[], "Set up Portcullis"),
@@ -166,11 +168,19 @@ fn views(user: &str, entity: &str, key: &str, hook: &str) -> Vec<View> {
         view("api-key-new", "api-keys?open=new", &[], "Create the key"),
         view("api-key", &format!("api-keys?open={key}"), &[], "600 requests a minute"),
         view("api-key-rotate", &format!("api-keys?open={key}"), &["Rotate"], "The old secret ends"),
+        view("files", "files", &[], "applicants.csv"),
+        view("file", &format!("files?open={file}"), &[], "1 row, 2 columns"),
+        view("file-delete", &format!("files?open={file}"), &["Delete"], "removed for good"),
+        view("files-no-match", "files?search=nothing-like-it", &[], "No file matches"),
         view("webhooks", "webhooks", &[], "Chat of the team"),
         view("webhook-new", "webhooks?open=new", &[], "Create the webhook"),
         view("webhook", &format!("webhooks?open={hook}"), &["What was sent and answered"], "Message id"),
         view("webhook-rotate", &format!("webhooks?open={hook}"), &["Rotate"], "The old secret ends"),
         view("webhooks-no-match", "webhooks?state=off", &[], "No webhook matches"),
+        view("jobs", "jobs", &[], "Remove finished jobs"),
+        view("job", "jobs?state=waiting", &["Remove finished jobs"], "Comes by itself"),
+        view("backups", "backups", &[], "No backups yet"),
+        view("jobs-no-match", "jobs?state=cancelled", &[], "No job matches"),
         view("sessions", "sessions", &[], "This one"),
         view("audit", "audit", &[], "signed in"),
         view("audit-filters", "audit", &["More filters"], "Apply"),
@@ -180,6 +190,8 @@ fn views(user: &str, entity: &str, key: &str, hook: &str) -> Vec<View> {
         view("kill-switch", "kill-switch", &[], "Traffic flows."),
         view("secrets", "secrets", &[], "Presigned addresses"),
         view("secret-rotate", "secrets", &["Rotate: Access tokens"], "What will happen"),
+        view("logs", "logs", &[], "Information"),
+        view("logs-no-match", "logs?search=zzzz", &[], "No line matches"),
         view("settings", "settings", &[], "Requests a minute without signing in"),
         view("account", "account", &[], "Send a test"),
         view("second-factor", "account", &["Set up"], "Scan this"),

@@ -4,7 +4,10 @@ use crate::{
     browser::Browser,
     support::{self, EMAIL, PASSWORD, Portcullis},
 };
-use reqwest::Method;
+use reqwest::{
+    Method,
+    blocking::multipart::{Form, Part},
+};
 use serde_json::{Value, json};
 use std::{path::Path, time::Duration};
 use tempfile::TempDir;
@@ -46,6 +49,18 @@ impl Site {
 
     pub fn post(&self, path: &str, body: &Value) -> Value {
         self.send(Method::POST, path, body)
+    }
+
+    /// Uploads a file, of an entity where one is named; answers the file's id.
+    pub fn upload(&self, name: &str, content: &[u8], entity: Option<&str>) -> String {
+        let part = Part::bytes(content.to_vec()).file_name(name.to_owned());
+        let form = Form::new().text("entity_id", entity.unwrap_or_default().to_owned()).part("file", part);
+        let request = self.server.client.post(self.server.path("/files")).bearer_auth(&self.token).multipart(form);
+        let answer = request.send().expect("an answer");
+        let (status, text) = (answer.status(), answer.text().expect("a body"));
+        assert!(status.is_success(), "{name}: {status} {text}");
+        let file: Value = serde_json::from_str(&text).expect("JSON");
+        file["id"].as_str().expect("an id").to_owned()
     }
 
     pub fn get(&self, path: &str) -> Value {

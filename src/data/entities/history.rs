@@ -121,7 +121,13 @@ fn ensure_readable(reader: &Reader<'_>, scope: &Scope, id: Id) -> Result<()> {
 }
 
 /// The versions below `below`, newest first. A state that was out of the caller's reach stays so.
-fn versions(reader: &Reader<'_>, scope: &Scope, id: Id, below: i64, limit: usize) -> Result<Vec<(Entity, String)>> {
+pub(super) fn versions(
+    reader: &Reader<'_>,
+    scope: &Scope,
+    id: Id,
+    below: i64,
+    limit: usize,
+) -> Result<Vec<(Entity, String)>> {
     let mut params = vec![Param::Id(id), Param::Int(below), limit.into()];
     let condition = scope.condition(Action::Read, &mut params);
     let of_type = store::of_type(&scope.entity_type.name, Deleted::Include);

@@ -4,9 +4,10 @@ use super::{
     aggregate, batch,
     cache::View,
     draft::{EntityPatch, NewEntity},
-    export, history, import,
+    erase, export, history, import,
     list::{EntityQuery, Listing},
     model::Entity,
+    of_user,
     pick::Picks,
     relationships::{self, Expansion},
     scope::Scope,
@@ -41,6 +42,8 @@ pub fn routes() -> Vec<Route> {
     all.extend(export::routes());
     all.extend(history::routes());
     all.extend(batch::routes());
+    all.extend(erase::routes());
+    all.extend(of_user::routes());
     all.extend(relationships::routes());
     all
 }

@@ -167,7 +167,7 @@ impl Scope {
 }
 
 /// What stands behind `@user.…`.
-pub(super) fn user_values(user: &Principal, segments: &[String]) -> Vec<Literal> {
+pub(in crate::data) fn user_values(user: &Principal, segments: &[String]) -> Vec<Literal> {
     let names: Vec<&str> = segments.iter().map(String::as_str).collect();
     match names.as_slice() {
         ["id"] => vec![Literal::Text(user.user_id.to_string())],

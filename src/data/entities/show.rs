@@ -86,6 +86,13 @@ pub(super) fn content(scope: &Scope, entity: &Entity) -> Result<Value> {
     }))
 }
 
+/// An entity as the caller may see it, as JSON.
+pub(super) fn value(scope: &Scope, entity: &Entity) -> Result<Value> {
+    let mut text = Vec::new();
+    write_shown(scope, None, entity.shown(), &mut text)?;
+    serde_json::from_slice(&text).map_err(Error::internal)
+}
+
 /// Writes an entity as the caller may see it, and records which sensitive fields they see.
 pub(super) fn write_shown(scope: &Scope, picks: Option<&Picks>, shown: Shown<'_>, out: &mut Vec<u8>) -> Result<()> {
     let text = data_text(scope, &shown)?;

@@ -10,7 +10,7 @@ use crate::{
     ids::Id,
     params,
     permit::Action,
-    personal::DataKeys,
+    personal::{DataKeys, Erasure},
     refusal::Check,
     storage::{Param, Reader, Tx},
     web::Deleted,
@@ -149,4 +149,38 @@ pub(super) fn purge(tx: &Tx<'_>, entity_type: &str, before: Time, most: u32) -> 
         tx.execute("DELETE FROM entities WHERE id = ?1", params![*id])?;
     }
     Ok(ids)
+}
+
+pub(super) fn is_erased(reader: &Reader<'_>, id: Id) -> Result<bool> {
+    let sql = "SELECT 1 FROM entities WHERE id = ?1 AND erased_at IS NOT NULL";
+    Ok(reader.query_one(sql, params![id], |_| Ok(()))?.is_some())
+}
+
+/// One entity of whatever type, for the program's own work.
+pub(super) fn anywhere(reader: &Reader<'_>, id: Id) -> Result<Option<Entity>> {
+    let sql = format!("SELECT {} FROM entities WHERE id = ?1", columns(None));
+    reader.query_one(&sql, params![id], Entity::read)
+}
+
+/// Whether this database is from before an erasure.
+pub(super) fn knows(reader: &Reader<'_>, erasure: &Erasure) -> Result<bool> {
+    let sql = "SELECT 1 FROM entities WHERE id = ?1 AND (updated_at < ?2
+                   OR EXISTS (SELECT 1 FROM data_keys WHERE subject = ?1 AND key_id = ?3))";
+    Ok(reader.query_one(sql, params![erasure.id, erasure.at, erasure.key], |_| Ok(()))?.is_some())
+}
+
+/// Up to ?2 entities of the scope's type that the user ?1 owns, the newest first.
+pub(super) fn owned(
+    reader: &Reader<'_>,
+    scope: &Scope,
+    deleted: Deleted,
+    condition: &str,
+    params: &[Param<'static>],
+) -> Result<Vec<Entity>> {
+    let (columns, of_type) = (columns(Some(&scope.entity_type)), of_type(&scope.entity_type.name, deleted));
+    let sql = format!(
+        "SELECT {columns} FROM entities WHERE owner_id = ?1 AND {of_type} AND {condition}
+         ORDER BY created_at DESC, id DESC LIMIT ?2"
+    );
+    reader.query_all(&sql, params, Entity::read)
 }

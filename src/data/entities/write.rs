@@ -105,7 +105,10 @@ impl Entities {
     /// Takes a deletion back, where the schema of today allows it. What is not deleted stays as it is.
     pub(super) async fn restore(&self, scope: Scope, id: Id, condition: Precondition) -> Result<Entity> {
         let clock = self.ledger.clock().clone();
-        let step = move |_: &Tx<'_>, scope: &Scope, old: &Entity| {
+        let step = move |tx: &Tx<'_>, scope: &Scope, old: &Entity| {
+            if store::is_erased(tx, old.id)? {
+                return Err(Error::conflict("This entity was erased; nothing brings it back."));
+            }
             if old.deleted_at.is_none() {
                 return Ok(old.clone());
             }

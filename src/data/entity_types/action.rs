@@ -1,11 +1,12 @@
 //! Making, changing and deleting entity types.
 
 use super::{
-    compatibility,
+    compatibility, migration,
     model::{Definition, EntityType, FieldOptions},
     names::check_name,
     personal,
     registry::EntityTypes,
+    steps::Steps,
     store, unique,
 };
 use crate::{
@@ -57,6 +58,8 @@ pub struct ChangeEntityType {
     /// Null: deleted entities are kept.
     #[serde(default, deserialize_with = "nullable")]
     pub retention_days: Option<Option<u32>>,
+    /// What becomes of the data of each entity, so that it fits.
+    pub migration: Option<Steps>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, schemars::JsonSchema)]
@@ -86,6 +89,9 @@ impl Body for ChangeEntityType {
         }
         check_fields(self.fields.as_ref(), faults);
         check_retention(self.retention_days.flatten(), faults);
+        if let Some(steps) = &self.migration {
+            steps.check(faults);
+        }
     }
 }
 
@@ -164,6 +170,7 @@ impl From<NewEntityType> for ChangeEntityType {
             owner_only: Some(new.owner_only.unwrap_or(false)),
             inspection: Some(new.inspection),
             retention_days: Some(new.retention_days),
+            migration: None,
         }
     }
 }
@@ -196,6 +203,17 @@ impl ChangeEntityType {
         definition.version += 1;
         definition.updated_at = now;
         definition
+    }
+
+    /// [`ChangeEntityType::apply`], with what a migration carries along.
+    fn migrate(mut self, before: &Definition, now: Time) -> (Definition, Option<Steps>) {
+        let steps = self.migration.take();
+        let said = (self.fields.is_some(), self.indexes.is_some(), self.search.is_some());
+        let mut after = self.apply(before.clone(), now);
+        if let Some(steps) = &steps {
+            steps.carry(before, &mut after, said);
+        }
+        (after, steps)
     }
 }
 
@@ -274,22 +292,31 @@ pub async fn change(
     let before = types.require(name)?;
     precondition.check(&etag(before.version, 0))?;
     let now = ledger.clock().now();
-    let after = Arc::new(EntityType::new(change.apply(before.definition().clone(), now))?);
-    let same = after.schema == before.schema;
+    let (after, steps) = change.migrate(before.definition(), now);
+    let after = Arc::new(EntityType::new(after)?);
+    let same = after.schema == before.schema && steps.is_none();
     ensure_stays_hidden(permit, before.definition(), after.definition())?;
     let added = unique::added(before.definition(), &after);
     if added.iter().any(|field| !before.mask(permit.clearance()).shows(&field.path)) {
         return Err(Error::forbidden("Only somebody who may see a field can make it unique."));
     }
     let seals = before.personal() != after.personal();
+    if let Some(steps) = &steps {
+        steps.ensure_may(permit, &before, &after)?;
+        if seals || !added.is_empty() {
+            let message = "Mark fields as unique or personal in a change of its own, once the migration is done.";
+            return Err(Error::invalid_at("/migration", "not_alone", message));
+        }
+    }
+    let interim = steps.as_ref().map(|_| migration::interim(&before, &after)).transpose()?;
     if !same || !added.is_empty() || seals {
         let (db, next, added) = (ledger.db().clone(), after.clone(), added.clone());
-        let (keys, was) = (types.keys().clone(), before.clone());
+        let (keys, was, steps) = (types.keys().clone(), before.clone(), steps.clone());
         let look = move || {
             db.read_long(|reader| {
                 personal::ensure_can_follow(reader, &was, &next)?;
                 if !same {
-                    compatibility::check(reader, &keys, &was, &next, None)?.into_result()?;
+                    compatibility::check(reader, &keys, &was, &next, steps.as_ref(), None)?.into_result()?;
                 }
                 unique::ensure_none_twice(reader, &keys, &was, &added)
             })
@@ -303,11 +330,16 @@ pub async fn change(
             if stored.version != before.version {
                 return Err(Error::conflict(format!("The type {} was changed just now. Try again.", before.name)));
             }
+            migration::ensure_none(tx, &before.name)?;
             if !same {
                 let since = now.minus(Duration::from_secs(60));
-                compatibility::check(tx, types.keys(), &before, &after, Some(since))?.into_result()?;
+                compatibility::check(tx, types.keys(), &before, &after, steps.as_ref(), Some(since))?.into_result()?;
             }
             ensure_alias_free(tx, &after)?;
+            if let (Some(steps), Some(interim)) = (&steps, &interim) {
+                let event = migration::begin(tx, &types, interim, &after, steps)?;
+                return Ok((interim.clone(), event));
+            }
             personal::follow(tx, types.keys(), &before, &after)?;
             store::update(tx, &after)?;
             unique::adopt(tx, before.definition(), &after, &added)?;
@@ -331,6 +363,7 @@ pub async fn delete(
         .change(actor, move |tx| {
             let stored = store::find(tx, &name)?.ok_or_else(Error::not_found)?;
             precondition.check(&etag(stored.version, 0))?;
+            migration::ensure_none(tx, &name)?;
             let entities = store::entities(tx, &name)?;
             if entities > 0 {
                 let message = format!("The type {name} still has entities: {entities}. Delete them first.");

@@ -1,6 +1,6 @@
 //! Whether the entities there are still fit a schema that is about to change.
 
-use super::{model::EntityType, personal};
+use super::{model::EntityType, personal, steps::Steps};
 use crate::{
     clock::Time,
     error::{Error, Fault, Result},
@@ -41,6 +41,7 @@ pub(super) fn check(
     keys: &DataKeys,
     stored_as: &EntityType,
     entity_type: &EntityType,
+    steps: Option<&Steps>,
     since: Option<Time>,
 ) -> Result<Broken> {
     let mut broken = Broken::default();
@@ -50,13 +51,17 @@ pub(super) fn check(
     );
     reader.query_each(&sql, params![&*entity_type.name, since.map_or(i64::MIN, Time::millis)], |row| {
         let key = SubjectKey::read(row, 2)?;
-        let data = personal::opened(keys, stored_as, row.text(0)?, key.as_ref(), row.text(1)?)?;
-        if entity_type.accepts(&data) {
+        let mut data = personal::opened(keys, stored_as, row.text(0)?, key.as_ref(), row.text(1)?)?;
+        let outcome = steps.map_or(Ok(()), |steps| steps.apply(&mut data));
+        if outcome.is_ok() && entity_type.accepts(&data) {
             return Ok(());
         }
         broken.count += 1;
         if broken.examples.len() < EXAMPLES {
-            let message = format!("The entity {} does not fit the new schema.", row.text(0)?);
+            let message = match outcome {
+                Ok(()) => format!("The entity {} does not fit the new schema.", row.text(0)?),
+                Err(why) => format!("The entity {} cannot be migrated: {why}.", row.text(0)?),
+            };
             broken.examples.push(Fault { pointer: "/schema".to_owned(), code: "broken_entity".into(), message });
         }
         Ok(())

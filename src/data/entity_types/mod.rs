@@ -7,6 +7,7 @@ mod defaults;
 mod formats;
 mod indexing;
 mod mask;
+pub mod migration;
 mod model;
 mod names;
 mod patterns;
@@ -15,6 +16,7 @@ mod registry;
 mod routes;
 mod schema;
 mod sensitive;
+mod steps;
 mod store;
 mod unique;
 

@@ -1,6 +1,6 @@
 //! All entity types in memory, since every request on entities needs one.
 
-use super::{model::EntityType, store};
+use super::{migration, model::EntityType, store};
 use crate::{
     access::{FieldCatalogue, TypeFields},
     data::pointer,
@@ -70,8 +70,10 @@ impl EntityTypes {
     /// Refuses to go on with a type that was changed since it was taken from here. Entities are checked
     /// before the writer's turn, so whoever writes one asks this in the transaction.
     pub fn ensure_current(reader: &Reader<'_>, entity_type: &EntityType) -> Result<()> {
-        if store::version(reader, entity_type.id)? == Some(entity_type.version) {
-            return Ok(());
+        match store::version(reader, entity_type.id)? {
+            Some((_, true)) => return Err(migration::under_way(&entity_type.name)),
+            Some((version, false)) if version == entity_type.version => return Ok(()),
+            _ => {}
         }
         Err(Error::conflict(format!("The type {} was changed just now. Try again.", entity_type.name)))
     }

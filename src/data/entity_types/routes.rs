@@ -3,6 +3,7 @@
 use super::{
     action::{self, ChangeEntityType, NewEntityType},
     indexing,
+    migration::{self, Progress},
     model::{Definition, EntityType},
     registry::EntityTypes,
 };
@@ -15,7 +16,7 @@ use crate::{
     },
     web::{At, ListQuery, Page, Params, Precondition, Valid, etag},
 };
-use actix_web::{HttpResponse, http::header, web::Data};
+use actix_web::{HttpResponse, HttpResponseBuilder, http::header, web::Data};
 use serde::{Deserialize, Serialize};
 
 pub fn routes() -> Vec<Route> {
@@ -76,17 +77,23 @@ struct Shown<'a> {
     definition: &'a Definition,
     /// In percent; null when they are whole.
     indexing: Option<u8>,
+    /// Null when none runs.
+    migration: Option<Progress>,
 }
 
 impl<'a> Shown<'a> {
     fn new(ledger: &Ledger, kind: &'a EntityType) -> Result<Self> {
         let definition = kind.definition();
-        Ok(Self { definition, indexing: ledger.db().read(|reader| indexing::progress(reader, definition))? })
+        let (indexing, migration) = ledger.db().read(|reader| {
+            let indexing = indexing::progress(reader, definition)?;
+            Ok::<_, Error>((indexing, migration::progress(reader, &definition.name)?))
+        })?;
+        Ok(Self { definition, indexing, migration })
     }
 }
 
-fn answer(kind: &EntityType, shown: &Shown<'_>) -> HttpResponse {
-    HttpResponse::Ok().insert_header((header::ETAG, etag(kind.version, 0))).json(shown)
+fn answer(mut answer: HttpResponseBuilder, kind: &EntityType, shown: &Shown<'_>) -> HttpResponse {
+    answer.insert_header((header::ETAG, etag(kind.version, 0))).json(shown)
 }
 
 async fn show(
@@ -98,11 +105,11 @@ async fn show(
 ) -> Result<HttpResponse> {
     let kind = types.require(&name.0)?;
     let (tag, shown) = (etag(kind.version, 0), Shown::new(&ledger, &kind)?);
-    // While indexes are made the answer changes without a new version.
-    if shown.indexing.is_none() && precondition.is_known(&tag) {
+    // While indexes are made or entities migrated the answer changes without a new version.
+    if shown.indexing.is_none() && shown.migration.is_none() && precondition.is_known(&tag) {
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish());
     }
-    Ok(answer(&kind, &shown))
+    Ok(answer(HttpResponse::Ok(), &kind, &shown))
 }
 
 async fn change(
@@ -113,8 +120,11 @@ async fn change(
     ledger: Data<Ledger>,
     types: Data<EntityTypes>,
 ) -> Result<HttpResponse> {
+    let migrates = body.0.migration.is_some();
     let kind = action::change(&ledger, &types, &permit, &name.0, body.0, precondition).await?;
-    Ok(answer(&kind, &Shown::new(&ledger, &kind)?))
+    let shown = Shown::new(&ledger, &kind)?;
+    let status = if migrates { HttpResponse::Accepted() } else { HttpResponse::Ok() };
+    Ok(answer(status, &kind, &shown))
 }
 
 async fn delete(

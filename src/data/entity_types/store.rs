@@ -1,14 +1,20 @@
 //! Entity types in the database.
 
-use super::{indexing, model::Definition};
+use super::{
+    indexing,
+    model::{Definition, FieldOptions},
+};
 use crate::{
+    clock::Time,
     config::InspectionMode,
     error::{Error, Result},
     ids::Id,
     params,
     storage::{Reader, Row, Tx},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::{collections::BTreeMap, sync::Arc};
 
 const COLUMNS: &str = "id, name, schema, fields, indexes, alias, owner_only, version, created_at, updated_at, inspection, search, \
      retention_days";
@@ -21,16 +27,19 @@ pub(super) fn find(reader: &Reader<'_>, name: &str) -> Result<Option<Definition>
     reader.query_one(&format!("SELECT {COLUMNS} FROM entity_types WHERE name = ?1"), params![name], read)
 }
 
-/// The version of a type as the transaction sees it; none when it is gone.
-pub(super) fn version(reader: &Reader<'_>, id: Id) -> Result<Option<i64>> {
-    reader.query_one("SELECT version FROM entity_types WHERE id = ?1", params![id], |row| row.get(0))
+/// The version of a type as the transaction sees it, and whether its entities are being migrated; none when it is
+/// gone.
+pub(super) fn version(reader: &Reader<'_>, id: Id) -> Result<Option<(i64, bool)>> {
+    let sql = "SELECT version, EXISTS (SELECT 1 FROM entity_type_migrations WHERE type = name) FROM entity_types
+               WHERE id = ?1";
+    reader.query_one(sql, params![id], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 pub(super) fn has_alias(reader: &Reader<'_>, alias: &str) -> Result<Option<String>> {
     reader.query_one("SELECT name FROM entity_types WHERE alias = ?1", params![alias], |row| row.get(0))
 }
 
-fn text(value: &impl serde::Serialize) -> Result<String> {
+fn text(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(Error::internal)
 }
 
@@ -91,6 +100,44 @@ pub(super) fn delete(tx: &Tx<'_>, old: &Definition) -> Result<usize> {
 pub(super) fn entities(reader: &Reader<'_>, name: &str) -> Result<i64> {
     let sql = "SELECT count(*) FROM entities WHERE type = ?1 AND deleted_at IS NULL";
     Ok(reader.query_one(sql, params![name], |row| row.get(0))?.unwrap_or(0))
+}
+
+/// What a change says of a type, kept until a migration is through.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Kept {
+    schema: Value,
+    fields: BTreeMap<String, FieldOptions>,
+    indexes: Vec<String>,
+    search: Option<Vec<String>>,
+    alias: Option<Arc<str>>,
+    owner_only: bool,
+    inspection: Option<InspectionMode>,
+    retention_days: Option<u32>,
+}
+
+impl From<&Definition> for Kept {
+    fn from(new: &Definition) -> Self {
+        Self {
+            schema: new.schema.clone(),
+            fields: new.fields.clone(),
+            indexes: new.indexes.clone(),
+            search: new.search.clone(),
+            alias: new.alias.clone(),
+            owner_only: new.owner_only,
+            inspection: new.inspection,
+            retention_days: new.retention_days,
+        }
+    }
+}
+
+impl Kept {
+    /// The type with all of it, as the version after `before`.
+    pub fn onto(self, before: Definition, now: Time) -> Definition {
+        let Self { schema, fields, indexes, search, alias, owner_only, inspection, retention_days } = self;
+        let version = before.version + 1;
+        let said = Definition { schema, fields, indexes, search, alias, owner_only, inspection, ..before };
+        Definition { retention_days, version, updated_at: now, ..said }
+    }
 }
 
 fn mode(text: String) -> Result<InspectionMode> {

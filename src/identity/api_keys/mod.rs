@@ -11,4 +11,4 @@ pub use keeper::Keeper;
 pub use model::{ApiKey, KeyChange, NewKey, Rotation};
 pub(super) use model::{is_marked, looks_like_one};
 pub use routes::routes;
-pub(super) use store::{all, clean, load, used};
+pub(super) use store::{all, clean, find, load, of_owner, remove_all, used};

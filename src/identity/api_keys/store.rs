@@ -53,7 +53,7 @@ pub(in crate::identity) fn load(reader: &Reader<'_>, fingerprint: &str) -> Resul
     )
 }
 
-pub(super) fn find(reader: &Reader<'_>, id: Id) -> Result<Option<ApiKey>> {
+pub(in crate::identity) fn find(reader: &Reader<'_>, id: Id) -> Result<Option<ApiKey>> {
     let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE api_keys.id = ?1");
     reader.query_one(&sql, params![id], read)
 }
@@ -110,6 +110,19 @@ pub(super) fn delete(tx: &Tx<'_>, id: Id) -> Result<()> {
     tx.execute("DELETE FROM api_key_secrets WHERE key_id = ?1", params![id])?;
     tx.execute("DELETE FROM api_keys WHERE id = ?1", params![id])?;
     Ok(())
+}
+
+/// Removes the keys of `owner` with their secrets.
+pub(in crate::identity) fn remove_all(tx: &Tx<'_>, owner: Id) -> Result<()> {
+    let keys = "SELECT id FROM api_keys WHERE owner_id = ?1";
+    tx.execute(&format!("DELETE FROM api_key_secrets WHERE key_id IN ({keys})"), params![owner])?;
+    tx.execute("DELETE FROM api_keys WHERE owner_id = ?1", params![owner])?;
+    Ok(())
+}
+
+pub(in crate::identity) fn of_owner(reader: &Reader<'_>, owner: Id) -> Result<Vec<ApiKey>> {
+    let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE api_keys.owner_id = ?1 ORDER BY api_keys.created_at");
+    reader.query_all(&sql, params![owner], read)
 }
 
 pub(super) fn insert_secret(tx: &Tx<'_>, key: Id, fingerprint: &str, now: Time) -> Result<()> {

@@ -8,4 +8,4 @@ mod store;
 
 pub(super) use action::Given;
 pub(super) use routes::routes;
-pub(super) use store::codes_left;
+pub(super) use store::{codes_left, remove as remove_all};

@@ -49,7 +49,7 @@ pub(super) fn take_step(tx: &Tx<'_>, user: Id, step: i64) -> Result<()> {
 }
 
 /// Removes the second factor with its recovery codes; whether there was one in force.
-pub(super) fn remove(tx: &Tx<'_>, user: Id) -> Result<bool> {
+pub(in crate::identity) fn remove(tx: &Tx<'_>, user: Id) -> Result<bool> {
     let confirmed = find(tx, user)?.is_some_and(|stored| stored.confirmed);
     tx.execute("DELETE FROM recovery_codes WHERE user_id = ?1", params![user])?;
     tx.execute("DELETE FROM totp WHERE user_id = ?1", params![user])?;

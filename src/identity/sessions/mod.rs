@@ -11,4 +11,4 @@ pub use action::{Closed, Requester};
 pub use cookie::CookieName;
 pub(super) use routes::requester;
 pub use routes::routes;
-pub(super) use store::{By, Loaded, clean, clean_tokens, end_all, end_everybodys, load, used};
+pub(super) use store::{By, Loaded, clean, clean_tokens, end_all, end_everybodys, kept_of, load, remove_all, used};

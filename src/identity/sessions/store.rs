@@ -9,6 +9,7 @@ use crate::{
     storage::{Reader, Row, Tx},
 };
 use serde::Serialize;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// How long a device counts as new.
@@ -163,6 +164,26 @@ pub(in crate::identity) fn end_all(tx: &Tx<'_>, user: Id, except: Option<Id>, no
 /// Ends every session there is; how many.
 pub(in crate::identity) fn end_everybodys(tx: &Tx<'_>, now: Time) -> Result<usize> {
     tx.execute("UPDATE sessions SET ended_at = ?1 WHERE ended_at IS NULL AND expires_at > ?1", params![now])
+}
+
+/// Removes every trace of the sessions of `user`, the tokens of each included.
+pub(in crate::identity) fn remove_all(tx: &Tx<'_>, user: Id) -> Result<()> {
+    tx.execute("DELETE FROM sessions WHERE user_id = ?1", params![user])?;
+    Ok(())
+}
+
+/// All that is kept of the sessions of `user`.
+pub(in crate::identity) fn kept_of(reader: &Reader<'_>, user: Id) -> Result<Vec<Value>> {
+    let sql = "SELECT id, kind, user_agent, ip, created_at, last_used_at, expires_at, ended_at FROM sessions
+               WHERE user_id = ?1 ORDER BY created_at DESC, id DESC LIMIT 1000";
+    reader.query_all(sql, params![user], |row| {
+        Ok(json!({
+            "id": row.get::<Id>(0)?, "kind": row.get::<String>(1)?, "user_agent": row.get::<Option<String>>(2)?,
+            "ip": row.get::<Option<String>>(3)?, "created_at": row.get::<Time>(4)?,
+            "last_used_at": row.get::<Time>(5)?, "expires_at": row.get::<Time>(6)?,
+            "ended_at": row.get::<Option<Time>>(7)?,
+        }))
+    })
 }
 
 /// Moves on when a session was last used.

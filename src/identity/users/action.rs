@@ -216,6 +216,9 @@ impl Identity {
                 if before.deleted_at.is_none() {
                     return Err(Error::conflict("This user is not deleted."));
                 }
+                if store::is_erased(tx, id)? {
+                    return Err(Error::conflict("This account was erased; nothing brings it back."));
+                }
                 identity.ensure_not_above(&permit, &before)?;
                 let mut after = before.clone();
                 after.deleted_at = None;
@@ -370,7 +373,7 @@ fn ensure_person(user: &User) -> Result<()> {
 }
 
 /// Refuses the change under way when it took the last administrator away.
-fn ensure_admin_stays(tx: &Tx<'_>, before: &User) -> Result<()> {
+pub(super) fn ensure_admin_stays(tx: &Tx<'_>, before: &User) -> Result<()> {
     let was_admin = before.is_active() && before.kind == Kind::Person && before.roles.iter().any(|role| role == ADMIN);
     if was_admin && !store::has_admin(tx)? {
         return Err(Error::conflict("This is the last administrator. Make somebody else one first."));

@@ -1,6 +1,7 @@
 //! Accounts of people and services.
 
 mod action;
+mod forget;
 mod granting;
 mod list;
 mod model;

@@ -1,6 +1,9 @@
 //! Users over HTTP.
 
-use super::model::{NewUser, User, UserChange, UserView};
+use super::{
+    forget::Why,
+    model::{NewUser, User, UserChange, UserView},
+};
 use crate::{
     error::{Error, Result},
     filter::CursorKey,
@@ -10,6 +13,7 @@ use crate::{
         Allowed, Route,
         rights::{CreateUsers, DeleteUsers, ReadUsers, UpdateUsers},
     },
+    personal::Forgetting,
     web::{At, Deleted, ListQuery, Page, Params, Precondition, Valid, etag},
 };
 use actix_web::{
@@ -31,6 +35,12 @@ pub fn routes() -> Vec<Route> {
         Route::post("/users/{id}/unlock", "Lift the waiting and locks after failed sign-ins", unlock)
             .gives::<UserView>(200),
         Route::post("/users/{id}/sessions/revoke", "End every session of a user", revoke_sessions),
+        Route::post(
+            "/users/{id}/anonymise",
+            "Take away what says who a user is; the account stays, for nobody",
+            anonymise,
+        ),
+        Route::post("/users/{id}/erase", "Forget a user for good", erase),
         Route::post("/users/{id}/password-link", "A one-time link to choose a password", password_link).ends(201),
     ]
 }
@@ -129,6 +139,29 @@ async fn restore(permit: Allowed<DeleteUsers>, id: At<Id>, identity: Data<Identi
 
 async fn unlock(permit: Allowed<UpdateUsers>, id: At<Id>, identity: Data<Identity>) -> Result<HttpResponse> {
     let user = identity.unlock_user(&permit, id.0).await?;
+    answer(&identity, HttpResponse::Ok(), user)
+}
+
+async fn anonymise(
+    permit: Allowed<DeleteUsers>,
+    id: At<Id>,
+    precondition: Precondition,
+    body: Valid<Why>,
+    identity: Data<Identity>,
+) -> Result<HttpResponse> {
+    let act = Forgetting::Anonymise;
+    let user = identity.forget_user(&permit, id.0, act, precondition, body.0.reason).await?;
+    answer(&identity, HttpResponse::Ok(), user)
+}
+
+async fn erase(
+    permit: Allowed<DeleteUsers>,
+    id: At<Id>,
+    precondition: Precondition,
+    body: Valid<Why>,
+    identity: Data<Identity>,
+) -> Result<HttpResponse> {
+    let user = identity.forget_user(&permit, id.0, Forgetting::Erase, precondition, body.0.reason).await?;
     answer(&identity, HttpResponse::Ok(), user)
 }
 

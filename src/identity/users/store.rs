@@ -8,6 +8,7 @@ use crate::{
     identity::Email,
     ids::Id,
     params,
+    personal::Erasure,
     storage::{Param, Reader, Row, Tx},
 };
 use std::collections::HashMap;
@@ -201,4 +202,23 @@ pub(super) fn read(row: &Row<'_>) -> Result<User> {
         version: row.get(11)?,
         mfa_enabled: row.get(12)?,
     })
+}
+
+/// Takes away what an account signs in with; `erased_at` where it was erased.
+pub(super) fn forget(tx: &Tx<'_>, id: Id, erased_at: Option<Time>) -> Result<()> {
+    let sql = "UPDATE users SET password = NULL, last_login_at = NULL, erased_at = ?2 WHERE id = ?1";
+    tx.execute(sql, params![id, erased_at])?;
+    Ok(())
+}
+
+pub(super) fn is_erased(reader: &Reader<'_>, id: Id) -> Result<bool> {
+    let sql = "SELECT 1 FROM users WHERE id = ?1 AND erased_at IS NOT NULL";
+    Ok(reader.query_one(sql, params![id], |_| Ok(()))?.is_some())
+}
+
+/// Whether this database is from before an erasure.
+pub(super) fn knows(reader: &Reader<'_>, erasure: &Erasure) -> Result<bool> {
+    let sql = "SELECT 1 FROM users WHERE id = ?1 AND (updated_at < ?2
+                   OR EXISTS (SELECT 1 FROM data_keys WHERE subject = ?1 AND key_id = ?3))";
+    Ok(reader.query_one(sql, params![erasure.id, erasure.at, erasure.key], |_| Ok(()))?.is_some())
 }

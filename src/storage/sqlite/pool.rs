@@ -7,6 +7,7 @@ use crate::{
 };
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -106,6 +107,17 @@ impl Pool {
     pub fn state(&self) -> PoolState {
         let state = self.connections.state();
         PoolState { open: state.connections, idle: state.idle_connections, most: self.connections.max_size() }
+    }
+
+    /// On a connection of its own, so that no reader waits for it.
+    pub fn copy_to(&self, path: &Path) -> Result<()> {
+        let connection = Connection::open_with_flags(
+            &self.path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
+        configure(&connection)?;
+        connection.execute("VACUUM INTO ?1", [path.to_string_lossy()])?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(Error::internal)
     }
 
     pub fn sizes(&self) -> (u64, u64) {

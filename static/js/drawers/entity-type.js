@@ -149,6 +149,7 @@ async function existingType(drawer, name, { changed }) {
   drawer.body.replaceChildren(
     facts([
       ['Indexes', Number.isInteger(type.indexing) && `Being made: ${type.indexing} %`],
+      ['Entities', type.migration && `Being migrated, and read only: ${type.migration.percent} %`],
       ['Entities', type.entity_count !== undefined && number(type.entity_count)],
       ['Created', time(type.created_at, { full: true })],
       ['Updated', time(type.updated_at, { full: true })],

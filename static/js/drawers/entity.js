@@ -3,6 +3,7 @@
 import { get, patch, post, remove, request, segment } from '../api.js';
 import { confirm, recordDrawer } from '../parts/dialog.js';
 import { button, copyable, facts, h, notice, sentence, time } from '../main.js';
+import { filesSection } from '../parts/files.js';
 import { field, form } from '../parts/form.js';
 import { historySection } from '../parts/history.js';
 import { dataOf, defaultsOf, mergePatch, restField, schemaFields } from '../parts/schema-form.js';
@@ -170,6 +171,7 @@ async function existingEntity(drawer, context) {
         ['Id', copyable(entity.id, 'Copy the id')],
       ]),
     ),
+    filesSection(entity, { editable }),
     historySection(full, drawer),
   );
 }

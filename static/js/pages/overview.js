@@ -92,6 +92,7 @@ function tiles(data) {
       tile({
         label: 'Background jobs',
         figure: number(jobs.waiting + jobs.running),
+        href: can('jobs', 'read') ? to('jobs', { state: jobs.failed ? 'failed' : null }) : null,
         note: join([`${jobs.running} running`, `${jobs.waiting} waiting`, jobs.failed && `${jobs.failed} failed`]),
       }),
     caches && cached(caches),

@@ -9,6 +9,7 @@ export const EVENTS = [
   ['*', 'Everything that happens'],
   ['entity.*', 'Entities'],
   ['entity_type.*', 'Entity types'],
+  ['file.*', 'Files'],
   ['user.*', 'Users'],
   ['role.*', 'Roles'],
   ['api_key.*', 'API keys'],
@@ -18,6 +19,7 @@ export const EVENTS = [
   ['kill_switch.*', 'The kill switch'],
   ['webhook.*', 'Webhooks'],
   ['secret.*', 'Keys of this instance'],
+  ['alert.*', 'Alerts'],
 ];
 const WORDS = new Map(EVENTS);
 

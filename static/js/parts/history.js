@@ -13,6 +13,7 @@ const WORDS = {
   updated: 'Changed',
   deleted: 'Deleted',
   restored: 'Restored after deletion',
+  migrated: 'Migrated with its type',
   reverted: 'Put back to an earlier version',
 };
 

@@ -230,8 +230,7 @@ export function listView(options) {
     body.setAttribute('aria-busy', 'true');
     try {
       const asked = {
-        count: true,
-        sort: query.get('sort') ?? defaultSort,
+        ...(!options.plain && { count: true, sort: query.get('sort') ?? defaultSort }),
         cursor: query.get('cursor'),
         ...params(query),
       };

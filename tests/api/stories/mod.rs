@@ -4,6 +4,7 @@ mod cloud_operations;
 mod customer_risk;
 mod entity_graph;
 mod four_roles;
+mod projects_uploads;
 
 use crate::support::Site;
 use std::path::Path;

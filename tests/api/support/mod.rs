@@ -2,10 +2,14 @@
 
 mod actor;
 mod answer;
+mod bucket;
+mod contents;
 mod receiver;
 
 pub use actor::Actor;
 pub use answer::Answer;
+pub use bucket::{Bucket, Weather};
+pub use contents::{GIF, png};
 pub use receiver::{Received, Receiver};
 
 use portcullis::{

@@ -1,0 +1,41 @@
+//! Backups: the database from one read snapshot, the keyring, uploaded files and the configuration, in one encrypted
+//! file. Each is read back, opened in a scratch place and checked. A restore swaps whole folders of files or nothing.
+
+mod archive;
+mod catalogue;
+mod check;
+mod envelope;
+mod housekeeping;
+mod make;
+mod model;
+mod place;
+mod recovery;
+mod restore;
+mod routes;
+mod scratch;
+mod swap;
+
+pub use model::{Backup, Backups as Listing};
+pub use recovery::RecoveryKey;
+pub use restore::{Restored, restore};
+pub use routes::routes;
+pub use swap::finish;
+
+use crate::{audit::Ledger, config::Live, secrets::Keyring, storage::DataFolder};
+
+/// The handle for everything about backups. Clones share it.
+#[derive(Clone)]
+pub struct Backups {
+    ledger: Ledger,
+    keyring: Keyring,
+    config: Live,
+    folder: DataFolder,
+}
+
+impl Backups {
+    /// Clears away what a crash left half made.
+    pub fn open(ledger: Ledger, keyring: Keyring, config: Live, folder: DataFolder) -> Self {
+        scratch::clear(folder.path());
+        Self { ledger, keyring, config, folder }
+    }
+}
