@@ -2,19 +2,21 @@
 
 use super::{Doctor, check::Severity, store};
 use crate::{error::Result, jobs::Engine};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const KIND: &str = "doctor.score";
 /// More often than once a day, so that no day is missed by a server that is started and stopped.
-const EVERY: Duration = Duration::from_secs(6 * 3600);
+const EVERY: Duration = Duration::from_secs(3600);
+/// A server that has just started has other things to do, and little to tell.
+const SETTLED: Duration = Duration::from_secs(600);
 
 impl Doctor {
     /// Registers the job with `engine`.
     pub fn keep_house(&self, engine: &mut Engine) {
-        let doctor = self.clone();
+        let (doctor, started) = (self.clone(), Instant::now());
         engine.register(KIND, move |(), _| {
             let doctor = doctor.clone();
-            async move { doctor.note_score().await }
+            async move { if started.elapsed() < SETTLED { Ok(()) } else { doctor.note_score().await } }
         });
         engine.schedule(KIND, EVERY);
     }

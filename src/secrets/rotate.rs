@@ -8,7 +8,7 @@ use crate::{clock::Time, error::Result};
 use std::sync::{Arc, PoisonError};
 
 /// The end of a key that stays until nothing is sealed with it.
-pub const UNTIL_UNUSED: Time = Time(253_402_300_799_000);
+pub const UNTIL_UNUSED: Time = Time(253_370_764_800_000);
 
 /// What a rotation did.
 #[derive(Clone, Debug)]

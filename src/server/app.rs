@@ -9,7 +9,7 @@ use crate::{
     backup::{self, Backups},
     cache::Generations,
     clock::Clock,
-    config::{Live, Loaded},
+    config::{Config, Live, Loaded},
     data::{
         entities::{ClosedTypes, Entities, EntityCache},
         entity_types::EntityTypes,
@@ -95,6 +95,25 @@ fn data_keys(ledger: &Ledger, keyring: &Keyring, folder: &Path) -> Result<DataKe
     Ok(keys)
 }
 
+fn finish_restore(folder: &DataFolder) -> Result<()> {
+    if let Some(name) = backup::finish(folder.path())? {
+        tracing::warn!(backup = name, "a restore that was cut short was finished");
+    }
+    Ok(())
+}
+
+fn seconds(count: u32) -> Duration {
+    Duration::from_secs(count.into())
+}
+
+fn storage_options(config: &Config) -> storage::Options {
+    storage::Options {
+        read_pool: config.storage.read_pool,
+        read_pool_max: config.storage.read_pool_max,
+        query_timeout: seconds(config.storage.query_timeout_s),
+    }
+}
+
 impl App {
     /// Takes the data folder and opens everything in it, made anew where it is not there.
     pub fn open(loaded: Loaded, clock: Clock) -> Result<Self> {
@@ -102,21 +121,12 @@ impl App {
         let config = live.load();
         let folder = DataFolder::open(&config.data_dir)?;
         let lock = Arc::new(folder.lock()?);
-        if let Some(name) = backup::finish(folder.path())? {
-            tracing::warn!(backup = name, "a restore that was cut short was finished");
-        }
+        finish_restore(&folder)?;
         let keyring = Keyring::open_or_create(folder.path(), &clock)?;
-        let options = storage::Options {
-            read_pool: config.storage.read_pool,
-            read_pool_max: config.storage.read_pool_max,
-            query_timeout: Duration::from_secs(config.storage.query_timeout_s.into()),
-        };
-        let (db, writer) = storage::open(folder.path(), &options)?;
+        let (db, writer) = storage::open(folder.path(), &storage_options(&config))?;
         let ledger = Ledger::new(db.clone(), writer, clock.clone());
         let settings = Settings::open(ledger.clone(), live.clone())?;
         let observations = Observations::open(ledger.clone())?;
-        let following = observations.clone();
-        live.subscribe(move |config| following.follow(config));
         let roles = Roles::load(&db, Generations::default())?;
         let outbound = Outbound::new(&live);
         let mailer = Mailer::new(&config.mail, outbound.clone(), keyring.clone(), clock.clone());
@@ -126,33 +136,28 @@ impl App {
         let authenticator = Authenticator::new(
             identity.clone(),
             u64::from(config.cache.capacity_mb) << 18,
-            Duration::from_secs(config.cache.hot_s.into()),
+            seconds(config.cache.hot_s),
         );
         let entity_types = EntityTypes::load(&db, keys)?;
-        roles.ask(Arc::new(entity_types.clone()));
-        let warm = Duration::from_secs(config.cache.warm_s.into());
-        let inspection = Inspection::new(ledger.clone(), live.clone(), &routes::routes(), observations.clone());
+        let routes = routes::routes();
+        let inspection = Inspection::new(ledger.clone(), live.clone(), &routes, observations.clone());
         let entities = Entities {
             ledger: ledger.clone(),
             types: entity_types.clone(),
             inspection: inspection.clone(),
             observations: observations.clone(),
-            cache: EntityCache::new(u64::from(config.cache.capacity_mb) << 20, warm),
+            cache: EntityCache::new(u64::from(config.cache.capacity_mb) << 20, seconds(config.cache.warm_s)),
             cursors: CursorKey::new(&keyring.fingerprint(b"cursors")),
             scratch: folder.path().into(),
             closed: Arc::default(),
         };
         let files = Files::open(folder.path(), &entities, &identity, &keyring, &live, &outbound)?;
         let kill_switch = KillSwitch::open(ledger.clone(), folder.path(), &live)?;
-        let limits = RateLimiter::new(live.clone(), &routes::routes(), roles.clone(), clock.clone());
+        let limits = RateLimiter::new(live.clone(), &routes, roles.clone(), clock.clone());
         let decisions = Decisions::new(roles.clone(), clock.clone());
         let idempotency = Idempotency::new(ledger.clone(), keyring.clone(), entity_types.clone());
-        let routes = routes::routes();
         let metrics = Metrics::new(routes.iter().map(|route| (route.method.clone(), route.path)), &ledger);
-        ledger.tell(Arc::new(SecurityLog));
         let traffic = Arc::new(Traffic::new(clock.clone()));
-        identity.ask(Arc::new(kill_switch.clone()));
-        let _ = entities.closed.set(Arc::new(kill_switch.clone()));
         let webhooks = Webhooks::open(ledger.clone(), keyring.clone(), &outbound)?;
         let background = Background::new(ledger.clone());
         let backups = Backups::open(ledger.clone(), keyring.clone(), live.clone(), folder.clone());
@@ -167,9 +172,6 @@ impl App {
             mailer: mailer.clone(),
             outbound: outbound.clone(),
         });
-        let stirred = feed.clone();
-        kill_switch.tell(Arc::new(move || stirred.stir()));
-        identity.observe(observations.clone());
         let doctor = Doctor::new(Patient {
             ledger: ledger.clone(),
             config: live.clone(),
@@ -180,11 +182,7 @@ impl App {
             mailer: mailer.clone(),
             folder: folder.path().into(),
         });
-        let again = identity.forget_again()? + entities.forget_again()?;
-        if again > 0 {
-            tracing::warn!(again, "this database knew of people who were erased; they are erased again");
-        }
-        Ok(Self {
+        let app = Self {
             config: live,
             settings,
             clock,
@@ -215,7 +213,31 @@ impl App {
             feed,
             doctor,
             _lock: lock,
-        })
+        };
+        app.introduce();
+        app.forget_again()?;
+        Ok(app)
+    }
+
+    /// Tells the parts of each other that could not know when they were made.
+    fn introduce(&self) {
+        let (observations, feed) = (self.observations.clone(), self.feed.clone());
+        self.config.subscribe(move |config| observations.follow(config));
+        self.roles.ask(Arc::new(self.entity_types.clone()));
+        self.ledger.tell(Arc::new(SecurityLog));
+        self.identity.ask(Arc::new(self.kill_switch.clone()));
+        self.identity.observe(self.observations.clone());
+        let _ = self.entities.closed.set(Arc::new(self.kill_switch.clone()));
+        self.kill_switch.tell(Arc::new(move || feed.stir()));
+    }
+
+    /// A database that came back from before an erasure erases again.
+    fn forget_again(&self) -> Result<()> {
+        let again = self.identity.forget_again()? + self.entities.forget_again()?;
+        if again > 0 {
+            tracing::warn!(again, "this database knew of people who were erased; they are erased again");
+        }
+        Ok(())
     }
 
     pub fn authenticator(&self) -> Arc<dyn Authenticate> {

@@ -75,7 +75,7 @@ fn on_a_new_machine_the_recovery_key_opens_it_and_no_other_does() {
     fs::copy(data(&place).join("backups").join(&name), &carried).unwrap();
     let carried = carried.to_string_lossy().into_owned();
     let key_file = new.path().join("key.txt");
-    let with_key = ["backup", "restore", &carried, "--yes", "--key-file", &key_file.to_string_lossy().into_owned()];
+    let with_key = ["backup", "restore", &carried, "--yes", "--key-file", &key_file.to_string_lossy()];
 
     let none = new.run(&with_key[..4]);
     assert_eq!(none.status, Some(1));
