@@ -1,12 +1,18 @@
 //! What each kind of job does, in words.
 
-const WORDS: [(&str, &str); 15] = [
+const WORDS: [(&str, &str); 21] = [
+    ("alerts.call", "Tell of an alert"),
+    ("alerts.check", "Look whether an alert has to be told"),
     ("audit.anchor", "Post the head of the audit log outside"),
     ("backups.create", "Make a backup"),
     ("backups.verify", "Check a backup"),
+    ("doctor.score", "Note the doctor's score"),
     ("elevations.settle", "End elevations whose time is up"),
     ("entities.retention", "Remove deleted entities for good"),
     ("entity_types.index", "Build the indexes of entity types"),
+    ("entity_types.migrate", "Change what is stored to a new schema"),
+    ("files.clean_up", "Remove files that belong to nobody"),
+    ("files.process", "Look into an uploaded file"),
     ("idempotency.clean", "Forget old answers to repeated requests"),
     ("identity.clean", "Remove ended sessions and links"),
     ("identity.mail_link", "Mail a link to choose a password"),

@@ -21,7 +21,21 @@ pub enum Category {
 
 impl Category {
     pub const ALL: [Self; 5] = [Self::Transport, Self::Accounts, Self::Access, Self::Data, Self::Operations];
+
+    /// A check of this category, by its name, its two titles and what it is worth.
+    pub(super) fn check(
+        self,
+        id: &'static str,
+        good: &'static str,
+        bad: &'static str,
+        points: u32,
+        look: Look,
+    ) -> Check {
+        Check { id, good, bad, category: self, points, look }
+    }
 }
+
+pub(super) type Look = fn(&Patient, &Answers) -> Result<Outcome>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -62,7 +76,7 @@ pub struct Check {
     pub category: Category,
     /// Part of the whole score.
     pub points: u32,
-    pub look: fn(&Patient, &Answers) -> Result<Outcome>,
+    pub(super) look: Look,
 }
 
 /// A check that was made.
@@ -73,7 +87,7 @@ pub struct Looked {
 
 impl Check {
     /// An error is no verdict: the check was not made.
-    pub fn make(self, patient: &Patient, answers: &Answers) -> Looked {
+    pub(super) fn make(self, patient: &Patient, answers: &Answers) -> Looked {
         let outcome = (self.look)(patient, answers).unwrap_or_else(|error| {
             tracing::warn!(check = self.id, ?error, "a check of the doctor failed");
             Outcome::NotProbed(format!("It could not be looked at: {error}"))

@@ -82,7 +82,7 @@ pub struct App {
     pub backups: Backups,
     pub feed: Feed,
     pub doctor: Doctor,
-    _lock: Arc<FolderLock>,
+    lock: Arc<FolderLock>,
 }
 
 /// What seals personal data, with the key of digests, which is made once.
@@ -212,7 +212,7 @@ impl App {
             backups,
             feed,
             doctor,
-            _lock: lock,
+            lock,
         };
         app.introduce();
         app.forget_again()?;
@@ -261,5 +261,6 @@ impl App {
         self.ledger.settle_notes();
         self.ledger.settle_reads();
         self.ledger.writer().close();
+        self.lock.release();
     }
 }

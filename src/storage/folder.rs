@@ -15,7 +15,14 @@ pub struct DataFolder(PathBuf);
 
 /// Held while a process works on the folder; let go when it ends, however it ends.
 #[derive(Debug)]
-pub struct FolderLock(#[allow(dead_code)] File);
+pub struct FolderLock(File);
+
+impl FolderLock {
+    /// Lets go before the last handle is dropped.
+    pub fn release(&self) {
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
 
 impl DataFolder {
     /// Makes the folder if it is not there.

@@ -13,17 +13,8 @@ use crate::{
     params,
 };
 
-const fn check(
-    id: &'static str,
-    good: &'static str,
-    bad: &'static str,
-    points: u32,
-    look: fn(&Patient, &Answers) -> Result<Outcome>,
-) -> Check {
-    Check { id, good, bad, category: Category::Access, points, look }
-}
-
 pub(super) fn checks() -> Vec<Check> {
+    let check = |id, good, bad, points, look| Category::Access.check(id, good, bad, points, look);
     vec![
         check("observed_rules", "Every rule refuses", "Rules that only count", 8, observed),
         check("enforcement", "Credentials are needed everywhere", "Credentials are only counted", 8, enforcement),

@@ -18,17 +18,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 const ADMINS: &str = "FROM users JOIN user_roles ON user_roles.user_id = users.id \
     WHERE user_roles.role = ?1 AND users.deleted_at IS NULL AND users.status = 'active' AND users.kind = 'person'";
 
-const fn check(
-    id: &'static str,
-    good: &'static str,
-    bad: &'static str,
-    points: u32,
-    look: fn(&Patient, &Answers) -> Result<Outcome>,
-) -> Check {
-    Check { id, good, bad, category: Category::Accounts, points, look }
-}
-
 pub(super) fn checks() -> Vec<Check> {
+    let check = |id, good, bad, points, look| Category::Accounts.check(id, good, bad, points, look);
     vec![
         check(
             "admins_second_factor",

@@ -16,17 +16,8 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 /// Events that are checked, at most, since it is done often; `audit verify` checks them all.
 const LATEST: i64 = 100_000;
 
-const fn check(
-    id: &'static str,
-    good: &'static str,
-    bad: &'static str,
-    points: u32,
-    look: fn(&Patient, &Answers) -> Result<Outcome>,
-) -> Check {
-    Check { id, good, bad, category: Category::Data, points, look }
-}
-
 pub(super) fn checks() -> Vec<Check> {
+    let check = |id, good, bad, points, look| Category::Data.check(id, good, bad, points, look);
     vec![
         check("audit_chain", "The audit log is whole", "The audit log is broken", 8, chain),
         check(

@@ -16,17 +16,8 @@ use std::time::Duration;
 const DAY: Duration = Duration::from_secs(86_400);
 const OLDEST_KEY_DAYS: u64 = 365;
 
-const fn check(
-    id: &'static str,
-    good: &'static str,
-    bad: &'static str,
-    points: u32,
-    look: fn(&Patient, &Answers) -> Result<Outcome>,
-) -> Check {
-    Check { id, good, bad, category: Category::Operations, points, look }
-}
-
 pub(super) fn checks() -> Vec<Check> {
+    let check = |id, good, bad, points, look| Category::Operations.check(id, good, bad, points, look);
     vec![
         check("ready", "It says that it is ready", "It is not ready", 5, ready),
         check("environment", "It runs as production", "It does not run as production", 2, environment),

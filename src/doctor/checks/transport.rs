@@ -18,17 +18,8 @@ const HEADERS: [(&str, &str); 8] = [
     ("cross-origin-resource-policy", "same-"),
 ];
 
-const fn check(
-    id: &'static str,
-    good: &'static str,
-    bad: &'static str,
-    points: u32,
-    look: fn(&Patient, &Answers) -> Result<Outcome>,
-) -> Check {
-    Check { id, good, bad, category: Category::Transport, points, look }
-}
-
 pub(super) fn checks() -> Vec<Check> {
+    let check = |id, good, bad, points, look| Category::Transport.check(id, good, bad, points, look);
     vec![
         check("headers", "Answers carry the security headers", "Answers lack security headers", 5, headers),
         check(

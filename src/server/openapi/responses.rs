@@ -94,7 +94,7 @@ fn applies(route: &Route, code: Code, takes_body: bool, conditional: bool) -> bo
     let (read, public) = (route.method == Method::GET, matches!(route.need, Need::Public(_)));
     match code {
         Code::Unauthenticated => !public || route.path.starts_with("/auth") || route.path == "/setup",
-        Code::Forbidden => !public || route.path == "/auth/signup",
+        Code::Forbidden => !public || route.path == "/auth/signup" || route.path.ends_with("/presigned"),
         Code::NotFound => route.path.contains('{'),
         Code::Conflict | Code::StorageFull => !read,
         Code::PreconditionFailed => !read && conditional,
