@@ -89,7 +89,15 @@ impl<'de> serde::Deserialize<'de> for Time {
 
 /// Where the time comes from. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Clock(Option<Arc<AtomicI64>>);
+pub struct Clock(Option<Arc<Moved>>);
+
+/// How far a movable clock is from the system's.
+#[derive(Debug, Default)]
+struct Moved {
+    by: AtomicI64,
+    /// What somebody set the system's clock wrong by, which steady time does not follow.
+    wrong_by: AtomicI64,
+}
 
 impl Clock {
     pub fn system() -> Self {
@@ -98,14 +106,15 @@ impl Clock {
 
     /// The system clock, moved by an offset that [`Clock::advance`] changes.
     pub fn movable() -> Self {
-        Self(Some(Arc::new(AtomicI64::new(0))))
+        Self(Some(Arc::default()))
     }
 
     pub fn now(&self) -> Time {
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
-        Time(self.0.as_ref().map_or(now, |offset| now + offset.load(Ordering::Relaxed)))
+        let moved = |moved: &Moved| moved.by.load(Ordering::Relaxed) + moved.wrong_by.load(Ordering::Relaxed);
+        Time(now + self.0.as_deref().map_or(0, moved))
     }
 
     /// Time that a change of the system's clock does not touch, for waiting and locks: the system's time when
@@ -113,15 +122,22 @@ impl Clock {
     pub fn steady(&self) -> Time {
         static START: std::sync::LazyLock<(std::time::Instant, Time)> =
             std::sync::LazyLock::new(|| (std::time::Instant::now(), Clock::system().now()));
-        let moved = self.0.as_ref().map_or(0, |offset| offset.load(Ordering::Relaxed));
+        let moved = self.0.as_deref().map_or(0, |moved| moved.by.load(Ordering::Relaxed));
         let now = START.1.plus(START.0.elapsed());
         Time(now.0.saturating_add(moved))
     }
 
     /// Moves a movable clock; negative goes back. A system clock stays as it is.
     pub fn advance(&self, millis: i64) {
-        if let Some(offset) = &self.0 {
-            offset.fetch_add(millis, Ordering::Relaxed);
+        if let Some(moved) = &self.0 {
+            moved.by.fetch_add(millis, Ordering::Relaxed);
+        }
+    }
+
+    /// As if somebody had set the system's clock: no time has passed by it.
+    pub fn set_wrong(&self, millis: i64) {
+        if let Some(moved) = &self.0 {
+            moved.wrong_by.store(millis, Ordering::Relaxed);
         }
     }
 }

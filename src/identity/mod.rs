@@ -28,7 +28,7 @@ use handle::Parts;
 pub use hasher::{Hasher, Verified};
 pub use lockout::Lockout;
 pub use password::{Password, Policy};
-pub use prove::end_with_a_restore;
+pub use prove::{end_with_a_restore, not_right};
 pub use sessions::{Closed, CookieName, Requester};
 pub use token::{Claims, Tokens};
 pub use users::{Kind, NewUser, Status, User, UserChange, UserView};

@@ -6,6 +6,7 @@ use crate::{
     error::{Code, Error, Result},
     params,
     permit::Caller,
+    refusal::Check,
     storage::Tx,
 };
 
@@ -18,10 +19,7 @@ impl Identity {
             return Ok(());
         }
         let password = password.ok_or_else(|| again("Send your password once more, as `password`."))?;
-        self.confirm_password(principal, password, caller).await.map_err(|error| match error.code() {
-            Code::InvalidCredentials => again("The password is not right."),
-            _ => error,
-        })
+        self.confirm_password(principal, password, caller).await.map_err(not_right)
     }
 
     /// Ends the sessions of everybody with the change under way, with whatever was elevated; how many.
@@ -31,6 +29,15 @@ impl Identity {
         let principals = self.roles.principals().clone();
         tx.after_commit(move || principals.bump_all());
         Ok(ended)
+    }
+}
+
+/// A wrong password of somebody who is known, as a refusal that leaves them signed in.
+pub fn not_right(error: Error) -> Error {
+    match error.code() {
+        Code::InvalidCredentials => Error::new(Code::ReauthenticationRequired, "The password is not right.")
+            .because(Check::Credentials, "The password that was sent once more is wrong."),
+        _ => error,
     }
 }
 

@@ -122,6 +122,12 @@ pub(super) fn conclude(tx: &Tx<'_>, job: &Claimed, end: &End<'_>, now: Time) -> 
     if changed == 1 {
         note_attempts(tx, "id = ?4", params![outcome, error, now, job.id])?;
     }
+    // Of what comes by itself the last good run tells enough.
+    if state == "done" {
+        let earlier = "DELETE FROM jobs WHERE kind = ?1 AND state = 'done' AND recurring = 1 AND id <> ?2
+                       AND (SELECT recurring FROM jobs WHERE id = ?2) = 1";
+        tx.execute(earlier, params![&job.kind, job.id])?;
+    }
     Ok(changed == 1)
 }
 

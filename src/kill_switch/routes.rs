@@ -8,7 +8,7 @@ use crate::{
     clock::{Clock, Time},
     data::entity_types::EntityTypes,
     error::{Code, Error, Faults, Result},
-    identity::{Identity, Password},
+    identity::{Identity, Password, not_right},
     permit::{
         Allowed, Caller, Route,
         rights::{ReadKillSwitch, WriteKillSwitch},
@@ -104,10 +104,7 @@ async fn confirm(caller: &Caller, password: Option<Password>, active: bool, iden
         Err(error) if active && is_of_the_disk(&error) => identity.confirm_password_offline(principal, password).await,
         outcome => outcome,
     };
-    outcome.map_err(|error| match error.code() {
-        Code::InvalidCredentials => again("The password is not right."),
-        _ => error,
-    })
+    outcome.map_err(not_right)
 }
 
 fn is_of_the_disk(error: &Error) -> bool {

@@ -73,17 +73,15 @@ impl Gate {
         }))
     }
 
-    /// For addresses that nothing answers: those of the API and its document count against the limit of an unknown caller too.
+    /// For addresses that nothing answers: those of the API and its document count against the limit of a stranger,
+    /// whoever asks.
     pub fn pass_unknown(&self, request: &HttpRequest) -> Result<()> {
         let path = request.match_info().as_str().trim_start_matches('/').to_ascii_lowercase();
         if !["api", "docs", "openapi.json"].iter().any(|counted| path.starts_with(counted)) {
             return Ok(());
         }
         let info = request.extensions().get::<RequestInfo>().cloned();
-        match info.filter(|_| !matches!(self.0.recognise(request), Ok(Some(_)))) {
-            Some(info) => self.0.limit_address(request, None, &info),
-            None => Ok(()),
-        }
+        info.map_or(Ok(()), |info| self.0.limit_address(request, None, &info))
     }
 }
 
@@ -206,6 +204,15 @@ impl Inner {
         };
         self.ledger.note(&actor, event.outcome(Outcome::Denied));
         Err(error)
+    }
+
+    /// A wrong password counts against the log-ins of its address at whichever door it was tried. Those that are
+    /// needed in an emergency are not closed by them: there the waits and the lock of the account hold.
+    fn count_guess(&self, error: &Error, route: &Route, info: &RequestInfo) {
+        let is_wrong = error.reason().is_some_and(|reason| reason.check == Check::Credentials);
+        if is_wrong && route.limit != LimitClass::Login {
+            self.limits.check_ip(LimitClass::Login, info.ip);
+        }
     }
 
     /// Refusals of somebody, for the audit log; floods of them are counted together.
@@ -337,6 +344,7 @@ where
             };
             if let Some(error) = response.response().error().and_then(|error| error.as_error::<Error>()) {
                 gate.0.note(error, &caller.actor(), route);
+                gate.0.count_guess(error, route, &info);
                 leave(response.request(), route, Some(caller));
             }
             Ok(response)

@@ -114,3 +114,43 @@ pub(super) fn method_not_allowed(allow: &str) -> Result<HttpResponse> {
     let detail = format!("This address knows the methods {allow}.");
     Err(Error::new(Code::MethodNotAllowed, detail).with("allow", allow))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::Clock,
+        config::{Config, Sources},
+        permit::Public,
+        server::{App, serve::edge},
+    };
+    use actix_web::test::{TestRequest, call_service, init_service, read_body};
+
+    async fn broken(_: Public) -> Result<HttpResponse> {
+        panic!("four copper weathervanes")
+    }
+
+    #[test]
+    fn a_panic_in_a_handler_is_an_error_without_its_words_and_the_next_request_is_answered() {
+        let folder = tempfile::tempdir().unwrap();
+        let sources = Sources { data_dir: Some(folder.path().join("data")), ..Sources::default() };
+        let app = App::open(Config::load(&sources).unwrap(), Clock::movable()).unwrap();
+        actix_web::rt::System::new().block_on(knock(&app));
+    }
+
+    async fn knock(app: &App) {
+        let routes = vec![Route::get("/broken", "Breaks", broken).open("It is tried here alone.")];
+        let served = actix_web::App::new().wrap(edge(app)).service(resource("/api/v1/broken", routes, &Gate::new(app)));
+        let service = init_service(served).await;
+        for _ in 0..3 {
+            let answer = call_service(&service, TestRequest::get().uri("/api/v1/broken").to_request()).await;
+            assert_eq!(answer.status(), 500);
+            let body = read_body(answer).await;
+            let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(problem["code"], "internal", "{problem}");
+            assert!(!problem.to_string().contains("weathervanes"));
+        }
+        let nothing = TestRequest::get().uri("/api/v1/nothing").to_request();
+        assert_eq!(call_service(&service, nothing).await.status(), 404);
+    }
+}

@@ -229,12 +229,25 @@ impl Server {
     }
 }
 
-fn edge(app: &App) -> Edge {
+pub(super) fn edge(app: &App) -> Edge {
     let log = Reporter { traffic: app.traffic.clone(), metrics: app.metrics.clone(), config: app.config.clone() };
     let types = app.entity_types.clone();
     let aliases = Arc::new(move |alias: &str| types.by_alias(alias).map(|found| (&*found.name).into()));
     Edge::new(app.config.clone(), aliases, routes::nouns(), log, app.decisions.clone())
 }
+
+/// What a page of an allowed origin may send.
+const CORS_HEADERS: [&str; 9] = [
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "if-match",
+    "if-none-match",
+    "last-event-id",
+    "x-api-key",
+    "x-csrf-token",
+    "x-request-id",
+];
 
 /// Closed unless origins are configured.
 fn cors(app: &App) -> Condition<Cors> {
@@ -242,7 +255,7 @@ fn cors(app: &App) -> Condition<Cors> {
     let settings = &config.cors;
     let mut cors = Cors::default()
         .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
-        .allowed_headers(["authorization", "content-type", "if-match", "if-none-match", "x-request-id", "x-csrf-token"])
+        .allowed_headers(CORS_HEADERS)
         .expose_headers(["etag", "x-request-id", "location", "retry-after", "ratelimit", "ratelimit-policy"])
         .max_age(600);
     for origin in &settings.origins {

@@ -205,21 +205,39 @@ fn no_route_tells_a_foreign_page_anything() {
 fn what_ends_a_session_holds_on_every_connection_at_once() {
     let site = Site::with(&[("PORTCULLIS_LIMITS__ENABLED", "false"), ("PORTCULLIS_SERVER__WORKERS", "4")]);
     let admin = site.admin();
-    for round in 0..3 {
-        let vera = site.user(&admin, &format!("vera{round}"), &["viewer"]);
-        let clients: Vec<_> = (0..12).map(|_| site.another(&vera)).collect();
+    let change = json!({"current_password": PASSWORD, "new_password": "quiet marble lantern"});
+    let ends: [(&str, &dyn Fn(&Actor, &Actor, &str)); 6] = [
+        ("log_out", &|vera, _, _| drop(vera.post("/auth/logout", &json!({})).expect(204))),
+        ("password", &|vera, _, _| drop(site.log_in_as(vera).post("/auth/password", &change).expect(204))),
+        ("disabled", &|vera, admin, _| {
+            drop(admin.patch(&format!("/users/{}", vera.id), &json!({"status": "disabled"})).expect(200));
+        }),
+        ("deleted", &|vera, admin, _| drop(admin.delete(&format!("/users/{}", vera.id)).expect(204))),
+        ("role", &|vera, admin, _| {
+            drop(admin.patch(&format!("/users/{}", vera.id), &json!({"roles": []})).expect(200));
+        }),
+        ("key", &|vera, _, key| drop(vera.delete(&format!("/api-keys/{key}")).expect(204))),
+    ];
+    for (name, end) in ends {
+        admin.post("/roles", &json!({"name": name, "permissions": ["users:read"]})).expect(201);
+        let vera = site.user(&admin, name, &[name]);
+        let key = vera.post("/api-keys", &json!({"name": "k", "scopes": ["users:read"]})).expect(201).json();
+        let holder = site.holder(key["key"].as_str().unwrap());
+        let of_key = matches!(name, "key" | "role" | "disabled" | "deleted");
+        let of_session = name != "key";
+        let clients: Vec<_> = (0..12).map(|at| site.another(if at % 2 == 0 { &vera } else { &holder })).collect();
         for client in &clients {
-            client.get("/auth/me").expect(200);
+            client.get("/users").expect(200);
         }
-        match round {
-            0 => drop(vera.post("/auth/logout", &json!({})).expect(204)),
-            1 => drop(admin.patch(&format!("/users/{}", vera.id), &json!({"status": "disabled"})).expect(200)),
-            _ => drop(admin.delete(&format!("/users/{}", vera.id)).expect(204)),
-        }
+        end(&vera, &admin, key["id"].as_str().unwrap());
         let after: Vec<u16> = std::thread::scope(|scope| {
-            let all: Vec<_> = clients.iter().map(|client| scope.spawn(|| client.get("/auth/me").status)).collect();
+            let all: Vec<_> = clients.iter().map(|client| scope.spawn(|| client.get("/users").status)).collect();
             all.into_iter().map(|one| one.join().unwrap()).collect()
         });
-        assert!(after.iter().all(|status| *status == 401), "round {round}: {after:?}");
+        let refused = if name == "role" { 403 } else { 401 };
+        for (at, status) in after.iter().enumerate() {
+            let ended = if at % 2 == 0 { of_session } else { of_key };
+            assert_eq!(*status, if ended { refused } else { 200 }, "{name}, client {at}: {after:?}");
+        }
     }
 }

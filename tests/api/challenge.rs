@@ -72,6 +72,26 @@ fn three_failures_ask_for_work_alike_for_known_and_unknown_accounts() {
 }
 
 #[test]
+fn the_script_in_the_documentation_signs_in_past_a_challenge() {
+    let page = include_str!("../../docs/signing-in.md");
+    let script = page.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a script");
+    let site = Site::with(&ASKING);
+    let admin = site.admin();
+    site.user(&admin, "ada", &[]);
+    fail(&site, HERE, "ada", 3);
+    let sign_in = |password: &str| {
+        let call = format!("log_in({:?}, email='ada@example.org', password={password:?})", site.url);
+        let program = format!("{script}\nprint({call}['access_token'])\n");
+        std::process::Command::new("python3").args(["-c", &program]).output().expect("python3")
+    };
+    let output = sign_in(PASSWORD);
+    let token = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    site.holder(token.trim()).get("/auth/me").expect(200);
+    assert!(!sign_in("four copper weathervanes").status.success());
+}
+
+#[test]
 fn an_answer_is_good_once_for_one_account_and_for_a_while() {
     let site = Site::with(&ASKING);
     let admin = site.admin();

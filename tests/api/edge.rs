@@ -127,6 +127,52 @@ fn origins_are_strangers_unless_configured() {
     }
 }
 
+#[test]
+fn a_page_of_an_allowed_origin_may_send_what_the_api_takes() {
+    let settings = [
+        ("PORTCULLIS_CORS__ORIGINS", "https://good.example,https://second.example"),
+        ("PORTCULLIS_CORS__CREDENTIALS", "true"),
+    ];
+    let site = Site::with(&settings);
+    let nobody = site.nobody();
+    let headers = ["authorization", "content-type", "x-api-key", "x-csrf-token", "idempotency-key", "if-match"];
+    for header in headers.into_iter().chain(["if-none-match", "last-event-id", "x-request-id"]) {
+        let asked = nobody
+            .request(Method::OPTIONS, "/auth/me")
+            .header("origin", "https://second.example")
+            .header("access-control-request-method", "PATCH")
+            .header("access-control-request-headers", header);
+        let answer = nobody.send(asked).expect(200);
+        assert_eq!(answer.header("access-control-allow-origin"), "https://second.example");
+        assert_eq!(answer.header("access-control-allow-credentials"), "true");
+        assert!(answer.header("access-control-allow-methods").contains("PATCH"));
+        assert!(answer.header("access-control-allow-headers").to_lowercase().contains(header), "{header}");
+        assert!(answer.header("vary").to_lowercase().contains("origin"), "{}", answer.header("vary"));
+    }
+    let ask = || nobody.send(nobody.request(Method::GET, "/users").header("origin", "https://good.example"));
+    let mut last = ask();
+    assert_eq!((last.status, last.header("access-control-allow-origin")), (401, "https://good.example"));
+    while last.status != 429 {
+        last = ask();
+    }
+    assert_eq!(last.header("access-control-allow-origin"), "https://good.example");
+    assert!(last.header("access-control-expose-headers").to_lowercase().contains("retry-after"));
+}
+
+#[test]
+fn a_request_that_takes_too_long_is_given_up_and_says_so() {
+    let slow = [
+        ("PORTCULLIS_LIMITS__ENABLED", "false"),
+        ("PORTCULLIS_SERVER__REQUEST_TIMEOUT_S", "1"),
+        ("PORTCULLIS_AUTH__BCRYPT_COST", "15"),
+    ];
+    let site = Site::with(&slow);
+    let nobody = site.nobody();
+    let log_in = json!({"email": "nobody@example.org", "password": "four copper weathervanes"});
+    nobody.post("/auth/login", &log_in).problem(408, "request_timeout");
+    nobody.send(nobody.at(Method::GET, "/health")).expect(200);
+}
+
 fn raw(site: &Site, bytes: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(site.url.trim_start_matches("http://")).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();

@@ -275,6 +275,11 @@ fn a_stream_ends_with_its_session_key_account_and_rights() {
     let (revoked, ear) = someone("revoked");
     admin.send(admin.request(Method::POST, &format!("/users/{}/sessions/revoke", revoked.id)));
     ear.ends();
+    let (renewed, ear) = someone("renewed");
+    let change = json!({"current_password": PASSWORD, "new_password": "quiet marble lantern"});
+    site.log_in("renewed@example.org").post("/auth/password", &change).expect(204);
+    ear.ends();
+    renewed.get("/auth/me").problem(401, "unauthenticated");
     let (disabled, ear) = someone("disabled");
     patch(&disabled.id, &json!({"status": "disabled"}));
     ear.ends();

@@ -1,6 +1,7 @@
 //! Closing the gate and opening it again.
 
 use crate::support::{Actor, Answer, PASSWORD, Site};
+use portcullis::server::routes::routes;
 use reqwest::Method;
 use serde_json::json;
 use std::{
@@ -60,6 +61,46 @@ fn with_everything_closed_only_what_must_answers() {
     again.post("/auth/logout", &json!({})).expect(204);
     open(&admin).expect(200);
     viewer.get("/auth/me").expect(200);
+}
+
+#[test]
+fn every_route_by_every_spelling_is_closed() {
+    let site = Site::new();
+    let admin = site.admin();
+    admin.post("/entity-types", &json!({"name": "orders", "alias": "orders"})).expect(201);
+    close(&admin, "all").expect(200);
+    let mut tried = 0;
+    for route in routes().iter().filter(|route| !route.under_kill_switch) {
+        let parts = route.path.split('/').map(|part| match part {
+            "{type}" => "orders",
+            "{seq}" | "{version}" => "1",
+            part if part.starts_with('{') => "01980000-0000-7000-8000-000000000000",
+            part => part,
+        });
+        let path = parts.collect::<Vec<_>>().join("/");
+        let first = path.as_bytes()[1];
+        let encoded = format!("/api/v1/%{first:02x}{}", &path[2..]);
+        let spellings = [format!("/api/v1{path}"), format!("/api{path}"), encoded, format!("/api/v1{path}?limit=1")];
+        for spelling in spellings {
+            let method: Method = route.method.as_str().parse().unwrap();
+            let methods = if method == Method::GET { vec![Method::GET, Method::HEAD] } else { vec![method] };
+            for method in methods {
+                let request = admin.at(method.clone(), &spelling);
+                let request =
+                    if method == Method::GET || method == Method::HEAD { request } else { request.json(&json!({})) };
+                let answer = admin.send(request);
+                // A proxy that asks for its guests knows no other refusal.
+                let closed = if route.for_proxies { 403 } else { 503 };
+                assert_eq!(answer.status, closed, "{method} {spelling}: {}", answer.text);
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 300, "{tried}");
+    for alias in ["/api/v1/orders", "/api/orders"] {
+        admin.send(admin.at(Method::GET, alias)).problem(503, "kill_switch_active");
+    }
+    open(&admin).expect(200);
 }
 
 #[test]

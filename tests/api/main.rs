@@ -22,6 +22,7 @@ mod erasure;
 mod file_store;
 mod files;
 mod every_route;
+mod guessing;
 mod hidden;
 mod forward_auth;
 mod front_end;

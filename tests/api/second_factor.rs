@@ -258,7 +258,10 @@ fn a_second_factor_outlives_a_restart_and_lies_sealed_on_disk() {
     let secret = app.0.secret().as_bytes().to_vec();
     let again = Site::on(site.close(), &[("PORTCULLIS_LIMITS__ENABLED", "false")]);
     log_in(&again, "admin", &json!({})).problem(401, "mfa_required");
-    log_in(&again, "admin", &json!({"totp": app.next_code(&again)})).expect(200);
+    let code = app.next_code(&again);
+    log_in(&again, "admin", &json!({"totp": code})).expect(200);
+    let again = Site::on(again.close(), &[("PORTCULLIS_LIMITS__ENABLED", "false")]);
+    log_in(&again, "admin", &json!({"totp": code})).problem(401, "invalid_credentials");
     for file in ["portcullis.db", "portcullis.db-wal"] {
         let bytes = std::fs::read(again.folder.path().join("data").join(file)).unwrap_or_default();
         let holds = |needle: &[u8]| bytes.windows(needle.len()).any(|part| part == needle);

@@ -163,6 +163,17 @@ fn disabling_deleting_and_revoking_hold_on_the_next_request() {
 }
 
 #[test]
+fn who_waits_for_approval_again_is_out_on_the_next_request() {
+    let site = Site::new();
+    let admin = site.admin();
+    let vera = site.user(&admin, "vera", &["viewer"]);
+    vera.get("/auth/me").expect(200);
+    admin.patch(&format!("/users/{}", vera.id), &json!({"status": "pending"})).expect(200);
+    vera.get("/auth/me").problem(401, "unauthenticated");
+    refresh(&site, &token_of(&vera)).problem(401, "invalid_credentials");
+}
+
+#[test]
 fn a_change_of_rights_holds_on_the_next_request() {
     let site = Site::new();
     let admin = site.admin();
@@ -188,6 +199,10 @@ fn devices_are_listed_and_ended_by_their_owner_alone() {
     assert_eq!(devices.len(), 2);
     let other = devices.iter().find(|device| device["current"] == false).unwrap();
     assert_eq!((&other["kind"], &other["ip"]), (&json!("token"), &json!("127.0.0.1")));
+    assert!(other["last_used_at"].is_string(), "{other}");
+    let named = phone.request(Method::POST, "/auth/login").header("user-agent", "Telephone/7");
+    phone.send(named.json(&json!({"email": "jo@example.org", "password": PASSWORD}))).expect(200);
+    assert!(jo.get("/auth/sessions").expect(200).text.contains("Telephone/7"));
     let path = format!("/auth/sessions/{}", other["id"].as_str().unwrap());
     admin.delete(&path).problem(404, "not_found");
     phone.get("/auth/me").expect(200);

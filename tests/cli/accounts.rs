@@ -2,6 +2,14 @@
 
 use crate::place::{Place, Said};
 use assert_cmd::Command;
+use std::{
+    sync::{
+        Mutex, OnceLock,
+        atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
 #[test]
 fn roles_are_listed_for_people_and_for_scripts() {
@@ -69,8 +77,14 @@ fn accounts_are_looked_after_beside_a_server_and_without_one() {
     };
     assert_eq!(log_in("quiet marble lantern"), 200);
     assert_eq!(log_in("seven bronze turnstiles"), 401);
+    assert_eq!(log_in("quiet marble lantern"), 429, "it has to wait");
+    assert_eq!(user(&with("unlock", &[]), "").status, Some(0));
+    assert_eq!(log_in("quiet marble lantern"), 200);
     let listed: serde_json::Value = serde_json::from_str(&user(&["list", "--json"], "").out).unwrap();
     assert_eq!((&listed[1]["status"], &listed[1]["roles"][0]), (&"disabled".into(), &"analyst".into()));
+    assert_eq!(user(&["enable", "--email", "jo@example.org"], "").status, Some(0));
+    let listed: serde_json::Value = serde_json::from_str(&user(&["list", "--json"], "").out).unwrap();
+    assert_eq!(listed[1]["status"], "active");
     assert!(!listed.to_string().contains("$2b$"));
     server.stop();
     assert!(place.run(&["audit", "export"]).out.contains("user.password_set"));
@@ -121,4 +135,46 @@ fn an_account_made_in_the_shell_signs_in_and_commands_hold_at_once() {
     assert_eq!(server.status("/users", &token), 401);
     assert!(place.run(&["audit", "verify"]).out.starts_with("valid"));
     server.stop();
+}
+
+#[test]
+fn closing_from_the_shell_holds_within_a_second_while_requests_run_and_after_the_process_is_killed() {
+    let place = Place::new();
+    place.make_admin();
+    let mut server = place.serve();
+    let token = server.log_in();
+    let closed_at: OnceLock<Instant> = OnceLock::new();
+    let late = Mutex::new(Duration::ZERO);
+    let (asked, stop) = (AtomicU32::new(0), AtomicBool::new(false));
+    let client = reqwest::blocking::Client::new();
+    let url = format!("http://{}/api/v1/auth/sessions", server.address);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while !stop.load(SeqCst) {
+                    let began = Instant::now();
+                    let status = client.get(&url).bearer_auth(&token).send().unwrap().status().as_u16();
+                    asked.fetch_add(1, SeqCst);
+                    if let Some(after) = closed_at.get().and_then(|at| began.checked_duration_since(*at))
+                        && status == 200
+                    {
+                        let mut late = late.lock().unwrap();
+                        *late = after.max(*late);
+                    }
+                }
+            });
+        }
+        thread::sleep(Duration::from_secs(1));
+        assert_eq!(place.run(&["kill-switch", "enable", "an intruder"]).status, Some(0));
+        closed_at.set(Instant::now()).unwrap();
+        thread::sleep(Duration::from_millis(1500));
+        stop.store(true, SeqCst);
+    });
+    let late = *late.lock().unwrap();
+    assert!(late < Duration::from_secs(1), "requests that began {late:?} later were let in");
+    assert!(asked.load(SeqCst) > 500, "{asked:?} requests");
+    server.kill();
+    let again = place.serve();
+    assert_eq!(again.status("/users", &token), 503);
+    assert!(place.run(&["kill-switch", "status"]).out.contains("an intruder"));
 }

@@ -73,6 +73,11 @@ pub struct Serving {
 }
 
 impl Serving {
+    pub fn kill(&mut self) {
+        self.server.kill().unwrap();
+        self.server.wait().unwrap();
+    }
+
     pub fn stop(&mut self) {
         let id = self.server.id().to_string();
         assert!(std::process::Command::new("kill").arg(id).status().unwrap().success());

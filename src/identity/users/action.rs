@@ -16,7 +16,7 @@ use crate::{
     observation::Seen,
     permit::Permit,
     storage::Tx,
-    web::{Precondition, etag},
+    web::{Precondition, etag, merge},
 };
 use serde_json::{Map, Value};
 
@@ -149,7 +149,11 @@ impl Identity {
             after.roles.sort();
         }
         if let Some(data) = &change.data {
-            merge(&mut after.data, data);
+            let mut merged = Value::Object(std::mem::take(&mut after.data));
+            merge(&mut merged, &Value::Object(data.clone()));
+            if let Value::Object(merged) = merged {
+                after.data = merged;
+            }
         }
         after.status = change.status.unwrap_or(before.status);
         after.kind = change.kind.unwrap_or(before.kind);
@@ -379,23 +383,4 @@ pub(super) fn ensure_admin_stays(tx: &Tx<'_>, before: &User) -> Result<()> {
         return Err(Error::conflict("This is the last administrator. Make somebody else one first."));
     }
     Ok(())
-}
-
-/// Applies a merge patch (RFC 7396): null removes, objects merge, everything else replaces.
-fn merge(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
-    for (name, change) in patch {
-        match change {
-            Value::Null => drop(target.shift_remove(name)),
-            Value::Object(change) => {
-                let member = target.entry(name).or_insert_with(|| Value::Object(Map::new()));
-                if !member.is_object() {
-                    *member = Value::Object(Map::new());
-                }
-                if let Value::Object(member) = member {
-                    merge(member, change);
-                }
-            }
-            other => drop(target.insert(name.clone(), other.clone())),
-        }
-    }
 }

@@ -33,6 +33,8 @@ impl Answer {
         assert_eq!(problem["code"], code, "{problem}");
         assert_eq!(problem["status"], status);
         assert_eq!(problem["request_id"], answer.header("x-request-id"));
+        let is_decided = matches!(status, 401 | 403 | 429 | 503);
+        assert_eq!(problem["decision_id"].is_string(), is_decided, "{problem}");
         problem
     }
 

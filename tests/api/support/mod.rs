@@ -121,6 +121,12 @@ impl Site {
         self.bearer(&answer)
     }
 
+    /// Another session of somebody.
+    pub fn log_in_as(&self, actor: &Actor) -> Actor {
+        let me = actor.get("/auth/me").expect(200).json();
+        self.log_in(me["email"].as_str().expect("an address"))
+    }
+
     /// Whoever holds the tokens of an answer to a log-in or refresh.
     pub fn bearer(&self, answer: &Value) -> Actor {
         let token = answer["access_token"].as_str().unwrap_or_else(|| panic!("no access token in {answer}"));

@@ -1,7 +1,7 @@
 //! Making, changing, deleting and restoring relationships.
 
 use super::{
-    super::{draft::merge, write::Entities},
+    super::write::Entities,
     model::{NewRelationship, Relationship, RelationshipPatch, data_text},
     routes::outcome,
     sight::{End, Sight},
@@ -16,7 +16,7 @@ use crate::{
     permit::{Action, Permit},
     refusal::Check,
     storage::Tx,
-    web::{Deleted, Precondition},
+    web::{Deleted, Precondition, merge},
 };
 use serde_json::{Map, Value};
 
