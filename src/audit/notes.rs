@@ -1,6 +1,7 @@
 //! Refusals, coalesced, so that a flood of them writes a bounded number of events: of each kind (who or from
 //! where, which action, on what) the first in a minute is written and the rest are counted; once many kinds
-//! came up in a minute, further new ones are only counted by action.
+//! came up in a minute, further new ones are only counted by action. The first of an action is always written,
+//! so that a flood of one drowns no other.
 
 use super::event::{Event, Outcome};
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
 };
 use std::{
     borrow::Cow,
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     hash::{BuildHasher, RandomState},
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -30,8 +31,11 @@ struct Window {
     number: u64,
     begun: Option<Time>,
     kinds: HashMap<u64, Counted>,
-    overflow: HashMap<(Cow<'static, str>, Outcome), u64>,
+    actions: HashSet<Act>,
+    overflow: HashMap<Act, u64>,
 }
+
+type Act = (Cow<'static, str>, Outcome);
 
 struct Counted {
     actor: Actor,
@@ -84,8 +88,10 @@ impl Window {
             counted.further += 1;
             return false;
         }
-        if self.kinds.len() >= KINDS {
-            *self.overflow.entry((event.action.clone(), event.outcome)).or_default() += 1;
+        let act = (event.action.clone(), event.outcome);
+        let is_first = self.actions.insert(act.clone());
+        if self.kinds.len() >= KINDS && !is_first {
+            *self.overflow.entry(act).or_default() += 1;
             return false;
         }
         self.kinds.insert(kind, Counted { actor: actor.clone(), event: event.clone(), further: 0 });
@@ -95,6 +101,7 @@ impl Window {
     fn end(&mut self) -> Vec<(Actor, Event)> {
         self.number += 1;
         self.begun = None;
+        self.actions.clear();
         let count = |event: Event, count: u64| event.after(&serde_json::json!({ "count": count }));
         let repeated = self.kinds.drain().filter(|(_, counted)| counted.further > 0).map(|(_, mut counted)| {
             counted.actor.request_id = None;
@@ -170,6 +177,17 @@ mod tests {
         let counted: u64 = events.iter().map(|event| event["changes"]["after"]["count"].as_u64().unwrap_or(1)).sum();
         assert_eq!(counted, u64::from(FLOOD));
         assert!(verify(ledger.db(), None).unwrap().valid);
+    }
+
+    #[test]
+    fn a_flood_drowns_no_other_action() {
+        let (_folder, ledger) = ledger();
+        for address in 0..1_000 {
+            ledger.note(&from(address), denied());
+        }
+        let other = || Event::new("login.spray_seen", "network", "10.0.0.1").outcome(Outcome::Failed);
+        ledger.note(&from(1), other());
+        assert_eq!(written(&ledger).last().unwrap()["target"]["id"], "10.0.0.1");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     config::{self, Live},
-    error::Result,
+    error::{Error, Result},
 };
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -23,6 +23,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use tokio::net::TcpStream;
 
 /// What a call may take.
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +104,26 @@ impl Outbound {
         let mut parsed = None;
         let named = Named::parse(host, &mut parsed).map_err(Failure::from)?;
         Ok(self.guard.resolve(named, port).await?)
+    }
+
+    /// Whether something listens at a host and port; nothing is said to it.
+    pub async fn reaches(&self, host: &str, port: u16) -> Result<()> {
+        let addresses = self.resolve(host, port).await?;
+        self.connects(&addresses).await
+    }
+
+    /// [`Outbound::reaches`] for a target.
+    pub async fn reaches_target(&self, target: &Target) -> Result<()> {
+        let addresses = self.guard.resolve(target.host(), target.port()).await?;
+        self.connects(&addresses).await
+    }
+
+    async fn connects(&self, addresses: &[SocketAddr]) -> Result<()> {
+        let connected = tokio::time::timeout(self.limits.connect, TcpStream::connect(addresses)).await;
+        connected
+            .map_err(Error::internal)?
+            .map(drop)
+            .map_err(|cause| Error::unavailable("Nothing answers.").caused_by(cause))
     }
 
     /// Posts to a target and reads its answer. A refused one, whatever its status, is an answer too.

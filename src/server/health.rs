@@ -1,5 +1,9 @@
 //! Is it up, does it live, is it ready. Open to anyone, under the kill switch too, and never limited.
 
+use super::{
+    App,
+    dependencies::{Dependencies, Dependency, State},
+};
 use crate::{audit::Ledger, error::Result};
 use actix_web::{
     HttpResponse,
@@ -7,26 +11,28 @@ use actix_web::{
 };
 use serde::Serialize;
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::{Duration, Instant},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
-/// Turned off when the server shuts down, so that a load balancer looks elsewhere.
-#[derive(Default)]
-pub struct Draining(AtomicBool);
+/// For what it cannot serve without.
+const PATIENCE: Duration = Duration::from_secs(2);
 
-impl Draining {
-    pub fn start(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
+/// What answers about readiness share.
+#[derive(Default)]
+pub struct Health {
+    /// Set when the server shuts down, so that a load balancer looks elsewhere.
+    is_draining: AtomicBool,
+    optional: Arc<Dependencies>,
 }
 
-#[derive(Serialize)]
-struct Dependency {
-    name: &'static str,
-    /// `up` or `down`.
-    state: &'static str,
-    latency_ms: f64,
+impl Health {
+    pub fn start_draining(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+    }
 }
 
 #[derive(Serialize)]
@@ -46,24 +52,23 @@ async fn live() -> HttpResponse {
     HttpResponse::Ok().json(serde_json::json!({ "status": "ok" }))
 }
 
-async fn ready(ledger: Data<Ledger>, draining: Data<Draining>) -> HttpResponse {
-    let dependencies =
-        vec![probe("database", || reads(&ledger)).await, probe("writer", async || commits(&ledger).await).await];
-    let good = dependencies.iter().all(|dependency| dependency.state == "up");
-    let status = match (good, draining.0.load(Ordering::Relaxed)) {
-        (_, true) => "shutting_down",
-        (true, false) => "ready",
-        (false, false) => "not_ready",
+async fn ready(app: Data<App>, health: Data<Health>) -> HttpResponse {
+    let (database, writer) = tokio::join!(
+        Dependency::probe("database", PATIENCE, reads(&app.ledger)),
+        Dependency::probe("writer", PATIENCE, commits(&app.ledger))
+    );
+    let is_ready = database.state == State::Up && writer.state == State::Up;
+    let optional = health.optional.clone().seen(&app);
+    let is_whole = optional.iter().all(|dependency| dependency.state != State::Down);
+    let status = match (health.is_draining.load(Ordering::Relaxed), is_ready, is_whole) {
+        (true, ..) => "shutting_down",
+        (false, false, _) => "not_ready",
+        (false, true, false) => "degraded",
+        (false, true, true) => "ready",
     };
-    let mut answer = if status == "ready" { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-    answer.json(Readiness { status, dependencies })
-}
-
-async fn probe<F: Future<Output = Result<()>>>(name: &'static str, check: impl FnOnce() -> F) -> Dependency {
-    let started = Instant::now();
-    let outcome = tokio::time::timeout(Duration::from_secs(2), check()).await;
-    let state = if matches!(outcome, Ok(Ok(()))) { "up" } else { "down" };
-    Dependency { name, state, latency_ms: started.elapsed().as_micros() as f64 / 1000.0 }
+    let is_serving = matches!(status, "ready" | "degraded");
+    let mut answer = if is_serving { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    answer.json(Readiness { status, dependencies: [vec![database, writer], optional].concat() })
 }
 
 async fn reads(ledger: &Ledger) -> Result<()> {

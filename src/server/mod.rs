@@ -5,6 +5,7 @@ mod app;
 mod connections;
 mod control;
 mod csrf;
+mod dependencies;
 mod edge;
 mod forward_auth;
 mod frames;

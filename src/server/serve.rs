@@ -6,7 +6,7 @@ use super::{
     control::{Control, RunCommand},
     edge::Edge,
     gate::Gate,
-    health::{self, Draining},
+    health::{self, Health},
     metrics, openapi,
     overview::StartedAt,
     report::Reporter,
@@ -56,7 +56,7 @@ pub struct Server {
     handle: ServerHandle,
     finished: JoinHandle<std::io::Result<()>>,
     jobs: Running,
-    draining: Data<Draining>,
+    health: Data<Health>,
     background: Vec<JoinHandle<()>>,
     /// Plain HTTP beside HTTPS.
     beside: Option<Beside>,
@@ -125,17 +125,17 @@ pub async fn start(app: App) -> Result<Server> {
     app.announce_observed()?;
     app.kill_switch.watch()?;
     let connections = Connections::default();
-    let draining = Data::new(Draining::default());
+    let health = Data::new(Health::default());
     let jobs = jobs(&app)?.start().await?;
     let listen = app.config.load().server.listen;
-    let (built, marker, registry) = (app.clone(), draining.clone(), connections.clone());
+    let (built, marker, registry) = (app.clone(), health.clone(), connections.clone());
     let workers = match app.config.load().server.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         some => some as usize,
     };
     let server = HttpServer::new(move || {
-        let (app, draining) = (built.clone(), marker.clone());
-        actix_web::App::new().wrap(cors(&app)).wrap(edge(&app)).configure(move |config| mount(config, &app, draining))
+        let (app, health) = (built.clone(), marker.clone());
+        actix_web::App::new().wrap(cors(&app)).wrap(edge(&app)).configure(move |config| mount(config, &app, health))
     })
     .workers(workers)
     .on_connect(move |stream, data| registry.register(stream, data))
@@ -166,7 +166,7 @@ pub async fn start(app: App) -> Result<Server> {
     let finished = tokio::spawn(server);
     let mut background = vec![reaper(connections), tokio::spawn(app.feed.clone().run())];
     background.extend(observability::sentry::start(&app.config, &app.outbound)?);
-    Ok(Server { app, address, handle, finished, jobs, draining, background, beside })
+    Ok(Server { app, address, handle, finished, jobs, health, background, beside })
 }
 
 /// An address to open from this machine, also when it is listened on everywhere.
@@ -212,7 +212,7 @@ fn reaper(connections: Connections) -> JoinHandle<()> {
 impl Server {
     /// Stops accepting, lets requests and jobs finish, closes the database.
     pub async fn stop(self) {
-        self.draining.start();
+        self.health.start_draining();
         self.app.feed.close();
         if let Some(beside) = &self.beside {
             beside.tasks.iter().for_each(JoinHandle::abort);
@@ -220,9 +220,13 @@ impl Server {
                 redirect.stop().await;
             }
         }
-        self.handle.stop(true).await;
-        let _ = self.finished.await;
-        self.jobs.shutdown(GRACE).await;
+        // Requests and jobs share the time there is, so that whoever stops the server need not wait for twice as long.
+        let (jobs, handle, finished) = (self.jobs, self.handle, self.finished);
+        let requests = async {
+            handle.stop(true).await;
+            let _ = finished.await;
+        };
+        tokio::join!(requests, jobs.shutdown(GRACE));
         self.background.iter().for_each(JoinHandle::abort);
         let app = self.app;
         let _ = tokio::task::spawn_blocking(move || app.close()).await;
@@ -267,7 +271,7 @@ fn cors(app: &App) -> Condition<Cors> {
     Condition::new(!settings.origins.is_empty(), cors)
 }
 
-fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
+fn mount(config: &mut ServiceConfig, app: &App, health: Data<Health>) {
     let gate = Gate::new(app);
     let events = EntityEvents { types: app.entity_types.clone(), ledger: app.ledger.clone() };
     config
@@ -301,7 +305,7 @@ fn mount(config: &mut ServiceConfig, app: &App, draining: Data<Draining>) {
         .app_data(Data::new(app.clock.clone()))
         .app_data(Data::new(StartedAt(app.clock.now())))
         .app_data(Data::from(app.traffic.clone()))
-        .app_data(draining)
+        .app_data(health)
         .configure(health::mount)
         .configure(metrics::mount)
         .configure(|config| routes::mount(config, &gate))

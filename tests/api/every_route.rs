@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::json;
 use std::{collections::BTreeSet, fmt::Write as _};
 
-const ROLES: [&str; 3] = ["viewer", "analyst", "admin"];
+const ROLES: [&str; 4] = ["viewer", "analyst", "admin", "system"];
 
 /// Doors that end sessions; knocked on by somebody who is signed in for that alone.
 fn ends_session(route: &Route) -> bool {
@@ -49,6 +49,15 @@ fn verdict(answer: &Answer) -> &'static str {
 fn key(site: &Site, admin: &Actor, scopes: &[&str]) -> Actor {
     let made = admin.post("/api-keys", &json!({"name": "knocker", "scopes": scopes})).expect(201).json();
     site.holder(made["key"].as_str().unwrap())
+}
+
+/// A program's account that holds the role `system`, with a key for all that it may do.
+fn service(site: &Site, admin: &Actor) -> Actor {
+    let body = json!({"email": "robot@example.org", "kind": "service", "roles": ["system"]});
+    let owner = admin.post("/users", &body).expect(201).id();
+    let permissions = admin.get("/roles/system").expect(200).json()["permissions"].clone();
+    let key = json!({"name": "robot", "owner_id": owner, "scopes": permissions});
+    site.holder(admin.post("/api-keys", &key).expect(201).json()["key"].as_str().unwrap())
 }
 
 #[test]
@@ -90,7 +99,11 @@ fn each_role_opens_what_it_holds() {
     let site = Site::new();
     let admin = site.admin();
     admin.post("/entity-types", &json!({"name": "orders"})).expect(201);
-    let people = ROLES.map(|role| if role == "admin" { admin.clone() } else { site.user(&admin, role, &[role]) });
+    let people = ROLES.map(|role| match role {
+        "admin" => admin.clone(),
+        "system" => service(&site, &admin),
+        role => site.user(&admin, role, &[role]),
+    });
     let mut grid = String::new();
     for route in routes().iter().filter(|route| matches!(route.need, Need::Permission { .. })) {
         let name = format!("{} {}", route.method, route.path);
@@ -137,5 +150,30 @@ fn each_key_opens_what_its_scope_says_and_nothing_else() {
     admin.patch(&format!("/users/{}", promoted.id), &json!({"roles": []})).expect(200);
     for route in routes().iter().filter(|route| scope(route).is_some()) {
         assert_eq!(verdict(&knock(&key, route)), "403", "{} {} after the rights are gone", route.method, route.path);
+    }
+}
+
+/// What answers beside the list of routes, and to whom.
+#[test]
+fn what_is_not_in_the_list_of_routes_is_as_closed_as_it_says() {
+    let site = Site::new();
+    let admin = site.admin();
+    let stranger = site.user(&admin, "stranger", &[]);
+    for (path, nobody, met, known) in [
+        ("/health", 200, 200, 200),
+        ("/health/live", 200, 200, 200),
+        ("/health/ready", 200, 200, 200),
+        ("/console/", 200, 200, 200),
+        ("/console/../portcullis.toml", 404, 404, 404),
+        ("/docs", 200, 200, 200),
+        ("/openapi.json", 200, 200, 200),
+        ("/metrics", 200, 401, 401),
+        ("/", 302, 302, 302),
+        ("/api/v1", 404, 404, 404),
+        ("/api/v1/", 404, 404, 404),
+        ("/nowhere", 404, 404, 404),
+    ] {
+        let ask = |actor: &Actor| actor.send(actor.at(Method::GET, path)).status;
+        assert_eq!((ask(&site.nobody()), ask(&stranger), ask(&admin)), (nobody, met, known), "{path}");
     }
 }

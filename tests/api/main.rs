@@ -23,6 +23,7 @@ mod file_store;
 mod files;
 mod every_route;
 mod guessing;
+mod health;
 mod hidden;
 mod forward_auth;
 mod front_end;

@@ -16,6 +16,7 @@ mod documents;
 mod install;
 mod mail;
 mod secrets;
+mod shutdown;
 #[path = "../support/sink.rs"]
 mod sink;
 mod start;

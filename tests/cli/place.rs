@@ -124,6 +124,12 @@ impl Serving {
         answer.json::<serde_json::Value>().unwrap()["access_token"].as_str().unwrap().to_owned()
     }
 
+    pub fn get(&self, path: &str, token: &str) -> serde_json::Value {
+        let client = reqwest::blocking::Client::new();
+        let answer = client.get(format!("http://{}/api/v1{path}", self.address)).bearer_auth(token).send().unwrap();
+        answer.json().unwrap()
+    }
+
     /// What somebody with this token gets to hear.
     pub fn status(&self, path: &str, token: &str) -> u16 {
         let client = reqwest::blocking::Client::new();

@@ -86,6 +86,7 @@ fn capabilities(profile: &Path) -> Map<String, Value> {
         "--disable-component-update",
         "--disable-sync",
         "--window-size=1440,900",
+        "--host-resolver-rules=MAP plain.example 127.0.0.1",
         &data,
     ];
     let all = json!({

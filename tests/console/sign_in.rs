@@ -64,6 +64,32 @@ fn the_work_that_failures_ask_for_is_done_beside_the_page() {
     browser.arrives_at("/console/");
 }
 
+/// Over plain http a browser takes no cookie that is safe to give; the work is done all the same.
+#[test]
+fn the_work_is_done_over_plain_http_too() {
+    let site = Site::with(&[("PORTCULLIS_AUTH__CHALLENGE_AFTER", "1")]);
+    let body = json!({"email": EMAIL, "password": "seven silver turnstiles"});
+    let path = site.server.path("/auth/login");
+    assert_eq!(site.server.client.post(path).json(&body).send().expect("an answer").status(), 401);
+    thread::sleep(AFTER_A_FAILURE);
+    let before = site.get("/audit?action=session.created&count=true")["total"].as_u64();
+    let port = site.server.url.rsplit_once(':').expect("a port").1.to_owned();
+    let browser = Browser::open(&format!("http://plain.example:{port}"));
+    browser.visit("/console/sign-in");
+    assert_eq!(browser.script("return window.isSecureContext || !!crypto.subtle", Vec::new()), json!(false));
+    let watch = "window.workers = 0; const Real = Worker; \
+                 window.Worker = class extends Real { constructor(...all) { super(...all); window.workers += 1; } };";
+    browser.script(watch, Vec::new());
+    let heard = "window.answers = []; const real = fetch; \
+                 window.fetch = async (...all) => { const answer = await real(...all); window.answers.push(answer.status); return answer; };";
+    browser.script(heard, Vec::new());
+    sign_in(&browser, EMAIL, PASSWORD);
+    browser.holds("window.answers?.includes(200) ?? true");
+    let after = site.get("/audit?action=session.created&count=true")["total"].as_u64();
+    assert_eq!(after, before.map(|count| count + 1), "the right password with the work done opened a session");
+    assert_eq!(browser.script("return window.workers ?? 1", Vec::new()), json!(1));
+}
+
 #[test]
 fn nothing_secret_is_where_a_script_could_take_it() {
     let site = Site::new();

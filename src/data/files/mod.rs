@@ -103,6 +103,11 @@ impl Files {
         u64::from(self.config.load().files.max_mb) << 20
     }
 
+    /// Asks the store for one byte of a content.
+    pub async fn ask_store(&self, content: Id) -> Result<()> {
+        self.objects.read(&content.to_string(), 0..1).await.map(drop)
+    }
+
     /// Whether the permit's caller may read a file, deleted or not.
     pub fn is_readable(&self, permit: &Permit, id: Id) -> Result<bool> {
         let sight = self.sight(permit);
