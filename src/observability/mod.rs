@@ -4,6 +4,8 @@ mod log;
 pub mod metrics;
 mod security;
 pub mod sentry;
+#[cfg(feature = "opentelemetry")]
+pub mod telemetry;
 mod traffic;
 
 pub use log::{routes, set_level, start as start_log};

@@ -32,6 +32,8 @@ impl Reporter {
         let request = response.request();
         let place = request.extensions().get::<RequestInfo>().and_then(|info| info.place.get());
         self.metrics.answered(place, path, status, took);
+        #[cfg(feature = "opentelemetry")]
+        crate::observability::telemetry::answered(request, &info.id, status, took);
         let method = request.method();
         let ms = took.as_micros() as f64 / 1000.0;
         let elevation = elevation(request).map(tracing::field::display);

@@ -65,6 +65,8 @@ pub struct Server {
 /// Runs the server until a signal ends it.
 pub fn run(loaded: Loaded, run_command: RunCommand) -> Result<()> {
     observability::start_log(&loaded.config);
+    #[cfg(feature = "opentelemetry")]
+    observability::telemetry::start()?;
     actix_web::rt::System::new().block_on(async {
         let mut signals = Signals::listen()?;
         let opened = tokio::task::spawn_blocking(|| App::open(loaded, Clock::system()));
@@ -80,6 +82,8 @@ pub fn run(loaded: Loaded, run_command: RunCommand) -> Result<()> {
             () = server.stop() => {}
             () = signals.wait() => tracing::warn!("ended at once by a second signal"),
         }
+        #[cfg(feature = "opentelemetry")]
+        observability::telemetry::stop();
         Ok(())
     })
 }

@@ -4,6 +4,7 @@ use super::{
     RequestInfo, json,
     masked::{are_logged, masked},
     pace::Pace,
+    strict::Strict,
 };
 use crate::error::{Code, Error, Fault, Faults, Result};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::header, web::Data};
@@ -151,7 +152,8 @@ pub(super) fn from_value<T: Body>(value: Value) -> Result<T> {
         }
     }
     faults.into_result()?;
-    let body: T = serde_path_to_error::deserialize(value).map_err(|cause| Error::invalid(vec![fault(&cause)]))?;
+    let body: T =
+        serde_path_to_error::deserialize(Strict(value)).map_err(|cause| Error::invalid(vec![fault(&cause)]))?;
     let mut faults = Faults::default();
     body.check(&mut faults);
     faults.into_result()?;

@@ -12,6 +12,7 @@ mod path;
 mod precondition;
 mod problem;
 mod query;
+mod strict;
 
 pub use body::{Body, BodyCheck, BodyLimit, Valid, media_type, nullable, read as read_body};
 pub use describe::{Described, Description};

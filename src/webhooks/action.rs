@@ -49,6 +49,7 @@ impl Webhooks {
                     name: new.name.trim().to_owned(),
                     url: url.clone(),
                     events: patterns(&new.events),
+                    filter: new.filter.clone().unwrap_or_default(),
                     active: new.active.unwrap_or(true),
                     pending: 0,
                     skipped: 0,
@@ -96,6 +97,9 @@ impl Webhooks {
                 }
                 if let Some(events) = &change.events {
                     after.events = patterns(events);
+                }
+                if let Some(filter) = &change.filter {
+                    after.filter.clone_from(filter);
                 }
                 if let Some(active) = change.active {
                     after.active = active;

@@ -4,6 +4,7 @@
 mod action;
 mod deliver;
 mod deliveries;
+mod filter;
 mod list;
 mod model;
 mod pattern;

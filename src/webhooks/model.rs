@@ -1,6 +1,6 @@
 //! A webhook and its deliveries as they are kept, shown, made and changed.
 
-use super::pattern::Pattern;
+use super::{filter::Filter, pattern::Pattern};
 use crate::{clock::Time, error::Faults, ids::Id, web::Body};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -20,6 +20,8 @@ pub struct Webhook {
     pub name: String,
     pub url: String,
     pub events: Vec<Pattern>,
+    /// Which of them it is told of.
+    pub filter: Filter,
     pub active: bool,
     /// Deliveries that wait.
     pub pending: i64,
@@ -55,6 +57,7 @@ impl Webhook {
             name: String,
             url: String,
             events: Vec<Pattern>,
+            filter: Filter,
             active: bool,
             overlap_ends_at: Option<Time>,
             version: i64,
@@ -64,6 +67,7 @@ impl Webhook {
             name: self.name.clone(),
             url,
             events: self.events.clone(),
+            filter: self.filter.clone(),
             active: self.active,
             overlap_ends_at: self.overlap_ends_at,
             version: self.version,
@@ -128,6 +132,7 @@ pub struct NewWebhook {
     pub name: String,
     pub url: String,
     pub events: Vec<String>,
+    pub filter: Option<Filter>,
     pub active: Option<bool>,
 }
 
@@ -136,6 +141,7 @@ pub struct WebhookChange {
     pub name: Option<String>,
     pub url: Option<String>,
     pub events: Option<Vec<String>>,
+    pub filter: Option<Filter>,
     pub active: Option<bool>,
 }
 
@@ -155,6 +161,7 @@ impl Body for NewWebhook {
     fn check(&self, faults: &mut Faults) {
         check_name(&self.name, faults);
         check_events(&self.events, faults);
+        check_filter(self.filter.as_ref(), faults);
     }
 }
 
@@ -166,6 +173,7 @@ impl Body for WebhookChange {
         if let Some(events) = &self.events {
             check_events(events, faults);
         }
+        check_filter(self.filter.as_ref(), faults);
     }
 }
 
@@ -197,6 +205,12 @@ fn check_events(events: &[String], faults: &mut Faults) {
                 faults.push(format!("/events/{index}"), "invalid", format!("`{text}` is {why}."));
             }
         }
+    }
+}
+
+fn check_filter(filter: Option<&Filter>, faults: &mut Faults) {
+    if let Some((pointer, message)) = filter.and_then(Filter::fault) {
+        faults.push(pointer, "invalid", message);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Webhooks in the database.
 
-use super::{model::Webhook, pattern::Pattern};
+use super::{model::Webhook, subscriptions::Subscription};
 use crate::{
     clock::Time,
     error::{Error, Result},
@@ -8,10 +8,11 @@ use crate::{
     params,
     storage::{Reader, Row, Tx},
 };
+use serde::{Serialize, de::DeserializeOwned};
 
-pub(super) const COLUMNS: &str = "id, name, url, events, active, pending, skipped, failures, failing_since, \
+pub(super) const COLUMNS: &str = "id, name, url, events, filter, active, pending, skipped, failures, failing_since, \
      disabled_reason, overlap_ends_at, last_delivered_at, created_at, created_by, updated_at, version";
-pub(super) const COLUMN_COUNT: usize = 16;
+pub(super) const COLUMN_COUNT: usize = 17;
 
 /// The sealed secrets of a webhook: the current one, and the one before.
 pub(super) struct Sealed {
@@ -29,9 +30,11 @@ pub(super) fn sealed(reader: &Reader<'_>, id: Id) -> Result<Option<Sealed>> {
 }
 
 /// Those that are to hear of events.
-pub(super) fn active(reader: &Reader<'_>) -> Result<Vec<(Id, Vec<Pattern>)>> {
-    let sql = "SELECT id, events FROM webhooks WHERE active = 1 ORDER BY created_at, id";
-    reader.query_all(sql, &[], |row| Ok((row.get(0)?, patterns(row.text(1)?)?)))
+pub(super) fn active(reader: &Reader<'_>) -> Result<Vec<Subscription>> {
+    let sql = "SELECT id, events, filter FROM webhooks WHERE active = 1 ORDER BY created_at, id";
+    reader.query_all(sql, &[], |row| {
+        Ok(Subscription { webhook_id: row.get(0)?, events: json(row.text(1)?)?, filter: json(row.text(2)?)? })
+    })
 }
 
 pub(super) fn count(reader: &Reader<'_>) -> Result<i64> {
@@ -39,37 +42,36 @@ pub(super) fn count(reader: &Reader<'_>) -> Result<i64> {
 }
 
 pub(super) fn insert(tx: &Tx<'_>, hook: &Webhook, secret: &str) -> Result<()> {
-    let events = serde_json::to_string(&hook.events).map_err(Error::internal)?;
     tx.execute(
-        "INSERT INTO webhooks (id, name, url, events, active, secret, pending, skipped, failures, version, created_at, created_by, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0, ?7, ?8, ?9, ?10)",
+        "INSERT INTO webhooks (id, name, url, events, active, secret, pending, skipped, failures, version, created_at, created_by, updated_at, filter)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0, ?7, ?8, ?9, ?10, ?11)",
         params![
             hook.id,
             &hook.name,
             &hook.url,
-            events,
+            text(&hook.events)?,
             hook.active,
             secret,
             hook.version,
             hook.created_at,
             hook.created_by,
             hook.updated_at,
+            text(&hook.filter)?,
         ],
     )?;
     Ok(())
 }
 
 pub(super) fn update(tx: &Tx<'_>, hook: &Webhook) -> Result<()> {
-    let events = serde_json::to_string(&hook.events).map_err(Error::internal)?;
     tx.execute(
         "UPDATE webhooks SET name = ?2, url = ?3, events = ?4, active = ?5, skipped = ?6, failures = ?7,
-         failing_since = ?8, disabled_reason = ?9, overlap_ends_at = ?10, version = ?11, updated_at = ?12
+         failing_since = ?8, disabled_reason = ?9, overlap_ends_at = ?10, version = ?11, updated_at = ?12, filter = ?13
          WHERE id = ?1",
         params![
             hook.id,
             &hook.name,
             &hook.url,
-            events,
+            text(&hook.events)?,
             hook.active,
             hook.skipped,
             hook.failures,
@@ -78,9 +80,14 @@ pub(super) fn update(tx: &Tx<'_>, hook: &Webhook) -> Result<()> {
             hook.overlap_ends_at,
             hook.version,
             hook.updated_at,
+            text(&hook.filter)?,
         ],
     )?;
     Ok(())
+}
+
+fn text(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(Error::internal)
 }
 
 pub(super) fn rotate(tx: &Tx<'_>, id: Id, secret: &str) -> Result<()> {
@@ -135,7 +142,7 @@ pub(super) fn forget_old_secrets(tx: &Tx<'_>, now: Time) -> Result<()> {
     Ok(())
 }
 
-fn patterns(text: &str) -> Result<Vec<Pattern>> {
+fn json<T: DeserializeOwned>(text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(Error::internal)
 }
 
@@ -144,18 +151,19 @@ pub(super) fn read(row: &Row<'_>) -> Result<Webhook> {
         id: row.get(0)?,
         name: row.get(1)?,
         url: row.get(2)?,
-        events: patterns(row.text(3)?)?,
-        active: row.get(4)?,
-        pending: row.get(5)?,
-        skipped: row.get(6)?,
-        failures: row.get(7)?,
-        failing_since: row.get(8)?,
-        disabled_reason: row.get(9)?,
-        overlap_ends_at: row.get(10)?,
-        last_delivered_at: row.get(11)?,
-        created_at: row.get(12)?,
-        created_by: row.get(13)?,
-        updated_at: row.get(14)?,
-        version: row.get(15)?,
+        events: json(row.text(3)?)?,
+        filter: json(row.text(4)?)?,
+        active: row.get(5)?,
+        pending: row.get(6)?,
+        skipped: row.get(7)?,
+        failures: row.get(8)?,
+        failing_since: row.get(9)?,
+        disabled_reason: row.get(10)?,
+        overlap_ends_at: row.get(11)?,
+        last_delivered_at: row.get(12)?,
+        created_at: row.get(13)?,
+        created_by: row.get(14)?,
+        updated_at: row.get(15)?,
+        version: row.get(16)?,
     })
 }

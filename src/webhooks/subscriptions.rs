@@ -2,12 +2,13 @@
 
 use super::{
     deliveries::{self, Outgoing},
+    filter::Filter,
     pattern::Pattern,
     store,
 };
 use crate::{
     actor::ActorKind,
-    audit::{Follower, Ledger, Outcome, Recorded},
+    audit::{Event, Follower, Ledger, Outcome, Recorded},
     clock::Time,
     error::{Error, Result},
     ids::Id,
@@ -20,9 +21,20 @@ use std::sync::Arc;
 /// Deliveries of one webhook that wait, at most. What comes beyond is counted and not queued.
 const MOST_PENDING: i64 = 10_000;
 
-type Active = Vec<(Id, Vec<Pattern>)>;
+/// What a webhook wants to hear of.
+pub(super) struct Subscription {
+    pub webhook_id: Id,
+    pub events: Vec<Pattern>,
+    pub filter: Filter,
+}
 
-pub(super) struct Subscriptions(Arc<ArcSwap<Active>>);
+impl Subscription {
+    fn hears(&self, event: &Event) -> bool {
+        self.events.iter().any(|pattern| pattern.matches(&event.action)) && self.filter.passes(event)
+    }
+}
+
+pub(super) struct Subscriptions(Arc<ArcSwap<Vec<Subscription>>>);
 
 impl Subscriptions {
     pub fn load(ledger: &Ledger) -> Result<Self> {
@@ -44,12 +56,12 @@ impl Follower for Subscriptions {
             return Ok(());
         }
         let action = &*recorded.event.action;
-        let hear = |(_, patterns): &&(Id, Vec<Pattern>)| patterns.iter().any(|pattern| pattern.matches(action));
-        for (hook, _) in active.iter().filter(hear) {
-            if store::admit(tx, *hook, MOST_PENDING)? {
+        for hook in active.iter().filter(|hook| hook.hears(recorded.event)) {
+            let webhook_id = hook.webhook_id;
+            if store::admit(tx, webhook_id, MOST_PENDING)? {
                 let message_id = Id::new();
                 let body = thin(message_id, recorded)?;
-                let message = Outgoing { webhook_id: *hook, message_id, replay_of: None, action, body: &body };
+                let message = Outgoing { webhook_id, message_id, replay_of: None, action, body: &body };
                 deliveries::enqueue(tx, &message, recorded.at)?;
             }
         }

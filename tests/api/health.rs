@@ -57,7 +57,7 @@ fn with_every_optional_part_missing_it_serves_and_says_what_is_degraded() {
         ("PORTCULLIS_S3__SECRET_KEY", "secret"),
     ]);
     let admin = site.admin();
-    let hook = json!({"url": "http://127.0.0.1:9/hook", "events": ["*"]});
+    let hook = json!({"name": "Chat", "url": "http://127.0.0.1:9/hook", "events": ["*"]});
     let hook: Id = admin.post("/webhooks", &hook).expect(201).id().parse().unwrap();
     // As after a delivery that was given up.
     let sql = "UPDATE webhooks SET failures = 1 WHERE id = ?1";

@@ -67,4 +67,5 @@ mod unique;
 mod tokens;
 mod type_migrations;
 mod users;
+mod webhook_filters;
 mod webhooks;

@@ -25,6 +25,7 @@ fn a_webhook_is_made_tried_out_and_removed() {
     browser.press("Create the webhook");
     browser.shows("is a link-local address");
     browser.fill("Address to call", &receiver.url("/hook"));
+    browser.fill("Only of these", "user, webhook");
     browser.press("Create the webhook");
     browser.shows("It is not shown again");
     let secret = shown_once(&browser);
@@ -32,6 +33,7 @@ fn a_webhook_is_made_tried_out_and_removed() {
     browser.shows("Chat");
     browser.press("Chat");
     browser.shows("Nothing was sent yet");
+    browser.shows("user, webhook");
     receiver.answer("410 Gone");
     browser.press("Send a test");
     browser.shows("It answered 410 Gone");

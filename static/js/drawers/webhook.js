@@ -26,8 +26,18 @@ function giveSecret({ name, secret }) {
   });
 }
 
+const wordsIn = (text = '') => text.split(/[\s,]+/).filter(Boolean);
+
+const filterOf = ({ targets, outcomes = [] }) => ({ target_types: wordsIn(targets), outcomes });
+
+const OUTCOMES = [
+  ['success', 'What went well'],
+  ['denied', 'What was refused'],
+  ['failed', 'What failed'],
+];
+
 const patternsOf = ({ events = [], others = '' }) => [
-  ...new Set([...events, ...others.split(/[\s,]+/).filter(Boolean)]),
+  ...new Set([...events, ...wordsIn(others)]),
 ];
 
 function settings(hook) {
@@ -68,6 +78,24 @@ function settings(hook) {
       autocomplete: 'off',
       spellcheck: 'false',
     }),
+    field({
+      name: 'targets',
+      label: 'Only of these',
+      optional: true,
+      pointer: '/filter/target_types',
+      hint: 'Entity types, or kinds of things such as user and role. Empty: of all',
+      value: (hook?.filter.target_types ?? []).join(', '),
+      autocomplete: 'off',
+      spellcheck: 'false',
+    }),
+    field({
+      type: 'choices',
+      name: 'outcomes',
+      label: 'Only when it ends so',
+      hint: 'None chosen: however it ends',
+      options: OUTCOMES,
+      value: hook?.filter.outcomes ?? [],
+    }),
   ];
 }
 
@@ -90,7 +118,7 @@ function newHook(drawer, changed) {
       drawer,
       fields: settings(),
       send: async (values) => {
-        const body = { name: values.name, url: values.url.trim(), events: patternsOf(values) };
+        const body = { name: values.name, url: values.url.trim(), events: patternsOf(values), filter: filterOf(values) };
         const made = await atFields(() => post('/webhooks', body));
         drawer.close();
         changed();
@@ -162,11 +190,18 @@ function notices(hook) {
   ];
 }
 
+const outcomesOf = ({ filter }) =>
+  OUTCOMES.filter(([name]) => filter.outcomes.includes(name))
+    .map(([, words]) => words.replace('What ', ''))
+    .join(' or ');
+
 const known = (hook) =>
   facts([
     ['State', stateOf(hook)],
     ['Calls', h('span', { class: 'break' }, hook.url)],
     ['Hears of', hook.events.map(wordsOf).join(', ')],
+    ['Only of', hook.filter.target_types.join(', ')],
+    ['Only what', outcomesOf(hook)],
     ['Waiting', hook.pending > 0 && count(hook.pending, 'delivery', 'deliveries')],
     ['Last delivered', hook.last_delivered_at ? time(hook.last_delivered_at, { full: true }) : 'Never'],
     ['Created', time(hook.created_at, { full: true })],
@@ -202,7 +237,7 @@ async function existingHook(drawer, id, changed) {
   drawer.setTitle(hook.name);
   drawer.setFoot(...actions);
   const send = async (values) => {
-    const change = { name: values.name, url: values.url.trim(), events: patternsOf(values) };
+    const change = { name: values.name, url: values.url.trim(), events: patternsOf(values), filter: filterOf(values) };
     await atFields(() => patch(`/webhooks/${hook.id}`, change));
     saved('Saved.');
   };
