@@ -226,7 +226,8 @@ fn filled(server: &support::Portcullis, token: &str, rows: usize) {
     assert_eq!(server.post(token, "/entity-types", &json!({"name": "places", "schema": schema})).status(), 201);
     let mut lines = String::new();
     for number in 0..rows {
-        lines += &json!({"name": format!("Row {number}"), "data": {"no": number, "town": format!("Town {number}")}}).to_string();
+        lines += &json!({"name": format!("Row {number}"), "data": {"no": number, "town": format!("Town {number}")}})
+            .to_string();
         lines += "\n";
     }
     let request = server.post_builder(token, "/entities/places/import").header("content-type", "application/x-ndjson");

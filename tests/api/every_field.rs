@@ -419,14 +419,17 @@ fn walk(level: usize, who: Who, search: &Value) {
     let mut refused = Vec::new();
     for route in routes().iter().filter(|route| is_asked(route)) {
         let changes = route.method != actix_web::http::Method::GET;
+        let restores = route.path == "/entities/{type}/{id}/restore";
+        // What is refused changes nothing, so that whom it was tried on is there for the next.
+        let mut whom: Option<(String, String)> = None;
         for ask in asks(route, &id) {
-            let (id, join) = if changes { world.victim() } else { (id.clone(), join.clone()) };
-            let of_deleted = route.path == "/entities/{type}/{id}/restore" || ask.query.starts_with("deleted=");
-            let of_deleted = of_deleted && route.path.starts_with("/entities/{type}/{id}");
-            let id = match of_deleted {
-                true if changes => world.deleted(),
-                true => deleted.clone(),
-                false => id,
+            let of_deleted = route.path.starts_with("/entities/{type}/{id}") && ask.query.starts_with("deleted=");
+            let (id, join) = match whom.take() {
+                Some(untouched) => untouched,
+                None if restores => (world.deleted(), join.clone()),
+                None if changes && route.path.contains("{id}") => world.victim(),
+                None if of_deleted => (deleted.clone(), join.clone()),
+                None => (id.clone(), join.clone()),
             };
             let path = path_of(route, &id, &join, &world.owner);
             let told = format!(
@@ -439,6 +442,7 @@ fn walk(level: usize, who: Who, search: &Value) {
             let answer = caller.send(request(&caller, route, &path, ask));
             ensure_untold(&answer, level, &told);
             seen(&answer.text, &mut shown);
+            whom = (changes && answer.status >= 400).then_some((id, join));
             if asks_hidden {
                 ensure_found_only_what_is_seen(&answer, level, &told);
             }

@@ -40,7 +40,9 @@ fn changes() -> Vec<Value> {
         next[pointer]["unique"] = json!(true);
         all.push(json!({ "fields": next }));
     }
-    for (pointer, sensitivity) in [("/iban", "public"), ("/income", "public"), ("/vault", "internal"), ("/tax", "public")] {
+    for (pointer, sensitivity) in
+        [("/iban", "public"), ("/income", "public"), ("/vault", "internal"), ("/tax", "public")]
+    {
         let mut next = fields();
         next[pointer]["sensitivity"] = json!(sensitivity);
         all.push(json!({ "fields": next }));
@@ -90,9 +92,15 @@ fn what_is_refused_of_a_type_is_told_without_values() {
             let answer = caller.patch("/entity-types/customers", &change);
             ensure_untold(&answer, level, &told);
             refused += usize::from(matches!(answer.status, 403 | 409 | 422));
-            for path in ["/entity-types/customers".to_owned(), "/entity-types".to_owned(),
-                         "/access-matrix".to_owned(), "/openapi.json".to_owned(), "/jobs".to_owned(),
-                         format!("/entities/customers/{}", victims[0]), format!("/entities/customers/{}/history", victims[1])] {
+            for path in [
+                "/entity-types/customers".to_owned(),
+                "/entity-types".to_owned(),
+                "/access-matrix".to_owned(),
+                "/openapi.json".to_owned(),
+                "/jobs".to_owned(),
+                format!("/entities/customers/{}", victims[0]),
+                format!("/entities/customers/{}/history", victims[1]),
+            ] {
                 ensure_untold(&caller.get(&path), level, &format!("{path} after: {told}"));
             }
             settle(&world);
@@ -138,8 +146,12 @@ fn people_and_roles_are_changed_without_values() {
         let rule = format!("entities.customers:read:where(data.iban ~ \"{}\")", &MARKS[3][0][..4]);
         let role = json!({"name": "guesses", "permissions": [rule], "clearance": LEVELS[level]});
         post("/roles", role);
-        check("a rule", caller.patch("/roles/guesses", &json!({"permissions": ["entities.customers:read:where(data.iban ="]})));
-        let above = json!({"name": "above", "permissions": ["entities.customers:read"], "clearance": LEVELS[level + 1]});
+        check(
+            "a rule",
+            caller.patch("/roles/guesses", &json!({"permissions": ["entities.customers:read:where(data.iban ="]})),
+        );
+        let above =
+            json!({"name": "above", "permissions": ["entities.customers:read"], "clearance": LEVELS[level + 1]});
         post("/roles", above).problem(403, "forbidden");
         check("themselves", caller.patch(&format!("/users/{}", caller.id), &json!({"roles": ["admin"]})))
             .problem(403, "forbidden");

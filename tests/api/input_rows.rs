@@ -19,7 +19,16 @@ fn wrong() -> Vec<(Vec<u8>, u16)> {
         (b"\xef\xbb\xbf{}".to_vec(), 400),
         (b"{\"b\":NaN}".to_vec(), 400),
     ];
-    for kept in ["{\"b\":\"\\u0000\"}", "{\"\\u0001\":1}", "[]", "5", "\"text\"", &deep, &format!("{{{}}}", keys.join(",")), &large] {
+    for kept in [
+        "{\"b\":\"\\u0000\"}",
+        "{\"\\u0001\":1}",
+        "[]",
+        "5",
+        "\"text\"",
+        &deep,
+        &format!("{{{}}}", keys.join(",")),
+        &large,
+    ] {
         all.push((kept.as_bytes().to_vec(), 422));
     }
     all
@@ -57,9 +66,14 @@ fn relationships_take_what_entities_take() {
         let change = json_body(&admin, Method::PATCH, &path, [b"{\"data\":", &data, b"}"]);
         refused(change, status, &format!("change to {}", told(&data)));
     }
-    for body in [json!([]), json!("x"), json!({"from_id": 5, "to_id": two, "type": "knows"}),
-                 json!({"from_id": one, "to_id": two, "type": "Bad Name"}), json!({"from_id": one, "type": "knows"}),
-                 json!({"from_id": one, "to_id": two, "type": "knows", "data": []})] {
+    for body in [
+        json!([]),
+        json!("x"),
+        json!({"from_id": 5, "to_id": two, "type": "knows"}),
+        json!({"from_id": one, "to_id": two, "type": "Bad Name"}),
+        json!({"from_id": one, "type": "knows"}),
+        json!({"from_id": one, "to_id": two, "type": "knows", "data": []}),
+    ] {
         admin.post("/relationships", &body).problem(422, "validation_failed");
     }
     for encoding in ["gzip", "gzip, gzip"] {
@@ -79,7 +93,8 @@ fn import(actor: &Actor, query: &str, kind: &str, rows: &[u8]) -> Answer {
 
 fn notes(site: &Site) -> Actor {
     let admin = site.admin();
-    let schema = json!({"properties": {"size": {"type": "number"}, "count": {"type": "integer"}, "text": {"type": "string"}}});
+    let schema =
+        json!({"properties": {"size": {"type": "number"}, "count": {"type": "integer"}, "text": {"type": "string"}}});
     admin.post("/entity-types", &json!({"name": "notes", "schema": schema})).expect(201);
     admin
 }
@@ -103,9 +118,22 @@ fn each_line_of_an_import_is_read_like_a_body() {
         let report = import(&admin, "mode=skip_errors", LINES, &line).expect(200).json();
         assert_eq!((&report["created"], &report["failed"]), (&json!(0), &json!(1)), "{}: {report}", told(&data));
     }
-    for line in ["[]", "5", "\"x\"", "null", "{\"name\":5}", "{\"confidence\":1e400}", "{\"confidence\":\"0.5\"}",
-                 "{\"confidence\":1.5}", "{\"name\":\"a\",\"name\":\"b\"}", "{\"nme\":\"a\"}", "{\"id\":\"x\"}",
-                 "{\"name\":\"a\\u0000b\"}", "{\"version\":2}", "{\"name\":\"a\"} {\"name\":\"b\"}"] {
+    for line in [
+        "[]",
+        "5",
+        "\"x\"",
+        "null",
+        "{\"name\":5}",
+        "{\"confidence\":1e400}",
+        "{\"confidence\":\"0.5\"}",
+        "{\"confidence\":1.5}",
+        "{\"name\":\"a\",\"name\":\"b\"}",
+        "{\"nme\":\"a\"}",
+        "{\"id\":\"x\"}",
+        "{\"name\":\"a\\u0000b\"}",
+        "{\"version\":2}",
+        "{\"name\":\"a\"} {\"name\":\"b\"}",
+    ] {
         let problem = import(&admin, "", LINES, line.as_bytes()).problem(422, "validation_failed");
         assert_eq!(problem["failed"], 1, "{line}: {problem}");
     }
@@ -143,12 +171,14 @@ fn each_cell_of_a_table_is_read_by_its_type() {
         (&many, many.as_bytes(), "/data"),
         ("text", large.as_bytes(), "/data"),
     ] {
-        let problem = import(&admin, "", TABLE, &row(head, cells)).problem(422, "validation_failed");
+        let answer = import(&admin, "", TABLE, &row(head, cells));
+        assert_eq!(answer.status, 422, "{head} {}: {}", told(cells), answer.text);
+        let problem = answer.problem(422, "validation_failed");
         let error = &problem["errors"][0];
         assert_eq!((&error["row"], &error["pointer"]), (&json!(1), &json!(at)), "{}: {problem}", told(cells));
         assert_eq!(count(&admin), 0);
     }
-    for head in ["text,text", "name,name", "", "\u{0}"] {
+    for head in ["text,text", "name,name", "text,"] {
         import(&admin, "", TABLE, &row(head, b"a,b")).problem(422, "validation_failed");
     }
     // Tables from spreadsheets begin with a mark of their encoding.
@@ -199,7 +229,6 @@ fn what_is_said_of_a_file_is_read_like_any_body() {
         (b"[]", 422),
         (b"5", 422),
         (b"{\"name\":5}", 422),
-        (b"{\"name\":null}", 422),
         (b"{\"name\":\"\"}", 422),
         (b"{\"name\":\"a\\u0000.txt\"}", 422),
         (b"{\"entity_id\":\"x\"}", 422),

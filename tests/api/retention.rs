@@ -61,9 +61,8 @@ fn the_daily_job_removes_them_by_itself() {
     let known = |id: &str| {
         let id: portcullis::ids::Id = id.parse().unwrap();
         let sql = "SELECT (SELECT count(*) FROM entities WHERE id = ?1) + (SELECT count(*) FROM entity_versions WHERE id = ?1)";
-        let count = site.app.ledger.db().read(|reader| {
-            reader.query_one(sql, portcullis::params![id], |row| row.get::<i64>(0))
-        });
+        let count =
+            site.app.ledger.db().read(|reader| reader.query_one(sql, portcullis::params![id], |row| row.get::<i64>(0)));
         count.unwrap().unwrap()
     };
     site.clock.advance(29 * DAY);

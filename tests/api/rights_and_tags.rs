@@ -46,7 +46,8 @@ struct Bank {
 fn bank() -> Bank {
     let site = Site::new();
     let admin = site.admin();
-    let fields = json!({"/income": {"sensitivity": "confidential"}, "/phone": {"sensitivity": "confidential", "pii": true}});
+    let fields =
+        json!({"/income": {"sensitivity": "confidential"}, "/phone": {"sensitivity": "confidential", "pii": true}});
     admin.post("/entity-types", &json!({"name": "customers", "fields": fields})).expect(201);
     let data = json!({"income": "income-777", "phone": "phone-777", "city": "Delft"});
     let id = admin.post("/entities/customers", &json!({"data": data})).expect(201).id();
@@ -104,7 +105,8 @@ fn a_stricter_field_outdates_every_tag() {
     // One stricter and one laxer at once: as many fields, but not the same.
     let bank = self::bank();
     let all = bank.known("income-777");
-    let fields = json!({"/income": {"sensitivity": "restricted"}, "/phone": pii, "/city": {"sensitivity": "confidential"}});
+    let fields =
+        json!({"/income": {"sensitivity": "restricted"}, "/phone": pii, "/city": {"sensitivity": "confidential"}});
     bank.admin.patch("/entity-types/customers", &json!({ "fields": fields })).expect(200);
     untold(&bank.clerk, &all, "income-777");
 }
@@ -150,7 +152,8 @@ fn whole_documents_are_told_anew_when_rights_change() {
     let admin = &bank.admin;
     // The type itself, the user and their role: what they say of rights is of now.
     let type_of = admin.get("/entity-types/customers").expect(200).header("etag").to_owned();
-    let fields = json!({"/income": {"sensitivity": "restricted"}, "/phone": {"sensitivity": "restricted", "pii": true}});
+    let fields =
+        json!({"/income": {"sensitivity": "restricted"}, "/phone": {"sensitivity": "restricted", "pii": true}});
     admin.patch("/entity-types/customers", &json!({ "fields": fields })).expect(200);
     let request = admin.request(Method::GET, "/entity-types/customers").header("if-none-match", type_of);
     let now = admin.send(request).expect(200).json();

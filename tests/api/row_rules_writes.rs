@@ -50,7 +50,7 @@ impl Ruled {
         [
             list("/entities/tasks?deleted=include&sort=id&limit=200"),
             list("/relationships?deleted=include&sort=id"),
-            list("/files?deleted=include&sort=id&fields=id,name,entity_id").replace("processing", "ready"),
+            list("/files?deleted=include&sort=id"),
         ]
         .join("\n")
     }
@@ -150,7 +150,8 @@ fn restores_stay_within_the_rule() {
     let mut wide: Vec<String> = vec!["entities.tasks:read".into()];
     wide.push(format!("entities.tasks:update:where({RULE})"));
     all.admin.post("/roles", &json!({"name": "wide", "permissions": wide})).expect(201);
-    let user = json!({"email": "wide@example.org", "password": PASSWORD, "roles": ["wide"], "data": {"teams": ["red"]}});
+    let user =
+        json!({"email": "wide@example.org", "password": PASSWORD, "roles": ["wide"], "data": {"teams": ["red"]}});
     all.admin.post("/users", &user).expect(201);
     let reader = all.site.log_in("wide@example.org");
     assert!(reader.get(&format!("{other}/history/1")).expect(200).text.contains("hidden task"));
@@ -238,8 +239,13 @@ fn an_import_that_skips_errors_skips_what_the_rule_forbids() {
     let report = all.import("mode=skip_errors", &rows).expect(200);
     assert!(!report.text.contains("hidden task"), "{}", report.text);
     let report = report.json();
-    assert_eq!((&report["created"], &report["updated"], &report["failed"]), (&json!(1), &json!(1), &json!(4)), "{report}");
-    let wrong: Vec<_> = report["errors"].as_array().unwrap().iter().map(|error| error["row"].as_u64().unwrap()).collect();
+    assert_eq!(
+        (&report["created"], &report["updated"], &report["failed"]),
+        (&json!(1), &json!(1), &json!(4)),
+        "{report}"
+    );
+    let wrong: Vec<_> =
+        report["errors"].as_array().unwrap().iter().map(|error| error["row"].as_u64().unwrap()).collect();
     assert_eq!(wrong, [2, 4, 5, 6], "{report}");
     assert_eq!(all.admin.get("/entities/tasks?count=true").expect(200).json()["total"], 3);
     assert_eq!(all.admin.get(&Ruled::path(&all.other)).expect(200).json()["name"], "hidden task");
@@ -257,7 +263,9 @@ fn nobody_stays_within_the_rule_by_every_way() {
         admin.post("/entities/news", &json!({"name": title, "data": data})).expect(201).id()
     };
     let (open, draft, gone) = (post("Unripe", false), post("Draft", false), post("Withdrawn", false));
-    admin.patch(&format!("/entities/news/{open}"), &json!({"name": "Ripe", "data": {"title": "Ripe", "shown": true}})).expect(200);
+    admin
+        .patch(&format!("/entities/news/{open}"), &json!({"name": "Ripe", "data": {"title": "Ripe", "shown": true}}))
+        .expect(200);
     let join = json!({"from_id": open, "to_id": draft, "type": "cites", "data": {"why": "secret plan"}});
     let join = admin.post("/relationships", &join).expect(201).id();
     admin.delete(&format!("/entities/news/{gone}")).expect(204);
@@ -282,7 +290,8 @@ fn nobody_stays_within_the_rule_by_every_way() {
             nobody.get(&format!("/entities/news/{id}{more}")).problem(404, "not_found");
         }
     }
-    let expanded = untold(nobody.get(&format!("/entities/news/{open}?expand=relationships&depth=3"))).expect(200).json();
+    let expanded =
+        untold(nobody.get(&format!("/entities/news/{open}?expand=relationships&depth=3"))).expect(200).json();
     assert_eq!(expanded["relationships"], json!([]));
     for query in ["?deleted=include&count=true", "?expand=relationships&count=true", "?q=draft&count=true"] {
         let total = untold(nobody.get(&format!("/entities/news{query}"))).expect(200).json()["total"].clone();

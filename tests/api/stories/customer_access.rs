@@ -54,7 +54,10 @@ fn first() -> Value {
     let header = CUSTOMERS.lines().next().unwrap().split(',');
     let row: BTreeMap<_, _> = header.zip(CUSTOMERS.lines().nth(1).unwrap().split(',')).collect();
     let typed = |text: &str| text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number));
-    row.iter().filter(|(name, _)| **name != "customer_no").map(|(name, text)| ((*name).to_owned(), typed(text))).collect()
+    row.iter()
+        .filter(|(name, _)| **name != "customer_no")
+        .map(|(name, text)| ((*name).to_owned(), typed(text)))
+        .collect()
 }
 
 /// How they stand in the order of clearances: the service sees what the admin sees.
@@ -90,13 +93,13 @@ fn four_roles_see_the_same_customers_differently() {
         assert_eq!(old.json()["data"], expected, "the old path for {role}");
         for (field, value, least, sealed) in FIELDS {
             let sees = rank(index) >= least;
-            questions(&bank, role, actor, (field, value, sees, sealed));
+            questions(role, actor, (field, value, sees, sealed));
         }
     }
 }
 
 /// Filters, sorts, groups and picks by one field, with the figures that the file gives.
-fn questions(bank: &Bank, role: &str, actor: &Actor, (field, value, sees, sealed): (&str, &str, bool, bool)) {
+fn questions(role: &str, actor: &Actor, (field, value, sees, sealed): (&str, &str, bool, bool)) {
     let name = format!("data.{field}");
     let quoted = if value.parse::<u64>().is_ok() { value.to_owned() } else { format!("\"{value}\"") };
     let found = query(actor, "/customers", &[("filter", &format!("{name} = {quoted}")), ("count", "true")]);
@@ -117,7 +120,6 @@ fn questions(bank: &Bank, role: &str, actor: &Actor, (field, value, sees, sealed
     assert_eq!(status(above), open, "more than {field} by {role}");
     let picked = query(actor, "/customers", &[("fields", &name), ("limit", "1")]);
     assert_eq!(status(picked), if sees { 200 } else { 422 }, "pick {field} by {role}");
-    let _ = bank;
 }
 
 #[test]
@@ -133,16 +135,23 @@ fn the_figures_of_the_bank_are_those_of_the_file() {
         let measures = "count,sum(data.credit_amount_dm),max(data.credit_amount_dm)";
         let groups = query(actor, "/customers/aggregate", &[("group_by", "data.purpose"), ("measures", measures)]);
         let groups = groups.expect(200).json();
-        let found: BTreeMap<_, _> = groups["items"].as_array().unwrap().iter().map(|group| {
-            let number = |name: &str| group[name].as_u64().unwrap_or_else(|| panic!("{name} in {group}"));
-            let figures = (number("count"), number("sum(data.credit_amount_dm)"), number("max(data.credit_amount_dm)"));
-            (group["data.purpose"].as_str().unwrap(), figures)
-        }).collect();
+        let found: BTreeMap<_, _> = groups["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|group| {
+                let number = |name: &str| group[name].as_u64().unwrap_or_else(|| panic!("{name} in {group}"));
+                let figures =
+                    (number("count"), number("sum(data.credit_amount_dm)"), number("max(data.credit_amount_dm)"));
+                (group["data.purpose"].as_str().unwrap(), figures)
+            })
+            .collect();
         assert_eq!(found, expected, "{role}");
     }
     let bad = column("risk_class").iter().filter(|class| **class == "2").count();
     assert_eq!(bad, 300);
-    let old = bank.admin.send(bank.admin.at(Method::GET, "/api/customers?count=true&limit=1&filter=data.risk_class%3D2"));
+    let old =
+        bank.admin.send(bank.admin.at(Method::GET, "/api/customers?count=true&limit=1&filter=data.risk_class%3D2"));
     assert_eq!(old.expect(200).json()["total"], bad);
     for (path, role, status) in [("/api/overview", 0, 403), ("/api/overview", 2, 200), ("/api/risk", 0, 200)] {
         let actor = &bank.callers[role].1;
@@ -196,8 +205,11 @@ fn exports(bank: &Bank) {
     for (index, actor) in takers.iter().enumerate() {
         let lines = export(actor, "jsonl").expect(200).text;
         assert_eq!(lines.lines().count(), 1000);
-        let second: Value = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap())
-            .find(|row| row["name"] == "C0002").expect("the second customer");
+        let second: Value = lines
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap())
+            .find(|row| row["name"] == "C0002")
+            .expect("the second customer");
         let table = export(actor, "csv").expect(200).text;
         let titles: Vec<_> = table.lines().next().unwrap().split(',').collect();
         for (field, _, least, _) in FIELDS {
@@ -267,7 +279,10 @@ fn the_settings_of_a_model_are_checked_and_have_a_history() {
     let settings = json!({"model": "scoring", "provider": "anthropic", "endpoint": "https://models.example.org/v1",
                           "temperature": 0.7, "credential": "vault:scoring"});
     let made = admin.post("/model_settings", &json!({"name": "Scoring", "data": settings})).expect(201);
-    assert_eq!((&made.json()["data"]["max_output_tokens"], &made.json()["data"]["timeout_s"]), (&json!(1024), &json!(10)));
+    assert_eq!(
+        (&made.json()["data"]["max_output_tokens"], &made.json()["data"]["timeout_s"]),
+        (&json!(1024), &json!(10))
+    );
     let path = format!("/model_settings/{}", made.id());
     for (change, pointer) in [
         (json!({"temperature": 2.1}), "/data/temperature"),
@@ -280,7 +295,7 @@ fn the_settings_of_a_model_are_checked_and_have_a_history() {
         (json!({"timeout_s": 31}), "/data/timeout_s"),
         (json!({"endpoint": "not an address"}), "/data/endpoint"),
         (json!({"endpoint": null}), "/data/endpoint"),
-        (json!({"temprature": 0.5}), "/data/temprature"),
+        (json!({"temprature": 0.5}), "/data"),
     ] {
         let problem = admin.patch(&path, &json!({ "data": change })).problem(422, "validation_failed");
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
@@ -294,7 +309,10 @@ fn the_settings_of_a_model_are_checked_and_have_a_history() {
     let stale = analyst.request(Method::PATCH, &path).header("if-match", tag);
     analyst.send(stale.json(&json!({"data": {"temperature": 0.2}}))).problem(412, "precondition_failed");
     let seen = viewer.get(&path).expect(200).json()["data"].clone();
-    assert_eq!((&seen["temperature"], &seen["endpoint"], &seen["credential"]), (&json!(0.1), &Value::Null, &Value::Null));
+    assert_eq!(
+        (&seen["temperature"], &seen["endpoint"], &seen["credential"]),
+        (&json!(0.1), &Value::Null, &Value::Null)
+    );
     assert_eq!(analyst.get(&path).expect(200).json()["data"]["credential"], Value::Null);
     viewer.patch(&path, &json!({"data": {"temperature": 1}})).problem(403, "forbidden");
     let event = admin.get(&format!("/audit?target_id={}&limit=1", made.id())).expect(200).json()["items"][0].clone();

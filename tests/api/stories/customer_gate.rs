@@ -11,7 +11,8 @@ use std::{
 
 fn command(folder: &Path, arguments: &[&str]) -> String {
     let mut command = assert_cmd::Command::cargo_bin("portcullis").unwrap();
-    let done = command.current_dir(folder).arg("--data-dir").arg(folder.join("data")).args(arguments).assert().success();
+    let done =
+        command.current_dir(folder).arg("--data-dir").arg(folder.join("data")).args(arguments).assert().success();
     String::from_utf8_lossy(&done.get_output().stdout).into_owned()
 }
 
