@@ -129,7 +129,7 @@ fn fill(rows: usize) -> Filled {
     let before = memory(&server);
     let began = Instant::now();
     let import = server.post_builder(&token, "/entities/rows/import?mode=skip_errors").timeout(LONG);
-    let body = reqwest::blocking::Body::new(Rows { next: 0, rows, line: Vec::new() });
+    let body = reqwest::blocking::Body::new(Rows { next: 0, end: rows, line: Vec::new() });
     let answer = import.header("content-type", "application/x-ndjson").body(body).send().expect("an answer");
     assert!(answer.status().is_success(), "{}", answer.text().unwrap_or_default());
     let report: Value = answer.json().expect("JSON");
@@ -142,7 +142,7 @@ fn fill(rows: usize) -> Filled {
     loop {
         match export.read(&mut piece).expect("all of the export") {
             0 => break,
-            read => lines += piece[..read].iter().filter(|byte| **byte == b'\n').count(),
+            read => lines += piece[..read].iter().map(|byte| usize::from(*byte == b'\n')).sum::<usize>(),
         }
     }
     assert_eq!(lines, rows, "each row goes out");
@@ -153,21 +153,21 @@ fn fill(rows: usize) -> Filled {
 /// Lines of an import, made as they are sent.
 struct Rows {
     next: usize,
-    rows: usize,
+    end: usize,
     line: Vec<u8>,
 }
 
 impl Read for Rows {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        if self.line.is_empty() && self.next < self.rows {
+        if self.line.is_empty() && self.next < self.end {
             let mut lines = String::new();
-            let end = (self.next + 100).min(self.rows);
-            for no in self.next..end {
+            let after = (self.next + 100).min(self.end);
+            for no in self.next..after {
                 let text = format!("common text word{:03} unique{no}x of a note that is somewhat longer", no % 1000);
                 let data = json!({"no": no, "city": format!("city{}", no % 20), "text": text});
                 let _ = writeln!(lines, "{}", json!({"name": format!("Row {no}"), "data": data}));
             }
-            self.next = end;
+            self.next = after;
             self.line = lines.into_bytes();
         }
         let size = self.line.len().min(buffer.len());

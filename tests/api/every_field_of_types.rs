@@ -143,8 +143,8 @@ fn people_and_roles_are_changed_without_values() {
         check("their access", caller.get(&format!("{user}/access")));
         check("a change", caller.patch(&user, &json!({"name": "Other", "roles": ["viewer", "analyst"]})));
         check("data", caller.patch(&user, &json!({"data": {"team": "x"}})));
-        let rule = format!("entities.customers:read:where(data.iban ~ \"{}\")", &MARKS[3][0][..4]);
-        let role = json!({"name": "guesses", "permissions": [rule], "clearance": LEVELS[level]});
+        let guess = format!("entities.customers:read:where(data.iban ~ \"{}\")", &MARKS[3][0][..4]);
+        let role = json!({"name": "guesses", "permissions": [guess], "clearance": LEVELS[level]});
         post("/roles", role);
         check(
             "a rule",

@@ -4,6 +4,9 @@ use crate::support::{Actor, Answer, Site};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+const LINES: &str = "application/x-ndjson";
+const TABLE: &str = "text/csv";
+
 /// Data that is no JSON, or none that is kept, with the status of its refusal where it is a body of its own.
 fn wrong() -> Vec<(Vec<u8>, u16)> {
     let keys: Vec<String> = (0..201).map(|n| format!("\"k{n}\":{n}")).collect();
@@ -107,7 +110,6 @@ fn count(actor: &Actor) -> Value {
 fn each_line_of_an_import_is_read_like_a_body() {
     let site = Site::new();
     let admin = notes(&site);
-    const LINES: &str = "application/x-ndjson";
     for (data, _) in wrong() {
         // The last that fits in a row is the limit of rows.
         let line = [b"{\"data\":", &data[..], b"}"].concat();
@@ -148,7 +150,6 @@ fn each_line_of_an_import_is_read_like_a_body() {
 fn each_cell_of_a_table_is_read_by_its_type() {
     let site = Site::new();
     let admin = notes(&site);
-    const TABLE: &str = "text/csv";
     let row = |head: &str, cells: &[u8]| [head.as_bytes(), b"\n", cells, b"\n"].concat();
     let many: Vec<String> = (0..201).map(|n| format!("k{n}")).collect();
     let many = many.join(",");

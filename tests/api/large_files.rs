@@ -205,17 +205,17 @@ fn a_listener_that_never_reads_is_cut_and_holds_no_memory() {
     assert!(grown < 64 << 20, "{} MB", grown >> 20);
     for stream in &mut deaf {
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let (mut taken, mut piece) = (0, vec![0; 64 << 10]);
+        let (mut received, mut piece) = (0, vec![0; 64 << 10]);
         let ended = loop {
             match stream.read(&mut piece) {
                 Ok(0) => break true,
-                Ok(read) => taken += read,
+                Ok(read) => received += read,
                 Err(cause) => break cause.kind() != std::io::ErrorKind::WouldBlock,
             }
         };
         assert!(ended, "the connection was kept");
         // What the system holds for a connection is all that they get.
-        assert!(taken < EVENTS * 90, "{taken} bytes waited for whoever does not read");
+        assert!(received < EVENTS * 90, "{received} bytes waited for whoever does not read");
     }
     assert_eq!(server.get(&token, "/entities/rows?limit=1&count=true")["total"], 5_000 + EVENTS);
 }

@@ -139,6 +139,9 @@ fn whole_documents_and_what_was_deleted_are_reads_too() {
     }
 }
 
+/// What somebody writes at the path of an entity.
+type Write = fn(&Actor, &str) -> crate::support::Answer;
+
 #[test]
 fn every_write_that_shows_is_a_read() {
     let site = Site::new();
@@ -149,7 +152,7 @@ fn every_write_that_shows_is_a_read() {
     let role = json!({"name": "writer", "clearance": "restricted",
                       "permissions": ["entities.*:read", "entities.*:update", "entities.*:create", "entities.*:delete"]});
     admin.post("/roles", &role).expect(201);
-    let ways: [(&str, fn(&Actor, &str) -> crate::support::Answer); 5] = [
+    let ways: [(&str, Write); 5] = [
         ("put", |who, path| who.put(path, &json!({"data": {"iban": "DE3", "no": 7}}))),
         ("upsert", |who, _| who.post("/entities/customers?upsert_on=/no", &json!({"data": {"no": 7, "a": 1}}))),
         ("restore", |who, path| who.post(&format!("{path}/restore"), &json!({}))),

@@ -201,7 +201,9 @@ impl Shape {
             Value::String(text) => self.control |= has_control(text),
             Value::Array(items) => {
                 self.deepest = self.deepest.max(depth);
-                items.iter().for_each(|item| self.value(item, depth + 1));
+                for item in items {
+                    self.value(item, depth + 1);
+                }
             }
             Value::Object(members) => {
                 self.deepest = self.deepest.max(depth);

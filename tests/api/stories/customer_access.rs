@@ -320,8 +320,8 @@ fn the_settings_of_a_model_are_checked_and_have_a_history() {
         (&event["changes"]["before"]["data"]["temperature"], &event["changes"]["after"]["data"]["temperature"]),
         (&json!(0.7), &json!(0.1))
     );
-    let back = admin.post(&format!("{path}/history/1/restore"), &json!({})).expect(200).json();
-    assert_eq!((&back["data"]["temperature"], &back["version"]), (&json!(0.7), &json!(3)));
+    let restored = admin.post(&format!("{path}/history/1/restore"), &json!({})).expect(200).json();
+    assert_eq!((&restored["data"]["temperature"], &restored["version"]), (&json!(0.7), &json!(3)));
     let overall = admin.get("/settings").expect(200).json();
     assert_eq!(overall["values"]["flags"]["scoring_by_model"], true, "set by the blueprint");
     assert_eq!(overall["values"]["inspection"]["mode"], "block");
