@@ -221,6 +221,8 @@ fn relationships_are_told_to_those_who_may_read_both_ends() {
     admin.patch(&format!("/entities/customers/{other}"), &json!({"data": {"team": "red"}})).expect(200);
     admin.patch(&format!("/relationships/{second}"), &json!({"data": {"note": "x"}})).expect(200);
     assert_eq!(hears.message(), said("updated", &second, 2));
+    // Judged as it is sent, to each listener at their time.
+    thread::sleep(Duration::from_millis(700));
     admin.patch(&format!("/entities/customers/{other}"), &json!({"data": {"team": "blue"}})).expect(200);
     admin.delete(&format!("/relationships/{second}")).expect(204);
     assert_eq!(hears_blue.message(), said("deleted", &second, 3));
