@@ -219,3 +219,114 @@ fn a_crash_in_a_rotation_leaves_the_old_key_or_the_new() {
     assert_eq!(events["total"].as_u64().unwrap() as usize, keys - 5, "each is told of: {events}");
     assert_eq!(server.get(&token, "/audit/verify")["valid"], true);
 }
+
+/// A type `places` with so many entities.
+fn filled(server: &support::Portcullis, token: &str, rows: usize) {
+    let schema = json!({"type": "object", "properties": {"no": {"type": "integer"}, "town": {"type": "string"}}});
+    assert_eq!(server.post(token, "/entity-types", &json!({"name": "places", "schema": schema})).status(), 201);
+    let mut lines = String::new();
+    for number in 0..rows {
+        lines += &json!({"name": format!("Row {number}"), "data": {"no": number, "town": format!("Town {number}")}})
+            .to_string();
+        lines += "\n";
+    }
+    let request = server.post_builder(token, "/entities/places/import").header("content-type", "application/x-ndjson");
+    let answer = request.timeout(Duration::from_secs(120)).body(lines).send().expect("an answer");
+    assert_eq!(answer.status(), 200, "{}", answer.text().unwrap());
+}
+
+fn count(server: &support::Portcullis, token: &str, filter: &str) -> serde_json::Value {
+    let request = server.client.get(server.path("/entities/places")).bearer_auth(token);
+    let answer = request.query(&[("count", "true"), ("limit", "1"), ("filter", filter)]).send().expect("an answer");
+    let answer: serde_json::Value = answer.json().expect("JSON");
+    answer.get("total").unwrap_or_else(|| panic!("{answer}")).clone()
+}
+
+fn change(server: &support::Portcullis, token: &str, body: &serde_json::Value) -> u16 {
+    let request = server.client.patch(server.path("/entity-types/places")).bearer_auth(token);
+    request.json(body).send().expect("an answer").status().as_u16()
+}
+
+/// The type once nothing is done to its entities any more.
+fn settled(server: &support::Portcullis, token: &str) -> serde_json::Value {
+    let begun = std::time::Instant::now();
+    loop {
+        let shown = server.get(token, "/entity-types/places");
+        if shown["migration"].is_null() && shown["indexing"].is_null() {
+            return shown;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(90), "it ends: {shown}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Killed in the middle, again and again: what is read is of the old shape or the new, nothing is migrated twice, and in
+/// the end all are in the new one.
+#[test]
+fn a_crash_in_a_migration_of_a_type_leaves_the_old_state_or_the_new() {
+    const ROWS: usize = 5000;
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = support::start(folder.path());
+    let mut token = server.set_up();
+    filled(&server, &token, ROWS);
+    let next = json!({"type": "object", "required": ["city"], "additionalProperties": false,
+                      "properties": {"no": {"type": "integer"}, "city": {"type": "string"}, "tier": {"type": "string"}}});
+    let steps = json!({"rename": {"/town": "/city"}, "set_default": {"/tier": "new"}});
+    assert_eq!(change(&server, &token, &json!({"schema": next, "migration": steps})), 202);
+    let mut interrupted = 0;
+    for round in 0..5 {
+        thread::sleep(Duration::from_millis(20 + 60 * round));
+        server.kill();
+        server = support::start(folder.path());
+        token = server.log_in();
+        let shown = server.get(&token, "/entity-types/places");
+        let all = server.get(&token, "/entities/places?limit=200&sort=name");
+        let done = shown["migration"].is_null();
+        interrupted += usize::from(!done);
+        let expected = if done { &next } else { &shown["schema"] };
+        assert_eq!(shown["schema"], *expected);
+        assert_eq!(done, shown["schema"]["required"] == json!(["city"]), "the schema goes with the entities: {shown}");
+        for entity in all["items"].as_array().unwrap_or_else(|| panic!("{all}")) {
+            let data = &entity["data"];
+            let (old, new) = (data["town"].is_string(), data["city"].is_string() && data["tier"] == "new");
+            assert!(old != new && (new || !done), "round {round}: {entity}");
+        }
+        assert_eq!(server.get(&token, "/audit/verify")["valid"], true, "round {round}");
+    }
+    let shown = settled(&server, &token);
+    assert_eq!(shown["schema"], next);
+    assert_eq!(count(&server, &token, "data.city ~ \"Town\" and data.tier = \"new\""), ROWS);
+    assert_eq!(count(&server, &token, "version = 2"), ROWS, "each is migrated once");
+    assert_eq!(server.get(&token, "/audit?action=entity.migrated&count=true&limit=1")["total"], ROWS);
+    assert_eq!(server.get(&token, "/audit/verify")["valid"], true);
+    println!("a migration of {ROWS} entities was interrupted {interrupted} times in 5 crashes");
+    assert!(interrupted > 0, "no crash came in the middle");
+}
+
+#[test]
+fn a_crash_while_indexes_are_made_leaves_none_or_all_of_each() {
+    const ROWS: usize = 12_000;
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = support::start(folder.path());
+    let mut token = server.set_up();
+    filled(&server, &token, ROWS);
+    assert_eq!(change(&server, &token, &json!({"indexes": ["/no", "/town"], "search": ["/town"]})), 200);
+    let mut interrupted = 0;
+    for round in 0..5 {
+        thread::sleep(Duration::from_millis(5 + 30 * round));
+        server.kill();
+        server = support::start(folder.path());
+        token = server.log_in();
+        interrupted += usize::from(!server.get(&token, "/entity-types/places")["indexing"].is_null());
+        // Whole or not there: what is found is right either way.
+        assert_eq!(count(&server, &token, "data.no >= 11000"), 1000, "round {round}");
+        assert_eq!(count(&server, &token, "data.town = \"Town 77\""), 1, "round {round}");
+    }
+    settled(&server, &token);
+    let found = server.get(&token, "/entities/places?q=town&count=true&limit=1");
+    assert_eq!(found["total"], ROWS, "{found}");
+    assert_eq!(count(&server, &token, "data.no = 5000"), 1);
+    assert_eq!(server.get(&token, "/audit/verify")["valid"], true);
+    println!("indexes over {ROWS} entities were interrupted {interrupted} times in 5 crashes");
+    assert!(interrupted > 0, "no crash came in the middle");
+}

@@ -1,13 +1,13 @@
 //! Whether a listener may hear of an event, judged as it is sent.
 
-use super::told::{AUDIT, FILES, RESOURCES, Subject, Told};
+use super::told::{AUDIT, FILES, RELATIONSHIPS, RESOURCES, Subject, Told};
 use crate::{
     data::{entities::Entities, files::Files},
     error::{Error, Result},
     kill_switch::{KillSwitch, Visit},
     permit::{
         Action, Caller, Grants, Reach, Recheck, SignedIn, is_name,
-        rights::{ReadEntity, ReadFiles},
+        rights::{ReadEntity, ReadFiles, ReadRelationships},
     },
     refusal::Check,
 };
@@ -70,8 +70,8 @@ impl Sight {
                 let resource = &**name == AUDIT || RESOURCES.iter().any(|(_, resource)| *resource == &**name);
                 if resource {
                     reads(grants, name)
-                } else if &**name == FILES {
-                    grants.reach(FILES, None, Action::Read).is_some()
+                } else if [FILES, RELATIONSHIPS].contains(&&**name) {
+                    grants.reach(name, None, Action::Read).is_some()
                 } else {
                     grants.reach("entities", Some(name), Action::Read).is_some()
                 }
@@ -103,6 +103,11 @@ impl Sight {
             Subject::File { id } => {
                 let may = wants(FILES) && who.caller.grants().reach(FILES, None, Action::Read).is_some();
                 Ok(may && self.files.is_readable(&who.permit::<ReadFiles>(None)?, *id)?)
+            }
+            Subject::Relationship { id } => {
+                let may =
+                    wants(RELATIONSHIPS) && who.caller.grants().reach(RELATIONSHIPS, None, Action::Read).is_some();
+                Ok(may && self.entities.knows_relationship(&who.permit::<ReadRelationships>(None)?, *id)?)
             }
             Subject::Entity { entity_type, id } => {
                 let there = wants(entity_type) && self.entities.types.get(entity_type).is_some();

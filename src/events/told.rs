@@ -27,6 +27,8 @@ pub(super) const RESOURCES: [(&str, &str); 10] = [
 ];
 /// Files, each told of to those who may read it.
 pub(super) const FILES: &str = "files";
+/// Relationships, each told of to those who may read both of its ends.
+pub(super) const RELATIONSHIPS: &str = "relationships";
 /// Every event whatever it is about, for those who may read the log. Told only to those who ask for it by name.
 pub(super) const AUDIT: &str = "audit";
 
@@ -46,6 +48,9 @@ pub(super) enum Subject {
         id: Id,
     },
     File {
+        id: Id,
+    },
+    Relationship {
         id: Id,
     },
     /// A resource by its name in permissions.
@@ -100,6 +105,7 @@ pub(super) fn told(reader: &Reader<'_>, seq: i64, text: &str) -> Result<Told> {
     let name = match &subject {
         Subject::Entity { entity_type, .. } => &**entity_type,
         Subject::File { .. } => FILES,
+        Subject::Relationship { .. } => RELATIONSHIPS,
         Subject::Resource(name) => *name,
         Subject::Other => AUDIT,
     };
@@ -119,15 +125,16 @@ fn subject(reader: &Reader<'_>, said: &Said<'_>, entity_type: Option<String>) ->
     if verb.is_none_or(|verb| verb == "read") {
         return Ok(Subject::Other);
     }
-    if target == "file" {
-        let id = said.target.id.as_deref().and_then(|id| id.parse().ok());
-        return Ok(id.map_or(Subject::Other, |id| Subject::File { id }));
-    }
-    if target != "entity" {
-        let known = RESOURCES.iter().find(|(event, _)| *event == target);
-        return Ok(known.map_or(Subject::Other, |(_, resource)| Subject::Resource(resource)));
+    if let Some((_, resource)) = RESOURCES.iter().find(|(event, _)| *event == target) {
+        return Ok(Subject::Resource(resource));
     }
     let Some(id) = said.target.id.as_deref().and_then(|id| id.parse::<Id>().ok()) else { return Ok(Subject::Other) };
+    match target {
+        "file" => return Ok(Subject::File { id }),
+        "relationship" => return Ok(Subject::Relationship { id }),
+        "entity" => {}
+        _ => return Ok(Subject::Other),
+    }
     let entity_type = match entity_type {
         Some(name) => Some(name),
         None => reader.query_one("SELECT type FROM entities WHERE id = ?1", params![id], |row| row.get(0))?,

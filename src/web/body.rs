@@ -78,6 +78,17 @@ pub fn media_type(request: &HttpRequest) -> Option<String> {
     Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 
+/// Refuses a body that is encoded, or written in another charset than UTF-8, for those who read bodies as they come.
+pub fn ensure_plain(request: &HttpRequest) -> Result<()> {
+    if request.headers().get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        return Err(Error::new(Code::UnsupportedMediaType, "Send the body without Content-Encoding."));
+    }
+    if charset(request).is_some_and(|charset| !charset.eq_ignore_ascii_case("utf-8")) {
+        return Err(Error::new(Code::UnsupportedMediaType, "Send the body in UTF-8."));
+    }
+    Ok(())
+}
+
 fn check_content_type(request: &HttpRequest) -> Result<()> {
     let patch = request.method() == actix_web::http::Method::PATCH;
     let good = match media_type(request).as_deref() {
@@ -106,9 +117,7 @@ pub async fn read(request: &HttpRequest, mut payload: Payload) -> Result<BytesMu
     if request.headers().contains_key(header::CONTENT_TYPE) {
         check_content_type(request)?;
     }
-    if request.headers().get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-        return Err(Error::new(Code::UnsupportedMediaType, "Send the body without Content-Encoding."));
-    }
+    ensure_plain(request)?;
     let limit = request.app_data::<Data<BodyLimit>>().map_or(10 << 20, |limit| limit.0);
     let too_large =
         || Error::new(Code::PayloadTooLarge, format!("The body is larger than the {limit} bytes that are taken here."));

@@ -14,7 +14,7 @@ mod problem;
 mod query;
 mod strict;
 
-pub use body::{Body, BodyCheck, BodyLimit, Valid, media_type, nullable, read as read_body};
+pub use body::{Body, BodyCheck, BodyLimit, Valid, ensure_plain, media_type, nullable, read as read_body};
 pub use describe::{Described, Description};
 pub use info::RequestInfo;
 pub use json::parse as parse_json;

@@ -115,3 +115,78 @@ fn what_a_write_may_not_set_is_named_and_nothing_changes() {
     assert_eq!(admin.get(&path).expect(200).text, before);
     assert_eq!(admin.get("/entities/notes?count=true").expect(200).json()["total"], 1);
 }
+
+#[test]
+fn what_a_write_to_files_and_relationships_may_not_set_is_named() {
+    let site = Site::new();
+    let admin = site.admin();
+    admin.post("/entity-types", &json!({"name": "notes"})).expect(201);
+    let ends: Vec<_> = (0..3).map(|_| admin.post("/entities/notes", &json!({})).expect(201).id()).collect();
+    let join = json!({"from_id": ends[0], "to_id": ends[1], "type": "knows", "data": {"a": 1}});
+    let join = format!("/relationships/{}", admin.post("/relationships", &join).expect(201).id());
+    let file = admin.upload("a.txt", b"words").expect(201).id();
+    crate::files::processed(&admin, &file);
+    let file = format!("/files/{file}");
+    let state = || [&join, &file].map(|path| admin.get(path).expect(200).text);
+    let before = state();
+    let other = "01980000-0000-7000-8000-000000000000";
+    let moment = "2020-01-01T00:00:00Z";
+    let common = [
+        ("id", json!(other)),
+        ("version", json!(9)),
+        ("created_at", json!(moment)),
+        ("updated_at", json!(moment)),
+        ("created_by", json!(other)),
+        ("updated_by", json!(other)),
+        ("deleted_at", json!(moment)),
+        ("deleted_by", json!(other)),
+        ("owner_id", json!(other)),
+        ("roles", json!(["admin"])),
+        ("status", json!("active")),
+    ];
+    let of_files = [
+        ("content_type", json!("text/html")),
+        ("size", json!(1)),
+        ("sha256", json!("0".repeat(64))),
+        ("state", json!("ready")),
+        ("details", json!({"lines": 9})),
+        ("error", json!("none")),
+        ("content", json!("../other")),
+        ("job_id", json!(other)),
+    ];
+    // What they join, and as what, is said once.
+    let of_joins = [
+        ("from_id", json!(ends[2])),
+        ("to_id", json!(ends[2])),
+        ("type", json!("hates")),
+        ("deleted_with", json!(ends[2])),
+    ];
+    let named = |answer: crate::support::Answer, member: &str| {
+        let problem = answer.problem(422, "validation_failed");
+        assert_eq!(problem["errors"][0]["pointer"], format!("/{member}"), "{problem}");
+        assert_eq!(state(), before, "{member}");
+    };
+    for (member, value) in common.iter().chain(&of_files) {
+        named(admin.patch(&file, &json!({*member: value, "name": "b.txt"})), member);
+        let bring = json!({"method": "PUT", "name": "c.txt", "content_type": "text/plain", "size": 5, *member: value});
+        if !["content_type", "size"].contains(member) {
+            named(admin.post("/files/presign", &bring), member);
+        }
+    }
+    for (member, value) in common.iter().chain(&of_joins) {
+        named(admin.patch(&join, &json!({*member: value, "data": {"a": 2}})), member);
+    }
+    for (member, value) in common.iter().chain(&of_joins[3..]) {
+        let body = json!({"from_id": ends[1], "to_id": ends[2], "type": "knows", *member: value});
+        named(admin.post("/relationships", &body), member);
+    }
+    // A form has two parts, and no others.
+    for (member, value) in common.iter().chain(&of_files) {
+        let form = reqwest::blocking::multipart::Form::new().text((*member).to_owned(), value.to_string());
+        let part = reqwest::blocking::multipart::Part::bytes(b"words".to_vec()).file_name("d.txt");
+        admin.upload_with(form.part("file", part)).problem(422, "validation_failed");
+    }
+    assert_eq!(admin.get("/files?count=true&deleted=include").expect(200).json()["total"], 1);
+    assert_eq!(admin.get("/relationships?count=true&deleted=include").expect(200).json()["total"], 1);
+    assert_eq!(state(), before);
+}

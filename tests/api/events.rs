@@ -181,6 +181,121 @@ fn nobody_hears_of_what_they_may_not_read() {
 }
 
 #[test]
+fn relationships_are_told_to_those_who_may_read_both_ends() {
+    let site = Site::new();
+    let admin = site.admin();
+    types(&admin, &["customers", "orders"]);
+    let all = ["entities.customers:read", "entities.orders:read", "relationships:read"];
+    let both = role(&site, &admin, "both", &all);
+    let one = role(&site, &admin, "one", &["entities.customers:read", "relationships:read"]);
+    let ends = role(&site, &admin, "ends", &all[..2]);
+    let own = role(&site, &admin, "own", &["entities.*:read", "relationships:read:own"]);
+    let blue = role(&site, &admin, "blue", &["entities.customers:read:where(data.team = \"blue\")", all[1], all[2]]);
+    let query = "?types=relationships";
+    ends.get(&format!("/events{query}")).problem(403, "forbidden");
+    let (hears, hears_blue) = (Ear::on(&both, query), Ear::on(&blue, query));
+    let silent = [Ear::on(&one, query), Ear::on(&own, query), Ear::on(&ends, ""), Ear::on(&both, "?types=orders")];
+    let make = |kind: &str, team: &str| {
+        let body = json!({"name": team, "data": {"team": team}});
+        admin.post(&format!("/entities/{kind}"), &body).expect(201).id()
+    };
+    let (customer, order, other) = (make("customers", "red"), make("orders", "red"), make("customers", "blue"));
+    let join = |from: &str| {
+        let body = json!({"from_id": from, "to_id": order, "type": "placed", "data": {"note": "untold"}});
+        admin.post("/relationships", &body).expect(201).id()
+    };
+    let id = join(&customer);
+    let said = |action: &str, id: &str, version: i64| json!({"type": "relationships", "action": format!("relationship.{action}"), "id": id, "version": version});
+    assert_eq!(hears.message(), said("created", &id, 1));
+    admin.patch(&format!("/relationships/{id}"), &json!({"data": {"note": "untold too"}})).expect(200);
+    admin.delete(&format!("/relationships/{id}")).expect(204);
+    admin.post(&format!("/relationships/{id}/restore"), &json!({})).expect(200);
+    let second = join(&other);
+    for expected in
+        [said("updated", &id, 2), said("deleted", &id, 3), said("restored", &id, 4), said("created", &second, 1)]
+    {
+        assert_eq!(hears.message(), expected);
+    }
+    assert_eq!(hears_blue.message(), said("created", &second, 1), "only what is within the rule");
+    // Out of the rule with its end.
+    admin.patch(&format!("/entities/customers/{other}"), &json!({"data": {"team": "red"}})).expect(200);
+    admin.patch(&format!("/relationships/{second}"), &json!({"data": {"note": "x"}})).expect(200);
+    assert_eq!(hears.message(), said("updated", &second, 2));
+    // Judged as it is sent, to each listener at their time.
+    thread::sleep(Duration::from_millis(700));
+    admin.patch(&format!("/entities/customers/{other}"), &json!({"data": {"team": "blue"}})).expect(200);
+    admin.delete(&format!("/relationships/{second}")).expect(204);
+    assert_eq!(hears_blue.message(), said("deleted", &second, 3));
+    for ear in &silent {
+        while let Ok(block) = ear.blocks.try_recv() {
+            assert!(!block.data.contains("relationship"), "{block:?}");
+        }
+    }
+    // Those of a closed type are not told, others are.
+    let close = json!({"active": true, "scope": "type:orders", "reason": "a test", "password": PASSWORD});
+    admin.put("/kill-switch", &close).expect(200);
+    let third = make("customers", "blue");
+    let with_customer = json!({"from_id": other, "to_id": third, "type": "knows"});
+    let open = admin.post("/relationships", &with_customer).expect(201).id();
+    assert_eq!((hears.message(), hears.message()), (said("deleted", &second, 3), said("created", &open, 1)));
+}
+
+#[test]
+fn files_are_told_to_those_who_may_read_them() {
+    let site = Site::new();
+    let admin = site.admin();
+    types(&admin, &["customers"]);
+    let own = role(&site, &admin, "own", &["files:read:own", "files:create"]);
+    let reader = role(&site, &admin, "reader", &["files:read"]);
+    let of_customers = role(&site, &admin, "of_customers", &["files:read", "entities.customers:read"]);
+    let query = "?types=files";
+    let (hears_own, hears_plain, hears_all) =
+        (Ear::on(&own, query), Ear::on(&reader, query), Ear::on(&of_customers, query));
+    let customer = admin.post("/entities/customers", &json!({"name": "Ann"})).expect(201).id();
+    let tied = admin.upload_to(&customer, "hidden-name.txt", b"words").expect(201).id();
+    let mine = own.upload("mine.txt", b"words").expect(201).id();
+    let created = |ear: &Ear| loop {
+        let said = ear.message();
+        if said["action"] == "file.created" {
+            return said;
+        }
+    };
+    let said = |id: &str| json!({"type": "files", "action": "file.created", "id": id, "version": 1});
+    assert_eq!(created(&hears_own), said(&mine), "another's is not heard of");
+    assert_eq!(created(&hears_plain), said(&mine), "nor one of an entity that is not theirs to read");
+    assert_eq!((created(&hears_all), created(&hears_all)), (said(&tied), said(&mine)));
+    role(&site, &admin, "none", &["entities.customers:read"]).get("/events?types=files").problem(403, "forbidden");
+}
+
+#[test]
+fn what_a_rule_asks_of_the_user_is_asked_as_each_event_is_sent() {
+    let site = Site::new();
+    let admin = site.admin();
+    types(&admin, &["customers"]);
+    let ruled = role(&site, &admin, "ruled", &["entities.customers:read:where(data.team in @user.data.teams)"]);
+    let user = format!("/users/{}", ruled.id);
+    let ear = Ear::on(&ruled, "");
+    let make =
+        |team: &str| admin.post("/entities/customers", &json!({"name": team, "data": {"team": team}})).expect(201).id();
+    let everything = Ear::on(&admin, "");
+    // An event is judged as it is sent, which is a little after its commit.
+    let settle = || {
+        everything.message();
+        thread::sleep(Duration::from_millis(500));
+    };
+    make("red");
+    settle();
+    admin.patch(&user, &json!({"data": {"teams": ["red"]}})).expect(200);
+    let red = make("red");
+    assert_eq!(ear.message()["id"], json!(red), "nothing before they were of the team");
+    admin.patch(&user, &json!({"data": {"teams": ["blue"]}})).expect(200);
+    make("red");
+    settle();
+    let blue = make("blue");
+    assert_eq!(ear.message()["id"], json!(blue), "nor after they left it");
+}
+
+#[test]
 fn auditors_hear_of_every_event_when_they_ask_for_the_log() {
     let site = Site::new();
     let admin = site.admin();

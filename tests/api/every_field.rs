@@ -12,9 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-const LEVELS: [&str; 4] = ["public", "internal", "confidential", "restricted"];
+pub const LEVELS: [&str; 4] = ["public", "internal", "confidential", "restricted"];
 /// What a value of each level holds: words, and digits for the numbers.
-const MARKS: [[&str; 2]; 4] = [
+pub const MARKS: [[&str; 2]; 4] = [
     ["zqopenvalue", "811003877"],
     ["zqplainvalue", "822003877"],
     ["zqincomevalue", "833003877"],
@@ -22,7 +22,7 @@ const MARKS: [[&str; 2]; 4] = [
 ];
 
 /// Every path with the level that it comes to.
-const PATHS: [(&str, usize); 13] = [
+const PATHS: [(&str, usize); 15] = [
     ("/title", 0),
     ("/rank", 0),
     ("/plain", 1),
@@ -36,46 +36,65 @@ const PATHS: [(&str, usize); 13] = [
     ("/bank/pin", 3),
     ("/cards/number", 3),
     ("/vault/door", 3),
+    ("/phone", 2),
+    ("/tax", 3),
 ];
 
-fn fields() -> Value {
+pub fn fields() -> Value {
     let level = |level: usize| json!({"sensitivity": LEVELS[level]});
     json!({
         "/title": level(0), "/rank": level(0), "/income": level(2), "/wage": {"sensitivity": LEVELS[2], "index": true},
         "/iban": {"sensitivity": LEVELS[3], "unique": true}, "/score": {"sensitivity": LEVELS[3], "index": true},
         "/bank/note": level(2), "/bank/pin": level(3), "/cards/number": level(3), "/cards/note": level(2),
         "/vault": level(3), "/vault/door": level(0),
+        // Sealed, one of them with an index.
+        "/phone": {"sensitivity": LEVELS[2], "pii": true},
+        "/tax": {"sensitivity": LEVELS[3], "pii": true, "index": true},
     })
 }
 
-fn data(number: u64) -> Value {
+pub fn data(number: u64) -> Value {
     let word = |level: usize| format!("{}{number}", MARKS[level][0]);
     let digits = |level: usize| MARKS[level][1].parse::<u64>().unwrap();
     json!({
         "title": word(0), "rank": digits(0), "plain": word(1), "size": digits(1), "income": word(2), "wage": digits(2),
         "iban": word(3), "score": digits(3), "bank": {"city": word(1), "note": word(2), "pin": word(3)},
         "cards": [{"kind": word(1), "number": word(3), "note": word(2)}, {"number": digits(3)}],
-        "vault": {"door": word(3), "deep": [{"key": word(3)}]},
+        "vault": {"door": word(3), "deep": [{"key": word(3)}]}, "phone": word(2), "tax": word(3),
     })
 }
 
-fn schema() -> Value {
+pub fn schema() -> Value {
     let text = json!({"type": "string"});
     let number = json!({"type": "integer"});
     json!({"type": "object", "properties": {"title": text, "rank": number, "plain": text, "size": number, "income": text,
         "wage": number, "iban": text, "score": number, "bank": {"type": "object"}, "cards": {"type": "array"},
-        "vault": {"type": "object"}}})
+        "vault": {"type": "object"}, "phone": text, "tax": text}})
 }
 
-struct World {
-    site: Site,
-    admin: Actor,
+pub struct World {
+    pub site: Site,
+    pub admin: Actor,
     receiver: Receiver,
     made: Cell<u64>,
+    /// Whose the victims are.
+    pub owner: String,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    Person,
+    /// The same by a key of theirs.
+    Key,
+    /// Without credentials, with what such callers were given.
+    Nobody,
+    /// With every permission and a clearance that is below.
+    Administrator,
 }
 
 impl World {
-    fn new(search: &Value) -> Self {
+    pub fn new(search: &Value) -> Self {
         let receiver = Receiver::start();
         let allowed = receiver.allowed();
         let site = Site::with(&[("PORTCULLIS_LIMITS__ENABLED", "false"), ("PORTCULLIS_OUTBOUND__ALLOW", &allowed)]);
@@ -84,36 +103,47 @@ impl World {
         admin.post("/entity-types", &body).expect(201);
         let hook = json!({"name": "All", "url": receiver.url("/hook"), "events": ["*"]});
         admin.post("/webhooks", &hook).expect(201);
-        Self { site, admin, receiver, made: Cell::new(0) }
+        let owner = json!({"email": "owner@example.org", "roles": ["viewer"]});
+        let owner = admin.post("/users", &owner).expect(201).id();
+        Self { site, admin, receiver, made: Cell::new(0), owner }
     }
 
-    /// Somebody with every right that is not administration, and one clearance.
-    fn caller(&self, level: usize) -> Actor {
+    /// Somebody with every right that is not administration, or all of them, and one clearance.
+    pub fn caller(&self, level: usize, who: Who) -> Actor {
         let name = format!("sees_{}", LEVELS[level]);
-        let mut permissions = vec!["audit:read".to_owned(), "audit:export".to_owned()];
-        for action in ["read", "create", "update", "delete", "export"] {
-            permissions.push(format!("entities.*:{action}"));
+        let permissions = if who == Who::Administrator { vec!["*".to_owned()] } else { permissions() };
+        let role = json!({"permissions": permissions, "clearance": LEVELS[level]});
+        if who == Who::Nobody {
+            self.admin.patch("/roles/anonymous", &role).expect(200);
+            return self.site.nobody();
         }
-        for resource in ["relationships", "files"] {
-            permissions.extend(["read", "create", "update", "delete"].map(|action| format!("{resource}:{action}")));
-        }
-        for resource in ["entity_types", "webhooks", "decisions", "observations", "overview", "jobs", "users", "roles"]
-        {
-            permissions.push(format!("{resource}:read"));
-        }
-        let role = json!({"name": name, "permissions": permissions, "clearance": LEVELS[level]});
+        let mut role = role;
+        role["name"] = json!(name);
         self.admin.post("/roles", &role).expect(201);
-        self.site.user(&self.admin, &name, &[&name])
+        let caller = self.site.user(&self.admin, &name, &[&name]);
+        if who != Who::Key {
+            return caller;
+        }
+        let key = caller.post("/api-keys", &json!({"name": "walks", "scopes": permissions})).expect(201).json();
+        self.site.holder(key["key"].as_str().unwrap())
+    }
+
+    fn make(&self) -> String {
+        self.made.set(self.made.get() + 1);
+        let body = json!({"name": "Somebody", "data": data(self.made.get()), "owner_id": self.owner});
+        self.admin.post("/entities/customers", &body).expect(201).id()
+    }
+
+    /// A new entity full of marks that was deleted; its id.
+    pub fn deleted(&self) -> String {
+        let id = self.make();
+        self.admin.delete(&format!("/entities/customers/{id}")).expect(204);
+        id
     }
 
     /// A new entity full of marks, in its second version and joined to another; its id and its relationship's.
-    fn victim(&self) -> (String, String) {
-        let make = || {
-            self.made.set(self.made.get() + 1);
-            let body = json!({"name": "Somebody", "data": data(self.made.get())});
-            self.admin.post("/entities/customers", &body).expect(201).id()
-        };
-        let (one, other) = (make(), make());
+    pub fn victim(&self) -> (String, String) {
+        let (one, other) = (self.make(), self.make());
         self.made.set(self.made.get() + 1);
         let change = json!({"data": {"iban": format!("{}{}", MARKS[3][0], self.made.get()), "plain": null}});
         self.admin.patch(&format!("/entities/customers/{one}"), &change).expect(200);
@@ -139,6 +169,20 @@ fn send(body: &Value) -> Ask {
     Ask { body: Some((body.to_string(), "application/json")), ..ask(&[]) }
 }
 
+fn permissions() -> Vec<String> {
+    let mut permissions = vec!["audit:read".to_owned(), "audit:export".to_owned(), "users:export".to_owned()];
+    for action in ["read", "create", "update", "delete", "export"] {
+        permissions.push(format!("entities.*:{action}"));
+    }
+    for resource in ["relationships", "files"] {
+        permissions.extend(["read", "create", "update", "delete"].map(|action| format!("{resource}:{action}")));
+    }
+    for resource in ["entity_types", "webhooks", "decisions", "observations", "overview", "jobs", "users", "roles"] {
+        permissions.push(format!("{resource}:read"));
+    }
+    permissions
+}
+
 fn dotted(path: &str) -> String {
     format!("data{}", path.replace('/', "."))
 }
@@ -149,6 +193,8 @@ fn questions() -> Vec<Ask> {
         ask(&[]),
         ask(&[("count", "true"), ("limit", "200")]),
         ask(&[("deleted", "include"), ("expand", "relationships"), ("depth", "3")]),
+        ask(&[("deleted", "only"), ("limit", "200")]),
+        ask(&[("deleted", "only"), ("q", MARKS[3][0])]),
         ask(&[("fields", "name,data")]),
     ];
     for (path, level) in PATHS {
@@ -256,8 +302,8 @@ fn asks(route: &Route, id: &str) -> Vec<Ask> {
     match (route.method.as_str(), route.path) {
         ("GET", "/entities/{type}") => questions(),
         ("GET", "/entities/{type}/{id}") => {
-            let mut all =
-                vec![ask(&[]), ask(&[("expand", "relationships"), ("depth", "3")]), ask(&[("deleted", "only")])];
+            let mut all = vec![ask(&[]), ask(&[("expand", "relationships"), ("depth", "3")])];
+            all.extend(["only", "include"].map(|which| ask(&[("deleted", which)])));
             all.extend(PATHS.iter().map(|(path, _)| ask(&[("fields", &dotted(path))])));
             all.push(Ask { headers: vec![("if-none-match", "\"1\"")], ..ask(&[]) });
             all
@@ -325,7 +371,7 @@ fn path_of(route: &Route, id: &str, join: &str, user: &str) -> String {
 
 /// Panics when an answer tells a value above `level`, wherever it stands.
 #[track_caller]
-fn ensure_untold(answer: &Answer, level: usize, what: &str) {
+pub fn ensure_untold(answer: &Answer, level: usize, what: &str) {
     let headers = format!("{:?}", answer.headers);
     for (above, marks) in MARKS.iter().enumerate().skip(level + 1) {
         for mark in marks {
@@ -364,17 +410,28 @@ fn request(caller: &Actor, route: &Route, path: &str, ask: Ask) -> RequestBuilde
     }
 }
 
-fn walk(level: usize, search: &Value) {
+fn walk(level: usize, who: Who, search: &Value) {
     let world = World::new(search);
-    let caller = world.caller(level);
+    let caller = world.caller(level, who);
     let (id, join) = world.victim();
+    let deleted = world.deleted();
     let mut shown = [false; 4];
     let mut refused = Vec::new();
     for route in routes().iter().filter(|route| is_asked(route)) {
         let changes = route.method != actix_web::http::Method::GET;
+        let restores = route.path == "/entities/{type}/{id}/restore";
+        // What is refused changes nothing, so that whom it was tried on is there for the next.
+        let mut whom: Option<(String, String)> = None;
         for ask in asks(route, &id) {
-            let (id, join) = if changes { world.victim() } else { (id.clone(), join.clone()) };
-            let path = path_of(route, &id, &join, &caller.id);
+            let of_deleted = route.path.starts_with("/entities/{type}/{id}") && ask.query.starts_with("deleted=");
+            let (id, join) = match whom.take() {
+                Some(untouched) => untouched,
+                None if restores => (world.deleted(), join.clone()),
+                None if changes && route.path.contains("{id}") => world.victim(),
+                None if of_deleted => (deleted.clone(), join.clone()),
+                None => (id.clone(), join.clone()),
+            };
+            let path = path_of(route, &id, &join, &world.owner);
             let told = format!(
                 "{} {path}?{} {:?}",
                 route.method,
@@ -385,6 +442,7 @@ fn walk(level: usize, search: &Value) {
             let answer = caller.send(request(&caller, route, &path, ask));
             ensure_untold(&answer, level, &told);
             seen(&answer.text, &mut shown);
+            whom = (changes && answer.status >= 400).then_some((id, join));
             if asks_hidden {
                 ensure_found_only_what_is_seen(&answer, level, &told);
             }
@@ -395,6 +453,9 @@ fn walk(level: usize, search: &Value) {
                 refused.push(decision);
             }
         }
+    }
+    for way in ["", "/history", "/history/1", "/export"] {
+        ensure_untold(&caller.get(&format!("/entities/customers/{deleted}{way}")), level, "what was deleted");
     }
     for decision in refused.iter().take(50) {
         ensure_untold(&caller.get(&format!("/decisions/{decision}")), level, "a decision");
@@ -414,30 +475,49 @@ fn ensure_found_only_what_is_seen(answer: &Answer, level: usize, told: &str) {
     }
 }
 
+fn searched() -> Value {
+    json!(["/title", "/plain", "/income", "/iban", "/vault/door"])
+}
+
 #[test]
 fn the_public_see_what_is_public() {
-    walk(0, &json!(["/title", "/plain", "/income", "/iban", "/vault/door"]));
+    walk(0, Who::Person, &searched());
 }
 
 #[test]
 fn what_is_internal_ends_there() {
-    walk(1, &Value::Null);
+    walk(1, Who::Person, &Value::Null);
 }
 
 #[test]
 fn what_is_confidential_ends_there() {
-    walk(2, &json!(["/title", "/plain", "/income", "/iban", "/vault/door"]));
+    walk(2, Who::Person, &searched());
 }
 
 #[test]
 fn whoever_may_see_all_does() {
-    walk(3, &Value::Null);
+    walk(3, Who::Person, &Value::Null);
+}
+
+#[test]
+fn a_key_sees_what_its_owner_sees() {
+    walk(1, Who::Key, &searched());
+}
+
+#[test]
+fn nobody_sees_what_is_public() {
+    walk(0, Who::Nobody, &searched());
+}
+
+#[test]
+fn every_permission_is_no_clearance() {
+    walk(1, Who::Administrator, &searched());
 }
 
 #[test]
 fn listeners_and_webhooks_hear_no_values() {
     let world = World::new(&Value::Null);
-    let caller = world.caller(1);
+    let caller = world.caller(1, Who::Person);
     let stream = caller.request(Method::GET, "/events").send().expect("a stream");
     let (id, join) = world.victim();
     world.admin.delete(&format!("/relationships/{join}")).expect(204);

@@ -155,7 +155,7 @@ fn a_blueprint_makes_room_for_real_customers() {
     let site = Site::new();
     let admin = site.admin();
     let text = include_str!("../blueprints/customer_risk.toml");
-    assert_eq!(apply(&site, text).unwrap().len(), 3);
+    assert_eq!(apply(&site, text).unwrap().len(), 6);
     assert_eq!(apply(&site, text).unwrap(), Vec::<String>::new(), "applying it twice changes nothing");
     let written =
         portcullis::data::blueprint::export(&site.app.roles, &site.app.entity_types, &[], &site.app.settings).unwrap();
@@ -169,7 +169,7 @@ fn a_blueprint_makes_room_for_real_customers() {
     assert_eq!((&page["total"], &page["items"][0]["data"]["credit_amount_dm"]), (&json!(137), &json!(15672)), "{page}");
     let other = Site::new();
     other.admin();
-    assert_eq!(apply(&other, &written).unwrap().len(), 3);
+    assert_eq!(apply(&other, &written).unwrap().len(), 6);
 }
 
 #[test]

@@ -224,3 +224,41 @@ fn addresses_are_not_counted_but_closed_with_everything_else() {
     close(json!({"active": false, "reason": "over", "password": PASSWORD}));
     assert_eq!((get(&fetch.url).0, put(&bring.url, b"words").0), (200, 201));
 }
+
+#[test]
+fn a_signed_address_tells_a_missing_content_from_a_store_that_fails() {
+    let site = Site::new();
+    let admin = site.admin();
+    let id = admin.upload("a.txt", b"words").expect(201).id();
+    processed(&admin, &id);
+    let (fetch, bring) = (to_fetch(&admin, &id), to_bring(&admin, "b.txt", "text/plain", 5));
+    let (folder, away) = (site.folder.path().join("data/files"), site.folder.path().join("away"));
+    std::fs::rename(&folder, &away).unwrap();
+    let failing = (503, "unavailable".to_owned());
+    assert_eq!((get(&fetch.url), put(&bring.url, b"words")), (failing.clone(), failing.clone()));
+    std::fs::rename(&away, &folder).unwrap();
+    assert_eq!(get(&fetch.url), (200, "words".into()));
+    assert_eq!(put(&bring.url, b"words").0, 201, "a store that failed used nothing up");
+    for shard in std::fs::read_dir(&folder).unwrap().flatten().filter(|shard| shard.file_name() != "incoming") {
+        std::fs::remove_dir_all(shard.path()).unwrap();
+    }
+    assert_eq!(get(&fetch.url), (404, "not_found".into()));
+
+    let bucket = crate::support::Bucket::start();
+    let settings = bucket.settings();
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let site = Site::with(&settings);
+    let admin = site.admin();
+    let id = admin.upload("a.txt", b"words").expect(201).id();
+    processed(&admin, &id);
+    let (fetch, bring) = (to_fetch(&admin, &id), to_bring(&admin, "b.txt", "text/plain", 5));
+    bucket.weather(crate::support::Weather::Down);
+    assert_eq!((get(&fetch.url), put(&bring.url, b"words")), (failing.clone(), failing));
+    bucket.weather(crate::support::Weather::Fair);
+    assert_eq!(get(&fetch.url), (200, "words".into()));
+    for key in bucket.keys() {
+        bucket.plain(Method::DELETE, &format!("/team-files/{key}"));
+    }
+    assert_eq!(get(&fetch.url), (404, "not_found".into()));
+    assert_eq!(put(&bring.url, b"words").0, 201);
+}

@@ -49,3 +49,31 @@ fn what_was_deleted_long_enough_ago_is_gone_for_good() {
         admin.patch("/entity-types/orders", &json!({"retention_days": bad})).problem(422, "validation_failed");
     }
 }
+
+#[test]
+fn the_daily_job_removes_them_by_itself() {
+    let site = Site::new();
+    let admin = site.admin();
+    admin.post("/entity-types", &json!({"name": "orders", "retention_days": 30})).expect(201);
+    let make = || admin.post("/entities/orders", &json!({"data": {"text": "kept-no-longer"}})).expect(201).id();
+    let (gone, live) = (make(), make());
+    admin.delete(&format!("/entities/orders/{gone}")).expect(204);
+    let known = |id: &str| {
+        let id: portcullis::ids::Id = id.parse().unwrap();
+        let sql = "SELECT (SELECT count(*) FROM entities WHERE id = ?1) + (SELECT count(*) FROM entity_versions WHERE id = ?1)";
+        let count =
+            site.app.ledger.db().read(|reader| reader.query_one(sql, portcullis::params![id], |row| row.get::<i64>(0)));
+        count.unwrap().unwrap()
+    };
+    site.clock.advance(29 * DAY);
+    portcullis::jobs::wake();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert_eq!(known(&gone), 2, "a day too soon");
+    site.clock.advance(2 * DAY);
+    portcullis::jobs::wake();
+    crate::files::until("it is gone", || (known(&gone) == 0).then_some(()));
+    assert_eq!(known(&live), 1);
+    let admin = site.log_in("admin@example.org");
+    let event = admin.get(&format!("/audit?target_id={gone}&limit=1")).expect(200).json()["items"][0].clone();
+    assert_eq!((&event["action"], &event["actor"]["label"]), (&json!("entity.purged"), &json!("retention")));
+}

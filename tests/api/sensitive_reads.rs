@@ -105,6 +105,77 @@ fn answers_to_writes_are_reads_too() {
 }
 
 #[test]
+fn whole_documents_and_what_was_deleted_are_reads_too() {
+    let site = Site::new();
+    let admin = site.admin();
+    bank(&admin);
+    let role = json!({"name": "reader", "clearance": "restricted", "permissions": ["entities.*:read", "entities.*:export",
+        "users:export", "audit:read"]});
+    admin.post("/roles", &role).expect(201);
+    let owner = site.user(&admin, "owner", &[]);
+    let body = json!({"name": "Ann", "owner_id": owner.id, "data": {"iban": "DE1", "income": 5}});
+    let ann = admin.post("/entities/customers", &body).expect(201).id();
+    let gone = customer(&admin, &json!({"iban": "DE2"}));
+    admin.delete(&format!("/entities/customers/{gone}")).expect(204);
+    let event = admin.get(&format!("/audit?target_id={ann}")).expect(200).json()["items"][0]["seq"].clone();
+    let both: &[&str] = &["/iban", "/income"];
+    let ways: [(&str, String, &[&str]); 7] = [
+        ("the entity's own", format!("/entities/customers/{ann}/export"), both),
+        ("the user's own", format!("/users/{}/export", owner.id), both),
+        ("one event", format!("/audit/{event}"), both),
+        ("with what was deleted", "/entities/customers?deleted=include".into(), both),
+        ("what was deleted", "/entities/customers?deleted=only".into(), &["/iban"]),
+        ("one that was deleted", format!("/entities/customers/{gone}?deleted=include"), &["/iban"]),
+        ("the history of one", format!("/entities/customers/{gone}/history"), &["/iban"]),
+    ];
+    for (index, (name, way, fields)) in ways.iter().enumerate() {
+        let reader = site.user(&admin, &format!("reader{index}"), &["reader"]);
+        let answer = reader.get(way).expect(200);
+        assert!(answer.text.contains("DE1") || answer.text.contains("DE2"), "{name}: {}", answer.text);
+        let events = reads(&site, &admin, &reader);
+        let (found, count) = sum(&events);
+        assert_eq!(found, *fields, "{name}: {events:?}");
+        assert!(count >= 1, "{name}");
+    }
+}
+
+/// What somebody writes at the path of an entity.
+type Write = fn(&Actor, &str) -> crate::support::Answer;
+
+#[test]
+fn every_write_that_shows_is_a_read() {
+    let site = Site::new();
+    let admin = site.admin();
+    let fields = json!({"/iban": {"sensitivity": "restricted"}, "/no": {"unique": true}});
+    admin.post("/entity-types", &json!({"name": "customers", "fields": fields})).expect(201);
+    admin.post("/entity-types", &json!({"name": "notes"})).expect(201);
+    let role = json!({"name": "writer", "clearance": "restricted",
+                      "permissions": ["entities.*:read", "entities.*:update", "entities.*:create", "entities.*:delete"]});
+    admin.post("/roles", &role).expect(201);
+    let ways: [(&str, Write); 5] = [
+        ("put", |who, path| who.put(path, &json!({"data": {"iban": "DE3", "no": 7}}))),
+        ("upsert", |who, _| who.post("/entities/customers?upsert_on=/no", &json!({"data": {"no": 7, "a": 1}}))),
+        ("restore", |who, path| who.post(&format!("{path}/restore"), &json!({}))),
+        ("an earlier version", |who, path| who.post(&format!("{path}/history/1/restore"), &json!({}))),
+        ("a create", |who, _| who.post("/entities/customers", &json!({"data": {"iban": "DE4"}}))),
+    ];
+    for (index, (name, write)) in ways.iter().enumerate() {
+        let id = customer(&admin, &json!({"iban": "DE1", "no": 7}));
+        let path = format!("/entities/customers/{id}");
+        admin.patch(&path, &json!({"data": {"b": 2}})).expect(200);
+        if *name == "restore" {
+            admin.delete(&path).expect(204);
+        }
+        let writer = site.user(&admin, &format!("writer{index}"), &["writer"]);
+        let answer = write(&writer, &path);
+        assert!(answer.status < 300 && answer.text.contains("iban"), "{name}: {}", answer.text);
+        let events = reads(&site, &admin, &writer);
+        assert_eq!(sum(&events), (vec!["/iban".to_owned()], 1), "{name}: {events:?}");
+        admin.delete(&path).expect(204);
+    }
+}
+
+#[test]
 fn a_minute_of_views_is_one_event_and_their_number() {
     let site = Site::new();
     let admin = site.admin();

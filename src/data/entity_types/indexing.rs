@@ -125,9 +125,26 @@ pub(super) fn progress(reader: &Reader<'_>, definition: &Definition) -> Result<O
 
 /// Registers the job that makes indexes with `engine`.
 pub fn keep_indexed(ledger: &Ledger, types: &EntityTypes, engine: &mut Engine) {
-    let (ledger, types) = (ledger.clone(), types.clone());
-    engine.register_blocking(KIND, move |_: serde_json::Value, context| build(&ledger, &types, &context));
+    let (of_job, of_job_types) = (ledger.clone(), types.clone());
+    engine.register_blocking(KIND, move |_: serde_json::Value, context| build(&of_job, &of_job_types, &context));
     engine.schedule(KIND, EVERY);
+    // A job that crashes met too often is given up; what it left goes on with the next start all the same.
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    let (ledger, types) = (ledger.clone(), types.clone());
+    runtime.spawn(async move {
+        let now = ledger.clock().now();
+        let take_up = move |tx: &Tx<'_>| {
+            for entity_type in types.all() {
+                if !Missing::of(tx, &entity_type)?.is_empty() {
+                    return jobs::enqueue(tx, KIND, &(), now).map(drop);
+                }
+            }
+            Ok(())
+        };
+        if let Err(error) = ledger.unrecorded("indexes that are not whole", take_up).await {
+            tracing::warn!(?error, "indexes that are not whole could not be taken up");
+        }
+    });
 }
 
 fn build(ledger: &Ledger, types: &EntityTypes, context: &Context) -> Result<()> {

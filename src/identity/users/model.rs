@@ -6,6 +6,7 @@ use crate::{
     error::Faults,
     identity::{Email, Password},
     ids::Id,
+    validate::has_control,
     web::{Body, nullable},
 };
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,9 @@ use serde_json::{Map, Value};
 
 const NAME_CHARS: usize = 200;
 const DATA_BYTES: usize = 10 * 1024;
+/// Levels of `data`, and keys in all of it, at most: as entities have them.
+const DATA_DEPTH: usize = 8;
+const DATA_KEYS: usize = 200;
 const ROLES: usize = 100;
 pub(super) const SERVICES_HAVE_KEYS: &str = "A service account has no password; it calls with API keys.";
 
@@ -162,5 +166,50 @@ fn check_roles(roles: &[String], faults: &mut Faults) {
 fn check_data(data: &Map<String, Value>, faults: &mut Faults) {
     if serde_json::to_string(data).map_or(usize::MAX, |text| text.len()) > DATA_BYTES {
         faults.push("/data", "too_long", format!("`data` has at most {DATA_BYTES} bytes as compact JSON."));
+    }
+    let mut shape = Shape { deepest: 1, keys: 0, control: false };
+    shape.members(data, 1);
+    if shape.deepest > DATA_DEPTH {
+        faults.push("/data", "too_deep", format!("`data` is nested more than {DATA_DEPTH} deep."));
+    }
+    if shape.keys > DATA_KEYS {
+        faults.push("/data", "too_many_keys", format!("`data` has more than {DATA_KEYS} keys in all."));
+    }
+    if shape.control {
+        faults.push("/data", "control_character", "A text in `data` holds a control character.");
+    }
+}
+
+struct Shape {
+    deepest: usize,
+    keys: usize,
+    control: bool,
+}
+
+impl Shape {
+    fn members(&mut self, members: &Map<String, Value>, depth: usize) {
+        self.keys += members.len();
+        for (name, member) in members {
+            self.control |= has_control(name);
+            self.value(member, depth + 1);
+        }
+    }
+
+    /// A value at a depth that it has when it holds others.
+    fn value(&mut self, value: &Value, depth: usize) {
+        match value {
+            Value::String(text) => self.control |= has_control(text),
+            Value::Array(items) => {
+                self.deepest = self.deepest.max(depth);
+                for item in items {
+                    self.value(item, depth + 1);
+                }
+            }
+            Value::Object(members) => {
+                self.deepest = self.deepest.max(depth);
+                self.members(members, depth);
+            }
+            _ => {}
+        }
     }
 }

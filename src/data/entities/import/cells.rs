@@ -112,9 +112,11 @@ fn value(cell: &str, kind: Cell) -> Result<Value, &'static str> {
     }
 }
 
+/// A whole number that cannot be kept as one is none, rather than another that is near it.
 fn number(text: &str) -> Option<Value> {
-    if let Ok(integer) = text.parse::<i64>() {
-        return Some(integer.into());
+    let whole = text.parse::<i64>().map(Value::from).or_else(|_| text.parse::<u64>().map(Value::from));
+    if whole.is_ok() || !text.contains(['.', 'e', 'E']) {
+        return whole.ok();
     }
     let digits = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E'));
     text.parse::<f64>().ok().filter(|_| digits).and_then(Number::from_f64).map(Value::Number)

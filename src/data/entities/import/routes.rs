@@ -5,7 +5,7 @@ use crate::{
     data::entities::write::Entities,
     error::{Code, Error, Result},
     permit::{Allowed, Route, rights::CreateEntity},
-    web::{At, Pace, Params, media_type},
+    web::{At, Pace, Params, ensure_plain, media_type},
 };
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -44,6 +44,7 @@ async fn import(
         Some("application/x-ndjson") => Format::JsonLines,
         _ => return Err(Error::new(Code::UnsupportedMediaType, "Send the rows as text/csv or application/x-ndjson.")),
     };
+    ensure_plain(&request)?;
     entities.types.require(&entity_type.0)?;
     let ImportQuery { mode, name_column, upsert_on } = query.0;
     let name_column = name_column.filter(|name| !name.is_empty());

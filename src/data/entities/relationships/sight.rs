@@ -1,9 +1,12 @@
 //! Which relationships a caller may know of: those within their permission whose both ends they may read.
 
-use super::super::{
-    scope::{Scope, user_values},
-    store::is_within,
-    write::Entities,
+use super::{
+    super::{
+        scope::{Scope, user_values},
+        store::is_within,
+        write::Entities,
+    },
+    store::find,
 };
 use crate::{
     error::{Error, Result},
@@ -150,6 +153,14 @@ impl Sight {
                 scope.told(Action::Update)
             ),
         ))
+    }
+}
+
+impl Entities {
+    /// Whether the permit's caller may know of a relationship, deleted or not.
+    pub fn knows_relationship(&self, permit: &Permit, id: Id) -> Result<bool> {
+        let sight = Sight::new(self, permit);
+        Ok(self.ledger.db().read(|reader| find(reader, &sight, id, Deleted::Include))?.is_some())
     }
 }
 
