@@ -1,7 +1,10 @@
 //! Checks the whole chain: that no event was changed, removed, put in between, swapped or renumbered,
 //! that the index columns say what the hashed text says, and that the end is where a checkpoint says it is.
 
-use super::chain::{GENESIS, link};
+use super::{
+    chain::{GENESIS, link},
+    details::{Elsewhere, Rewritten, digest},
+};
 use crate::{
     clock::Time,
     error::{Error, Result},
@@ -10,7 +13,8 @@ use crate::{
     storage::{Db, Row},
 };
 use serde::{Deserialize, Serialize};
-use std::{borrow::Cow, str::FromStr};
+use serde_json::value::RawValue;
+use std::{borrow::Cow, collections::BTreeMap, str::FromStr};
 
 /// Events read at a time. Each portion is a read of its own, so that a long check holds no snapshot
 /// that would keep the write-ahead log from starting anew.
@@ -70,7 +74,7 @@ pub fn verify(db: &Db, checkpoint: Option<&Checkpoint>) -> Result<Verdict> {
     let stray = "SELECT seq FROM audit_events WHERE seq < 1 ORDER BY seq LIMIT 1";
     let stray = db.read(|r| r.query_one(stray, &[], |row| row.get::<i64>(0)))?;
     let broken = stray.map(|seq| (seq, "this event stands before the first"));
-    let walk = Walk { seq: 0, prev: GENESIS.to_owned(), broken, checkpoint };
+    let walk = Walk { seq: 0, prev: GENESIS.to_owned(), broken, checkpoint, beside: Replaced::default() };
     walk.run_on(db, head_seq, head_hash)
 }
 
@@ -80,7 +84,7 @@ pub fn verify_from(db: &Db, seq: i64) -> Result<Verdict> {
     let sql = "SELECT hash FROM audit_events WHERE seq = ?1";
     let prev = db.read(|r| r.query_one(sql, params![seq], |row| row.get::<String>(0)))?;
     let broken = prev.is_none().then_some((seq, "this event is missing"));
-    let walk = Walk { seq, prev: prev.unwrap_or_default(), broken, checkpoint: None };
+    let walk = Walk { seq, prev: prev.unwrap_or_default(), broken, checkpoint: None, beside: Replaced::default() };
     let verdict = walk.run_on(db, head_seq, head_hash)?;
     Ok(Verdict { checked: verdict.checked - seq, ..verdict })
 }
@@ -91,6 +95,52 @@ struct Walk<'a> {
     prev: String,
     broken: Option<(i64, &'static str)>,
     checkpoint: Option<&'a Checkpoint>,
+    beside: Replaced,
+}
+
+/// What stands beside events and is not what they held first: each has to be named by a later event, the last of them
+/// with what stands there now.
+#[derive(Default)]
+struct Replaced {
+    found: BTreeMap<i64, String>,
+    named: Rewritten,
+}
+
+impl Replaced {
+    fn take(&mut self, said: &Said<'_>, row: &Row<'_>) -> Result<()> {
+        if let Some(elsewhere) = Elsewhere::read(said.changes) {
+            let (changes, salt) = (row.get::<Option<String>>(12)?, row.get::<Option<String>>(13)?);
+            let stands = digest(&salt.unwrap_or_default(), &changes.unwrap_or_default());
+            if stands != elsewhere.sha256 {
+                self.found.insert(said.seq, stands);
+            }
+        }
+        let known = |seq: &i64| self.found.contains_key(seq);
+        let named: Vec<_> = said.rewritten.iter().filter(|(seq, _)| known(seq)).collect();
+        self.named.extend(named.into_iter().map(|(seq, digest)| (*seq, digest.clone())));
+        Ok(())
+    }
+
+    fn first_unnamed(&self) -> Option<i64> {
+        self.found.iter().find(|(seq, stands)| self.named.get(seq) != Some(*stands)).map(|(seq, _)| *seq)
+    }
+}
+
+/// The first event by somebody whose kept name is not the one that the event holds the digest of.
+fn misnamed(db: &Db) -> Result<Option<i64>> {
+    let mut wrong = Vec::new();
+    db.read(|r| {
+        r.query_each("SELECT digest, label, salt, subject FROM audit_labels", &[], |row| {
+            if digest(row.text(2)?, row.text(1)?) != row.text(0)? {
+                wrong.push(row.get::<String>(3)?);
+            }
+            Ok(())
+        })?;
+        let first = "SELECT seq FROM audit_events WHERE actor_id = ?1 ORDER BY seq LIMIT 1";
+        let first = |subject: &String| r.query_one(first, params![subject], |row| row.get::<i64>(0));
+        let first = wrong.iter().map(first).collect::<Result<Vec<_>>>()?;
+        Ok(first.into_iter().map(Option::unwrap_or_default).min())
+    })
 }
 
 impl Walk<'_> {
@@ -100,7 +150,7 @@ impl Walk<'_> {
             db.read(|r| {
                 r.query_each(
                     "SELECT seq, event, prev_hash, hash, at, actor_id, action, target_type, target_id, outcome, request_id,
-                            elevation_id
+                            elevation_id, changes, salt
                      FROM audit_events WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3",
                     params![before, head_seq, PORTION],
                     |row| {
@@ -112,6 +162,16 @@ impl Walk<'_> {
             if self.seq == before && self.broken.is_none() {
                 self.broken = Some((before + 1, "this event is missing"));
             }
+        }
+        if let Some(seq) = self.beside.first_unnamed().filter(|_| self.broken.is_none()) {
+            self.broken = Some((seq, "what this event tells was changed, and no later event says so"));
+            self.seq = seq - 1;
+        }
+        if self.broken.is_none()
+            && let Some(seq) = misnamed(db)?
+        {
+            self.broken = Some((seq, "the name of who did this was changed"));
+            self.seq = seq - 1;
         }
         if self.broken.is_none() && self.checkpoint.is_some_and(|checkpoint| checkpoint.seq > head_seq) {
             self.broken = Some((head_seq + 1, "this event and those up to the checkpoint are missing"));
@@ -139,7 +199,7 @@ impl Walk<'_> {
         }
     }
 
-    fn check(&self, row: &Row<'_>) -> Result<String, &'static str> {
+    fn check(&mut self, row: &Row<'_>) -> Result<String, &'static str> {
         const TYPES: &str = "a column of this event holds another type than it should";
         let expected = self.seq + 1;
         let seq: i64 = row.get(0).map_err(|_| TYPES)?;
@@ -161,6 +221,7 @@ impl Walk<'_> {
         if !said.is_indexed_by(row).map_err(|_| TYPES)? {
             return Err("the columns that index this event do not say what its text says");
         }
+        self.beside.take(&said, row).map_err(|_| TYPES)?;
         match self.checkpoint {
             Some(checkpoint) if checkpoint.seq == seq && checkpoint.hash != hash => {
                 Err("this event is not the one that the checkpoint names")
@@ -185,6 +246,10 @@ struct Said<'a> {
     #[serde(borrow)]
     request_id: Option<Cow<'a, str>>,
     elevation_id: Option<Id>,
+    #[serde(default)]
+    rewritten: Rewritten,
+    #[serde(borrow)]
+    changes: &'a RawValue,
 }
 
 #[derive(Deserialize)]
@@ -286,7 +351,8 @@ mod tests {
         assert_eq!(broken(&["UPDATE audit_events SET seq = -3 WHERE seq = 1"]), Some(-3));
         assert_eq!(
             broken(&["INSERT INTO audit_events SELECT 11, at, actor_id, action, target_type, target_id, outcome,
-                      request_id, event, prev_hash, hash, elevation_id FROM audit_events WHERE seq = 10"]),
+                      request_id, event, prev_hash, hash, elevation_id, changes, salt FROM audit_events
+                      WHERE seq = 10"]),
             Some(11)
         );
     }
