@@ -104,9 +104,8 @@ pub fn rewrite(
 ) -> Result<()> {
     let sql = "SELECT seq, changes FROM audit_events
                WHERE target_id = ?1 AND target_type || '' = ?2 AND changes IS NOT NULL";
-    let told = tx.query_all(sql, params![target_id, target_type], |row| {
-        Ok((row.get::<i64>(0)?, row.get::<String>(1)?))
-    })?;
+    let told =
+        tx.query_all(sql, params![target_id, target_type], |row| Ok((row.get::<i64>(0)?, row.get::<String>(1)?)))?;
     for (seq, text) in told {
         let mut changes: Value = serde_json::from_str(&text).map_err(Error::internal)?;
         change(&mut changes)?;

@@ -2,6 +2,7 @@
 //! in one transaction; a change without its event does not compile.
 
 mod anchor;
+mod beside;
 mod chain;
 mod details;
 mod event;

@@ -2,8 +2,9 @@
 //! that the index columns say what the hashed text says, and that the end is where a checkpoint says it is.
 
 use super::{
+    beside::{Replaced, misnamed},
     chain::{GENESIS, link},
-    details::{Elsewhere, Rewritten, digest},
+    details::Rewritten,
 };
 use crate::{
     clock::Time,
@@ -14,7 +15,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::{borrow::Cow, collections::BTreeMap, str::FromStr};
+use std::{borrow::Cow, str::FromStr};
 
 /// Events read at a time. Each portion is a read of its own, so that a long check holds no snapshot
 /// that would keep the write-ahead log from starting anew.
@@ -98,51 +99,6 @@ struct Walk<'a> {
     beside: Replaced,
 }
 
-/// What stands beside events and is not what they held first: each has to be named by a later event, the last of them
-/// with what stands there now.
-#[derive(Default)]
-struct Replaced {
-    found: BTreeMap<i64, String>,
-    named: Rewritten,
-}
-
-impl Replaced {
-    fn take(&mut self, said: &Said<'_>, row: &Row<'_>) -> Result<()> {
-        if let Some(elsewhere) = Elsewhere::read(said.changes) {
-            let (changes, salt) = (row.get::<Option<String>>(12)?, row.get::<Option<String>>(13)?);
-            let stands = digest(&salt.unwrap_or_default(), &changes.unwrap_or_default());
-            if stands != elsewhere.sha256 {
-                self.found.insert(said.seq, stands);
-            }
-        }
-        let known = |seq: &i64| self.found.contains_key(seq);
-        let named: Vec<_> = said.rewritten.iter().filter(|(seq, _)| known(seq)).collect();
-        self.named.extend(named.into_iter().map(|(seq, digest)| (*seq, digest.clone())));
-        Ok(())
-    }
-
-    fn first_unnamed(&self) -> Option<i64> {
-        self.found.iter().find(|(seq, stands)| self.named.get(seq) != Some(*stands)).map(|(seq, _)| *seq)
-    }
-}
-
-/// The first event by somebody whose kept name is not the one that the event holds the digest of.
-fn misnamed(db: &Db) -> Result<Option<i64>> {
-    let mut wrong = Vec::new();
-    db.read(|r| {
-        r.query_each("SELECT digest, label, salt, subject FROM audit_labels", &[], |row| {
-            if digest(row.text(2)?, row.text(1)?) != row.text(0)? {
-                wrong.push(row.get::<String>(3)?);
-            }
-            Ok(())
-        })?;
-        let first = "SELECT seq FROM audit_events WHERE actor_id = ?1 ORDER BY seq LIMIT 1";
-        let first = |subject: &String| r.query_one(first, params![subject], |row| row.get::<i64>(0));
-        let first = wrong.iter().map(first).collect::<Result<Vec<_>>>()?;
-        Ok(first.into_iter().map(Option::unwrap_or_default).min())
-    })
-}
-
 impl Walk<'_> {
     fn run_on(mut self, db: &Db, head_seq: i64, head_hash: String) -> Result<Verdict> {
         while self.broken.is_none() && self.seq < head_seq {
@@ -221,7 +177,7 @@ impl Walk<'_> {
         if !said.is_indexed_by(row).map_err(|_| TYPES)? {
             return Err("the columns that index this event do not say what its text says");
         }
-        self.beside.take(&said, row).map_err(|_| TYPES)?;
+        self.beside.take(seq, said.changes, &said.rewritten, (12, row)).map_err(|_| TYPES)?;
         match self.checkpoint {
             Some(checkpoint) if checkpoint.seq == seq && checkpoint.hash != hash => {
                 Err("this event is not the one that the checkpoint names")
@@ -283,8 +239,8 @@ impl Said<'_> {
 mod tests {
     use super::*;
     use crate::{
-        actor::Actor,
-        audit::{Event, Ledger},
+        actor::{Actor, ActorKind},
+        audit::{Event, Ledger, forget_labels, rewrite},
         clock::Clock,
         storage::{Options, open},
     };
@@ -355,6 +311,48 @@ mod tests {
                       WHERE seq = 10"]),
             Some(11)
         );
+    }
+
+    #[test]
+    fn what_stands_beside_events_is_held_by_them_and_replaced_only_with_a_word() {
+        let folder = tempfile::tempdir().unwrap();
+        let (db, writer) = open(folder.path(), &Options::default()).unwrap();
+        let ledger = Ledger::new(db.clone(), writer.clone(), Clock::system());
+        let id = Id::new();
+        let ada = Actor::new(ActorKind::User, Some(id), "ada@example.org");
+        for number in 0..3 {
+            let after = serde_json::json!({"name": format!("Name {number}")});
+            let event = Event::new("user.updated", "user", number).after(&after);
+            ledger.change_blocking(&ada, move |_| Ok(((), event.clone()))).unwrap();
+        }
+        let alter = |sql: &'static str| writer.write_blocking(move |tx| tx.execute(sql, &[]));
+        let broken = || verify(&db, None).unwrap().first_broken_seq;
+        let texts = || {
+            let sql = "SELECT event || changes FROM audit_events WHERE changes IS NOT NULL";
+            db.read(|r| r.query_all(sql, &[], |row| row.get::<String>(0))).unwrap().concat()
+        };
+        assert!(broken().is_none() && texts().contains("Name 1") && !texts().contains("ada@example.org"));
+        assert!(alter("UPDATE audit_events SET changes = NULL WHERE seq = 2").is_err());
+        alter("UPDATE audit_events SET changes = replace(changes, 'Name 1', 'Mallory') WHERE seq = 2").unwrap();
+        assert_eq!(broken(), Some(2));
+        alter("UPDATE audit_events SET changes = replace(changes, 'Mallory', 'Name 1') WHERE seq = 2").unwrap();
+        alter("UPDATE audit_labels SET label = 'eve@example.org'").unwrap();
+        assert_eq!(broken(), Some(1));
+        alter("UPDATE audit_labels SET label = 'ada@example.org'").unwrap();
+        assert_eq!(broken(), None);
+        let forget = move |tx: &crate::storage::Tx<'_>| {
+            let mut rewritten = Rewritten::new();
+            rewrite(tx, &mut rewritten, ("user", "1"), |changes| {
+                changes["after"]["name"] = "erased".into();
+                Ok(())
+            })?;
+            forget_labels(tx, id)?;
+            Ok(((), Event::bare("user.forgotten").rewriting(rewritten)))
+        };
+        ledger.change_blocking(&Actor::cli(), forget).unwrap();
+        assert!(broken().is_none() && !texts().contains("Name 1") && texts().contains("Name 2"));
+        alter("UPDATE audit_events SET changes = replace(changes, 'erased', 'Mallory') WHERE seq = 2").unwrap();
+        assert_eq!(broken(), Some(2));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::{
     audit::{self, Event, Rewritten, SeenBy, keyed_forget},
     data::{
         entity_types::{EntityType, Mask, claim},
-        sealed,
+        files, sealed,
     },
     error::{Error, Faults, Result},
     ids::Id,
@@ -177,14 +177,15 @@ impl Entities {
         }
         let key = SubjectKey::destroy(tx, old.id)?;
         keyed_forget(tx, self.types.keys().keyring(), old.id, now)?;
-        let rewritten = empty_events(tx, entity_type, old.id)?;
+        let mut rewritten = empty_events(tx, entity_type, old.id)?;
+        let files = files::forget_of(tx, old.id, &mut rewritten, now)?;
         self.cache.outdate(tx, vec![old.id]);
         let erasure = Erasure { at: now, kind: SubjectKind::Entity, id: old.id, act: told.act, key };
         self.types.keys().erasures().record(&erasure)?;
         let pointers: Vec<_> = fields.iter().map(|field| &field.pointer).collect();
         let after = json!({
             "type": entity_type.name, "version": new.version, "deleted_at": new.deleted_at, "destroyed": pointers,
-            "reason": told.reason,
+            "files": files, "reason": told.reason,
         });
         let action = if erased { "entity.erased" } else { "entity.anonymised" };
         Ok((new, Event::new(action, "entity", old.id).after(&after).rewriting(rewritten)))
@@ -292,6 +293,7 @@ impl Entities {
                 "exported_at": entities.ledger.clock().now(),
                 "entity": show::value(&scope, &entity)?,
                 "earlier_versions": versions,
+                "files": files::taken_out(reader, &entities, &scope.permit, files::Of::Entity(id), MOST)?,
                 "events": events,
             }))
         };

@@ -144,7 +144,8 @@ pub(super) fn begin(
     let definition = serde_json::to_string(&store::Kept::from(after.definition())).map_err(Error::internal)?;
     let said = serde_json::to_string(steps).map_err(Error::internal)?;
     let was: Vec<_> = before.personal().iter().map(|field| &field.pointer).collect();
-    let marked: Vec<_> = after.personal().iter().map(|field| &field.pointer).filter(|text| !was.contains(text)).collect();
+    let marked: Vec<_> =
+        after.personal().iter().map(|field| &field.pointer).filter(|text| !was.contains(text)).collect();
     let was = serde_json::to_string(&was).map_err(Error::internal)?;
     let sql = "SELECT count(*) FROM entities WHERE type = ?1";
     let total: i64 = tx.query_one(sql, params![&*after.name], |row| row.get(0))?.unwrap_or(0);

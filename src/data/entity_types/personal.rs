@@ -170,13 +170,7 @@ impl Marking<'_> {
     }
 
     /// What events tell of fields that were personal is sealed there already.
-    fn seal_events(
-        &self,
-        tx: &Tx<'_>,
-        id: Id,
-        key: &mut Option<SubjectKey>,
-        rewritten: &mut Rewritten,
-    ) -> Result<()> {
+    fn seal_events(&self, tx: &Tx<'_>, id: Id, key: &mut Option<SubjectKey>, rewritten: &mut Rewritten) -> Result<()> {
         let was = |field: &&PersonalField| self.was.iter().any(|other| other.pointer == field.pointer);
         let fields: Vec<_> = self.will.iter().filter(|field| !was(field)).cloned().collect();
         let name = id.to_string();
