@@ -208,3 +208,53 @@ fn a_person_is_forgotten_with_sessions_keys_and_links() {
     act(&admin, &format!("/users/{}", admin.id), "erase").problem(409, "conflict");
     assert_eq!(admin.get("/audit/verify").expect(200).json()["valid"], true);
 }
+
+#[test]
+fn the_files_of_an_entity_go_with_it() {
+    let site = Site::new();
+    let admin = site.admin();
+    people(&admin);
+    let path = make(&admin, "SECRET-1", "1");
+    let id = path.rsplit('/').next().unwrap();
+    let file = admin.upload("SECRET-letter.txt", b"SECRET-content").expect(201).id();
+    let other = admin.upload("other.txt", b"kept-content").expect(201).id();
+    let file_path = format!("/files/{file}");
+    let settled = || admin.get(&file_path).expect(200).json()["state"] != "processing";
+    let begun = std::time::Instant::now();
+    while !settled() {
+        assert!(begun.elapsed().as_secs() < 30, "it is looked into");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    admin.patch(&file_path, &json!({"entity_id": id})).expect(200);
+    let taken = admin.get(&format!("{path}/export")).expect(200).json();
+    assert_eq!(taken["files"][0]["name"], "SECRET-letter.txt");
+    let content = taken["files"][0]["content_url"].as_str().unwrap().trim_start_matches("/api/v1").to_owned();
+    assert_eq!(admin.get(&content).expect(200).text, "SECRET-content");
+    act(&admin, &path, "anonymise").expect(200);
+    admin.get(&file_path).problem(404, "not_found");
+    let told = admin.get(&format!("/audit?target_id={file}")).expect(200);
+    assert!(told.text.contains("file.created") && !told.text.contains("SECRET"), "{}", told.text);
+    let holds = |text: &str| {
+        let mut waiting = vec![site.folder.path().join("data/files")];
+        let mut found = false;
+        while let Some(folder) = waiting.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    waiting.push(path);
+                } else {
+                    found |= fs::read(path).is_ok_and(|bytes| bytes == text.as_bytes());
+                }
+            }
+        }
+        found
+    };
+    while holds("SECRET-content") {
+        assert!(begun.elapsed().as_secs() < 60, "the content is removed");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(holds("kept-content"));
+    admin.get(&format!("/files/{other}")).expect(200);
+    ensure_gone(&site, &["SECRET-1", "SECRET-letter", "SECRET-content"]);
+    assert_eq!(admin.get("/audit/verify").expect(200).json()["valid"], true);
+}

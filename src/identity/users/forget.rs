@@ -173,7 +173,7 @@ fn empty_events(tx: &Tx<'_>, id: Id) -> Result<Rewritten> {
     audit::forget_labels(tx, id)?;
     for key in api_keys::of_owner(tx, id)? {
         audit::rewrite(tx, &mut rewritten, ("api_key", &key.id.to_string()), |changes| {
-            forget_members(changes, &["name"]);
+            forget_members(changes, &["name", "owner_email"]);
             Ok(())
         })?;
         audit::forget_labels(tx, key.id)?;
