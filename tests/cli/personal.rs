@@ -54,12 +54,12 @@ fn people_are_taken_out_and_forgotten_and_a_restored_backup_forgets_again() {
     done(&backup);
     let name = backup.out.lines().next().unwrap().to_owned();
 
-    let taken = place.run(&["entity", "export", "people", &one]);
-    let taken: Value = serde_json::from_str(&taken.out).unwrap_or_else(|_| panic!("{}", taken.talk));
-    assert_eq!((&taken["entity"]["data"]["iban"], &taken["files"]), (&json!("SECRET-iban-one"), &json!([])));
-    let taken = place.run(&["user", "export", "--email", "grace.secret@example.org"]);
-    let taken: Value = serde_json::from_str(&taken.out).unwrap_or_else(|_| panic!("{}", taken.talk));
-    assert_eq!(taken["user"]["name"], "SECRET-grace");
+    let whole = place.run(&["entity", "export", "people", &one]);
+    let whole: Value = serde_json::from_str(&whole.out).unwrap_or_else(|_| panic!("{}", whole.talk));
+    assert_eq!((&whole["entity"]["data"]["iban"], &whole["files"]), (&json!("SECRET-iban-one"), &json!([])));
+    let whole = place.run(&["user", "export", "--email", "grace.secret@example.org"]);
+    let whole: Value = serde_json::from_str(&whole.out).unwrap_or_else(|_| panic!("{}", whole.talk));
+    assert_eq!(whole["user"]["name"], "SECRET-grace");
 
     done(&place.run(&["entity", "anonymise", "people", &one, "--reason", "asked for by letter"]));
     done(&place.run(&["user", "erase", "--email", "grace.secret@example.org"]));
