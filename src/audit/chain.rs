@@ -1,6 +1,7 @@
 //! The hash chain: `hash = SHA-256(prev_hash ‖ "\n" ‖ event)` (FIPS 180-4), both hashes in lower-case hex.
 
 use super::{
+    details::{self, Detail},
     event::{Event, Record},
     follower::{Follower, Recorded},
 };
@@ -39,13 +40,20 @@ pub(super) fn append(
         Record::Many(events) => events,
         Record::Unchanged => return Ok(()),
     };
-    let head = tx.query_one("SELECT seq, hash FROM audit_events ORDER BY seq DESC LIMIT 1", &[], |row| {
-        Ok((row.get::<i64>(0)?, row.get::<String>(1)?))
+    let named = details::is_named(actor);
+    let sql = "SELECT seq, hash, (SELECT digest FROM audit_labels WHERE subject = ?1 AND label = ?2)
+               FROM audit_events ORDER BY seq DESC LIMIT 1";
+    let head = tx.query_one(sql, params![named, &*actor.label], |row| {
+        Ok((row.get::<i64>(0)?, row.get::<String>(1)?, row.get::<Option<String>>(2)?))
     })?;
-    let (mut seq, mut prev) = head.unwrap_or_else(|| (0, GENESIS.to_owned()));
+    let (mut seq, mut prev, known) = head.unwrap_or_else(|| (0, GENESIS.to_owned(), None));
+    let label = match named {
+        Some(subject) if known.is_none() => Some(details::keep_label(tx, subject, &actor.label)?),
+        _ => known,
+    };
     for event in events {
         seq = seq.checked_add(1).ok_or_else(|| Error::internal("the last audit event has no number behind it"))?;
-        prev = insert(tx, actor, at, event, seq, &prev)?;
+        prev = insert(tx, (actor, label.as_deref()), at, event, seq, &prev)?;
         for follower in followers {
             follower.recorded(tx, &Recorded { seq, at: event.at.unwrap_or(at), actor, event })?;
         }
@@ -53,13 +61,21 @@ pub(super) fn append(
     Ok(())
 }
 
-fn insert(tx: &Tx<'_>, actor: &Actor, at: Time, event: &Event, seq: i64, prev: &str) -> Result<String> {
-    let text = event.to_json(seq, at, actor);
+fn insert(
+    tx: &Tx<'_>,
+    (actor, label): (&Actor, Option<&str>),
+    at: Time,
+    event: &Event,
+    seq: i64,
+    prev: &str,
+) -> Result<String> {
+    let detail = Detail::of(event)?;
+    let text = event.to_json(seq, at, actor, label, detail.as_ref());
     let hash = link(prev, &text);
     tx.execute(
         "INSERT INTO audit_events (seq, at, actor_id, action, target_type, target_id, outcome, request_id, elevation_id, event,
-                                   prev_hash, hash)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                                   prev_hash, hash, changes, salt)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         params![
             seq,
             event.at.unwrap_or(at),
@@ -73,6 +89,8 @@ fn insert(tx: &Tx<'_>, actor: &Actor, at: Time, event: &Event, seq: i64, prev: &
             &text,
             prev,
             &hash,
+            detail.as_ref().map(|detail| detail.text.as_str()),
+            detail.as_ref().map(|detail| detail.salt.as_str()),
         ],
     )?;
     Ok(hash)

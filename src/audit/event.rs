@@ -1,5 +1,6 @@
 //! What an audit event says.
 
+use super::details::{Detail, Elsewhere, Rewritten};
 use crate::{actor::Actor, clock::Time};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
@@ -33,6 +34,8 @@ pub struct Event {
     pub before: Option<Box<RawValue>>,
     pub after: Option<Box<RawValue>>,
     pub at: Option<Time>,
+    /// Earlier events that tell something else by this change.
+    pub rewritten: Rewritten,
 }
 
 impl Event {
@@ -55,6 +58,7 @@ impl Event {
             before: None,
             after: None,
             at: None,
+            rewritten: Rewritten::new(),
         }
     }
 
@@ -73,6 +77,11 @@ impl Event {
         self
     }
 
+    pub fn rewriting(mut self, rewritten: Rewritten) -> Self {
+        self.rewritten = rewritten;
+        self
+    }
+
     /// Both states, reduced to what differs.
     pub fn changed(self, before: &impl Serialize, after: &impl Serialize) -> Self {
         let (old, new) = (serde_json::to_value(before), serde_json::to_value(after));
@@ -81,9 +90,17 @@ impl Event {
         self.before(&old).after(&new)
     }
 
-    /// The text that is stored and hashed.
-    pub(super) fn to_json(&self, seq: i64, at: Time, actor: &Actor) -> String {
-        serde_json::to_string(&Hashed { seq, at: self.at.unwrap_or(at), actor, event: self }).unwrap_or_default()
+    /// The text that is stored and hashed, with digests of what is kept beside it: the actor's name and the changes.
+    pub(super) fn to_json(
+        &self,
+        seq: i64,
+        at: Time,
+        actor: &Actor,
+        label: Option<&str>,
+        detail: Option<&Detail>,
+    ) -> String {
+        let hashed = Hashed { seq, at: self.at.unwrap_or(at), actor, event: self, label, detail };
+        serde_json::to_string(&hashed).unwrap_or_default()
     }
 }
 
@@ -92,6 +109,22 @@ struct Hashed<'a> {
     at: Time,
     actor: &'a Actor,
     event: &'a Event,
+    label: Option<&'a str>,
+    detail: Option<&'a Detail>,
+}
+
+/// Something, or the digest of it.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Said<'a, T> {
+    Here(T),
+    Elsewhere(Elsewhere<'a>),
+}
+
+impl<'a, T> Said<'a, T> {
+    fn new(here: T, digest: Option<&'a str>) -> Self {
+        digest.map_or(Self::Here(here), |digest| Self::Elsewhere(Elsewhere { sha256: digest.into() }))
+    }
 }
 
 impl Serialize for Hashed<'_> {
@@ -100,7 +133,7 @@ impl Serialize for Hashed<'_> {
         struct Who<'a> {
             r#type: crate::actor::ActorKind,
             id: Option<crate::ids::Id>,
-            label: &'a str,
+            label: Said<'a, &'a str>,
         }
         #[derive(Serialize)]
         struct Target<'a> {
@@ -124,20 +157,24 @@ impl Serialize for Hashed<'_> {
             request_id: Option<&'a str>,
             #[serde(skip_serializing_if = "Option::is_none")]
             elevation_id: Option<crate::ids::Id>,
-            changes: Changes<'a>,
+            #[serde(skip_serializing_if = "Rewritten::is_empty")]
+            rewritten: &'a Rewritten,
+            changes: Said<'a, Changes<'a>>,
         }
-        let Self { seq, at, actor, event } = self;
+        let Self { seq, at, actor, event, label, detail } = self;
+        let changes = Changes { before: event.before.as_deref(), after: event.after.as_deref() };
         Whole {
             seq: *seq,
             at: *at,
-            actor: Who { r#type: actor.kind, id: actor.id, label: &actor.label },
+            actor: Who { r#type: actor.kind, id: actor.id, label: Said::new(&actor.label, *label) },
             action: &event.action,
             target: Target { r#type: event.target_type.as_deref(), id: event.target_id.as_deref() },
             outcome: event.outcome,
             ip: actor.ip,
             request_id: actor.request_id.as_deref(),
             elevation_id: actor.elevation,
-            changes: Changes { before: event.before.as_deref(), after: event.after.as_deref() },
+            rewritten: &event.rewritten,
+            changes: Said::new(changes, detail.map(|detail| detail.digest.as_str())),
         }
         .serialize(serializer)
     }

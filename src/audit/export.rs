@@ -106,9 +106,30 @@ fn write_line(event: &Stored, bytes: &mut Vec<u8>) -> Result<()> {
         prev_hash: &'a str,
         hash: &'a str,
         event: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        changes: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        changes_salt: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        label: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        label_salt: Option<&'a str>,
     }
-    let Stored { seq, event, prev_hash, hash } = event;
-    serde_json::to_writer(&mut *bytes, &Line { seq: *seq, prev_hash, hash, event }).map_err(Error::internal)?;
+    let Stored { seq, event, prev_hash, hash, beside } = event;
+    let text = |kept: Option<&'_ (String, String)>| kept.map(|(text, salt)| (text.clone(), salt.clone())).unzip();
+    let (changes, changes_salt) = text(beside.as_ref().and_then(|beside| beside.changes.as_ref()));
+    let (label, label_salt) = text(beside.as_ref().and_then(|beside| beside.label.as_ref()));
+    let line = Line {
+        seq: *seq,
+        prev_hash,
+        hash,
+        event,
+        changes: changes.as_deref(),
+        changes_salt: changes_salt.as_deref(),
+        label: label.as_deref(),
+        label_salt: label_salt.as_deref(),
+    };
+    serde_json::to_writer(&mut *bytes, &line).map_err(Error::internal)?;
     bytes.push(b'\n');
     Ok(())
 }
@@ -145,9 +166,10 @@ fn cells(event: &Stored) -> Vec<String> {
         #[serde(borrow)]
         after: Option<&'a RawValue>,
     }
-    let said: Value = serde_json::from_str(&event.event).unwrap_or_default();
+    let whole = event.whole();
+    let said: Value = serde_json::from_str(&whole).unwrap_or_default();
     let text = |pointer: &str| said.pointer(pointer).and_then(Value::as_str).map(harmless).unwrap_or_default();
-    let changes = serde_json::from_str::<Changes<'_>>(&event.event).ok();
+    let changes = serde_json::from_str::<Changes<'_>>(&whole).ok();
     let side =
         |side: fn(&Sides<'_>) -> Option<String>| changes.as_ref().and_then(|c| side(&c.changes)).unwrap_or_default();
     let mut cells = vec![event.seq.to_string()];

@@ -43,14 +43,17 @@ impl SeenBy {
 
     /// The event without what they may not see. The hashes stay those of the whole.
     pub fn apply(&self, reader: &Reader<'_>, mut stored: Stored) -> Result<Stored> {
+        let whole = stored.whole();
         let seen = match self.as_stored {
-            true if self.clearance == Clearance::Restricted => None,
-            true => self.masking.masked(reader, &stored.event, self.clearance)?,
-            false => self.masking.opened(reader, &stored.event, self.clearance)?,
+            true if self.clearance == Clearance::Restricted => {
+                self.masking.shown(reader, &whole, &self.actor, self.clearance)?;
+                return Ok(stored);
+            }
+            true => self.masking.masked(reader, &whole, self.clearance)?,
+            false => self.masking.opened(reader, &whole, self.clearance)?,
         };
-        if let Some(seen) = seen {
-            stored.event = seen;
-        }
+        stored.event = seen.unwrap_or(whole);
+        stored.beside = None;
         self.masking.shown(reader, &stored.event, &self.actor, self.clearance)?;
         Ok(stored)
     }

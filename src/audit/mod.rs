@@ -2,7 +2,9 @@
 //! in one transaction; a change without its event does not compile.
 
 mod anchor;
+mod beside;
 mod chain;
+mod details;
 mod event;
 mod export;
 mod keyed;
@@ -16,6 +18,7 @@ mod verify;
 
 pub use anchor::Anchor;
 pub use chain::{GENESIS, link};
+pub use details::{Rewritten, forget_labels, rewrite, targets_of};
 pub use event::{Event, Outcome, Record, difference};
 pub use export::{Export, Format};
 pub use follower::{Follower, Recorded};

@@ -1,6 +1,6 @@
 //! Reading events. What is shown comes from the hashed text; the columns beside it only help to find it.
 
-use super::{event::Outcome, masking::SeenBy};
+use super::{details, event::Outcome, masking::SeenBy};
 use crate::{
     clock::Time,
     error::{Error, Result},
@@ -26,9 +26,20 @@ pub struct Stored {
     pub event: String,
     pub prev_hash: String,
     pub hash: String,
+    /// What the text holds digests of, until it is put in.
+    pub beside: Option<Beside>,
 }
 
-const COLUMNS: &str = "seq, event, prev_hash, hash";
+/// What is kept beside the text of an event, each with its salt.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
+    pub changes: Option<(String, String)>,
+    pub label: Option<(String, String)>,
+}
+
+const COLUMNS: &str = "seq, event, prev_hash, hash, changes, salt";
+/// How many those are.
+const WIDTH: usize = 6;
 
 impl Stored {
     fn read(row: &Row<'_>) -> Result<Self> {
@@ -37,15 +48,27 @@ impl Stored {
             Ok(Column::Text(text)) => text.to_owned(),
             _ => String::new(),
         };
-        Ok(Self { seq: row.get(0)?, event: text(1), prev_hash: text(2), hash: text(3) })
+        let changes = Some((text(4), text(5))).filter(|(changes, _)| !changes.is_empty());
+        let beside = Some(Beside { changes, label: None });
+        Ok(Self { seq: row.get(0)?, event: text(1), prev_hash: text(2), hash: text(3), beside })
     }
 
-    fn behind(row: &Row<'_>) -> Result<(i64, String)> {
-        let text = match row.column(1) {
-            Ok(Column::Text(text)) => text.to_owned(),
-            _ => String::new(),
-        };
-        Ok((row.get(0)?, text))
+    /// Looks up the name of the actor.
+    fn named(mut self, reader: &Reader<'_>) -> Result<Self> {
+        if let Some(beside) = &mut self.beside {
+            beside.label = details::label(reader, &self.event)?;
+        }
+        Ok(self)
+    }
+
+    /// The text with what is kept beside it put in.
+    pub fn whole(&self) -> String {
+        let Some(beside) = &self.beside else { return self.event.clone() };
+        let text = |kept: &Option<(String, String)>| kept.as_ref().map(|(text, _)| text.clone());
+        let (changes, label) = (text(&beside.changes), text(&beside.label));
+        // Whoever tampered may have left something that is no JSON.
+        let changes = changes.filter(|changes| serde_json::from_str::<&RawValue>(changes).is_ok());
+        details::whole(&self.event, changes.as_deref(), label.as_deref())
     }
 
     pub fn shown(&self) -> Result<Shown> {
@@ -57,7 +80,8 @@ impl Stored {
             prev_hash: &'a str,
             hash: &'a str,
         }
-        let Self { seq, event, prev_hash, hash } = self;
+        let Self { seq, prev_hash, hash, .. } = self;
+        let event = &self.whole();
         let whole = serde_json::from_str::<&RawValue>(event).is_ok() && event.starts_with("{\"");
         let text = match event.strip_suffix('}').filter(|_| whole) {
             Some(open) => {
@@ -190,7 +214,7 @@ pub fn page(
         "SELECT {COLUMNS}, at FROM audit_events WHERE 1 = 1{matching}{behind} ORDER BY {order} LIMIT ?{}",
         params.len()
     );
-    let mut found = reader.query_all(&sql, &params, |row| Ok((Stored::read(row)?, row.get::<i64>(4)?)))?;
+    let mut found = reader.query_all(&sql, &params, |row| Ok((Stored::read(row)?, row.get::<i64>(WIDTH)?)))?;
     let more = found.len() > limit as usize;
     found.truncate(limit as usize);
     let last = found.last().filter(|_| more);
@@ -213,6 +237,7 @@ fn total(reader: &Reader<'_>, filter: &Filter, matching: &str, params: &[Param<'
 
 /// Without anybody named, the whole of it.
 fn seen(reader: &Reader<'_>, stored: Stored, seen_by: Option<&SeenBy>) -> Result<Stored> {
+    let stored = stored.named(reader)?;
     match seen_by {
         Some(who) => who.apply(reader, stored),
         None => Ok(stored),
@@ -222,13 +247,16 @@ fn seen(reader: &Reader<'_>, stored: Stored, seen_by: Option<&SeenBy>) -> Result
 pub fn find(reader: &Reader<'_>, seq: i64, seen_by: &SeenBy) -> Result<Option<Stored>> {
     let sql = format!("SELECT {COLUMNS} FROM audit_events WHERE seq = ?1");
     let found = reader.query_one(&sql, params![seq], Stored::read)?;
-    found.map(|stored| seen_by.apply(reader, stored)).transpose()
+    found.map(|stored| seen(reader, stored, Some(seen_by))).transpose()
 }
 
-/// Up to `limit` events behind `after`, oldest first: their numbers and hashed texts.
+/// Up to `limit` events behind `after`, oldest first: their numbers and texts, without the names of actors.
 pub fn since(reader: &Reader<'_>, after: i64, limit: u32) -> Result<Vec<(i64, String)>> {
-    let sql = "SELECT seq, event FROM audit_events WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-    reader.query_all(sql, params![after, limit], Stored::behind)
+    let sql = format!("SELECT {COLUMNS} FROM audit_events WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+    reader.query_all(&sql, params![after, limit], |row| {
+        let stored = Stored::read(row)?;
+        Ok((stored.seq, stored.whole()))
+    })
 }
 
 /// Up to `limit` events behind `after` and not beyond `last`, oldest first.

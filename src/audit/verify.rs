@@ -1,7 +1,11 @@
 //! Checks the whole chain: that no event was changed, removed, put in between, swapped or renumbered,
 //! that the index columns say what the hashed text says, and that the end is where a checkpoint says it is.
 
-use super::chain::{GENESIS, link};
+use super::{
+    beside::{Replaced, misnamed},
+    chain::{GENESIS, link},
+    details::Rewritten,
+};
 use crate::{
     clock::Time,
     error::{Error, Result},
@@ -10,6 +14,7 @@ use crate::{
     storage::{Db, Row},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::{borrow::Cow, str::FromStr};
 
 /// Events read at a time. Each portion is a read of its own, so that a long check holds no snapshot
@@ -70,7 +75,7 @@ pub fn verify(db: &Db, checkpoint: Option<&Checkpoint>) -> Result<Verdict> {
     let stray = "SELECT seq FROM audit_events WHERE seq < 1 ORDER BY seq LIMIT 1";
     let stray = db.read(|r| r.query_one(stray, &[], |row| row.get::<i64>(0)))?;
     let broken = stray.map(|seq| (seq, "this event stands before the first"));
-    let walk = Walk { seq: 0, prev: GENESIS.to_owned(), broken, checkpoint };
+    let walk = Walk { seq: 0, prev: GENESIS.to_owned(), broken, checkpoint, beside: Replaced::default() };
     walk.run_on(db, head_seq, head_hash)
 }
 
@@ -80,7 +85,7 @@ pub fn verify_from(db: &Db, seq: i64) -> Result<Verdict> {
     let sql = "SELECT hash FROM audit_events WHERE seq = ?1";
     let prev = db.read(|r| r.query_one(sql, params![seq], |row| row.get::<String>(0)))?;
     let broken = prev.is_none().then_some((seq, "this event is missing"));
-    let walk = Walk { seq, prev: prev.unwrap_or_default(), broken, checkpoint: None };
+    let walk = Walk { seq, prev: prev.unwrap_or_default(), broken, checkpoint: None, beside: Replaced::default() };
     let verdict = walk.run_on(db, head_seq, head_hash)?;
     Ok(Verdict { checked: verdict.checked - seq, ..verdict })
 }
@@ -91,6 +96,7 @@ struct Walk<'a> {
     prev: String,
     broken: Option<(i64, &'static str)>,
     checkpoint: Option<&'a Checkpoint>,
+    beside: Replaced,
 }
 
 impl Walk<'_> {
@@ -100,7 +106,7 @@ impl Walk<'_> {
             db.read(|r| {
                 r.query_each(
                     "SELECT seq, event, prev_hash, hash, at, actor_id, action, target_type, target_id, outcome, request_id,
-                            elevation_id
+                            elevation_id, changes, salt
                      FROM audit_events WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3",
                     params![before, head_seq, PORTION],
                     |row| {
@@ -112,6 +118,16 @@ impl Walk<'_> {
             if self.seq == before && self.broken.is_none() {
                 self.broken = Some((before + 1, "this event is missing"));
             }
+        }
+        if let Some(seq) = self.beside.first_unnamed().filter(|_| self.broken.is_none()) {
+            self.broken = Some((seq, "what this event tells was changed, and no later event says so"));
+            self.seq = seq - 1;
+        }
+        if self.broken.is_none()
+            && let Some(seq) = misnamed(db)?
+        {
+            self.broken = Some((seq, "the name of who did this was changed"));
+            self.seq = seq - 1;
         }
         if self.broken.is_none() && self.checkpoint.is_some_and(|checkpoint| checkpoint.seq > head_seq) {
             self.broken = Some((head_seq + 1, "this event and those up to the checkpoint are missing"));
@@ -139,7 +155,7 @@ impl Walk<'_> {
         }
     }
 
-    fn check(&self, row: &Row<'_>) -> Result<String, &'static str> {
+    fn check(&mut self, row: &Row<'_>) -> Result<String, &'static str> {
         const TYPES: &str = "a column of this event holds another type than it should";
         let expected = self.seq + 1;
         let seq: i64 = row.get(0).map_err(|_| TYPES)?;
@@ -161,6 +177,7 @@ impl Walk<'_> {
         if !said.is_indexed_by(row).map_err(|_| TYPES)? {
             return Err("the columns that index this event do not say what its text says");
         }
+        self.beside.take(seq, said.changes, &said.rewritten, (12, row)).map_err(|_| TYPES)?;
         match self.checkpoint {
             Some(checkpoint) if checkpoint.seq == seq && checkpoint.hash != hash => {
                 Err("this event is not the one that the checkpoint names")
@@ -185,6 +202,10 @@ struct Said<'a> {
     #[serde(borrow)]
     request_id: Option<Cow<'a, str>>,
     elevation_id: Option<Id>,
+    #[serde(default)]
+    rewritten: Rewritten,
+    #[serde(borrow)]
+    changes: &'a RawValue,
 }
 
 #[derive(Deserialize)]
@@ -218,8 +239,8 @@ impl Said<'_> {
 mod tests {
     use super::*;
     use crate::{
-        actor::Actor,
-        audit::{Event, Ledger},
+        actor::{Actor, ActorKind},
+        audit::{Event, Ledger, forget_labels, rewrite},
         clock::Clock,
         storage::{Options, open},
     };
@@ -286,9 +307,52 @@ mod tests {
         assert_eq!(broken(&["UPDATE audit_events SET seq = -3 WHERE seq = 1"]), Some(-3));
         assert_eq!(
             broken(&["INSERT INTO audit_events SELECT 11, at, actor_id, action, target_type, target_id, outcome,
-                      request_id, event, prev_hash, hash, elevation_id FROM audit_events WHERE seq = 10"]),
+                      request_id, event, prev_hash, hash, elevation_id, changes, salt FROM audit_events
+                      WHERE seq = 10"]),
             Some(11)
         );
+    }
+
+    #[test]
+    fn what_stands_beside_events_is_held_by_them_and_replaced_only_with_a_word() {
+        let folder = tempfile::tempdir().unwrap();
+        let (db, writer) = open(folder.path(), &Options::default()).unwrap();
+        let ledger = Ledger::new(db.clone(), writer.clone(), Clock::system());
+        let id = Id::new();
+        let ada = Actor::new(ActorKind::User, Some(id), "ada@example.org");
+        for number in 0..3 {
+            let after = serde_json::json!({"name": format!("Name {number}")});
+            let event = Event::new("user.updated", "user", number).after(&after);
+            ledger.change_blocking(&ada, move |_| Ok(((), event.clone()))).unwrap();
+        }
+        let alter = |sql: &'static str| writer.write_blocking(move |tx| tx.execute(sql, &[]));
+        let broken = || verify(&db, None).unwrap().first_broken_seq;
+        let texts = || {
+            let sql = "SELECT event || changes FROM audit_events WHERE changes IS NOT NULL";
+            db.read(|r| r.query_all(sql, &[], |row| row.get::<String>(0))).unwrap().concat()
+        };
+        assert!(broken().is_none() && texts().contains("Name 1") && !texts().contains("ada@example.org"));
+        assert!(alter("UPDATE audit_events SET changes = NULL WHERE seq = 2").is_err());
+        alter("UPDATE audit_events SET changes = replace(changes, 'Name 1', 'Mallory') WHERE seq = 2").unwrap();
+        assert_eq!(broken(), Some(2));
+        alter("UPDATE audit_events SET changes = replace(changes, 'Mallory', 'Name 1') WHERE seq = 2").unwrap();
+        alter("UPDATE audit_labels SET label = 'eve@example.org'").unwrap();
+        assert_eq!(broken(), Some(1));
+        alter("UPDATE audit_labels SET label = 'ada@example.org'").unwrap();
+        assert_eq!(broken(), None);
+        let forget = move |tx: &crate::storage::Tx<'_>| {
+            let mut rewritten = Rewritten::new();
+            rewrite(tx, &mut rewritten, ("user", "1"), |changes| {
+                changes["after"]["name"] = "erased".into();
+                Ok(())
+            })?;
+            forget_labels(tx, id)?;
+            Ok(((), Event::bare("user.forgotten").rewriting(rewritten)))
+        };
+        ledger.change_blocking(&Actor::cli(), forget).unwrap();
+        assert!(broken().is_none() && !texts().contains("Name 1") && texts().contains("Name 2"));
+        alter("UPDATE audit_events SET changes = replace(changes, 'erased', 'Mallory') WHERE seq = 2").unwrap();
+        assert_eq!(broken(), Some(2));
     }
 
     #[test]

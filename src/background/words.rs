@@ -1,6 +1,6 @@
 //! What each kind of job does, in words.
 
-const WORDS: [(&str, &str); 21] = [
+const WORDS: [(&str, &str); 22] = [
     ("alerts.call", "Tell of an alert"),
     ("alerts.check", "Look whether an alert has to be told"),
     ("audit.anchor", "Post the head of the audit log outside"),
@@ -13,6 +13,7 @@ const WORDS: [(&str, &str); 21] = [
     ("entity_types.migrate", "Change what is stored to a new schema"),
     ("files.clean_up", "Remove files that belong to nobody"),
     ("files.process", "Look into an uploaded file"),
+    ("files.remove", "Remove the contents of files that were erased"),
     ("idempotency.clean", "Forget old answers to repeated requests"),
     ("identity.clean", "Remove ended sessions and links"),
     ("identity.mail_link", "Mail a link to choose a password"),

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 const SEALED: &str = "$sealed";
 pub const DIGEST: &str = "$digest";
 /// What is shown of a value that nobody can open any more.
-const ERASED: &str = "erased";
+pub const ERASED: &str = "erased";
 
 /// A path whose values are personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -242,8 +242,11 @@ fn what_is_there_is_sealed_once_a_field_is_marked() {
         reader.query_all(sql, &[], |row| row.get::<String>(0))
     });
     assert!(rows.unwrap().iter().all(|row| !row.contains("PLAIN")));
-    // The chain cannot be changed: what it said before the field was marked, it says.
-    assert!(found(&site, &["PLAIN-3"]).len() <= 1);
+    let told = admin.get(&format!("/audit?target_type=entity&target_id={}", made.id())).expect(200);
+    assert!(told.text.contains("PLAIN-1") && told.text.contains("PLAIN-2"), "{}", told.text);
+    assert_eq!(admin.get("/audit/verify").expect(200).json()["valid"], true);
+    let hits = found(&site, &["PLAIN"]);
+    assert!(hits.is_empty(), "what was told before the field was marked is sealed too: {hits:?}");
     let back =
         admin.patch("/entity-types/people", &json!({"fields": {"/iban": {"pii": false}, "/no": {"unique": true}}}));
     let problem = back.problem(422, "validation_failed");
@@ -257,4 +260,137 @@ fn what_is_there_is_sealed_once_a_field_is_marked() {
             &json!({"schema": {"properties": {"iban": {"type": "string", "maxLength": 9}}}, "indexes": ["/iban"]}),
         )
         .expect(200);
+}
+
+/// Waits until a type's entities are migrated; how often that was seen under way.
+fn migrated(admin: &Actor) -> usize {
+    let begun = std::time::Instant::now();
+    let mut seen = 0;
+    while admin.get("/entity-types/people").expect(200).json()["migration"] != Value::Null {
+        assert!(begun.elapsed().as_secs() < 90, "it does not end");
+        seen += 1;
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    seen
+}
+
+#[test]
+fn many_entities_are_sealed_by_a_job_with_their_history_and_events() {
+    const ROWS: usize = 1600;
+    let site = Site::new();
+    let admin = site.admin();
+    let fields = json!({"/no": {"unique": true}, "/iban": {"index": true}});
+    let body = json!({"name": "people", "schema": schema(), "fields": fields, "search": ["/iban", "/city"]});
+    admin.post("/entity-types", &body).expect(201);
+    let row = |number: usize| json!({"data": {"iban": format!("PLAIN-iban-{number}"), "no": format!("PLAIN-no-{number}"), "bank": {"$sealed": "x"}}});
+    let lines: Vec<_> = (0..ROWS).map(|number| row(number).to_string()).collect();
+    upload(&admin, "", "application/x-ndjson", &lines.join("\n")).expect(200);
+    let first = listed(&admin, "data.iban = \"PLAIN-iban-0\"").expect(200).json()["items"][0].clone();
+    let path = format!("{PEOPLE}/{}", first["id"].as_str().unwrap());
+    admin.patch(&path, &json!({"data": {"iban": "PLAIN-iban-later"}})).expect(200);
+    let fields =
+        json!({"/iban": {"pii": true, "index": true}, "/no": {"pii": true, "unique": true}, "/bank": {"pii": true}});
+    let unique = json!({"/iban": {"pii": true, "unique": true}});
+    let refused = admin.patch("/entity-types/people", &json!({"fields": unique, "search": []}));
+    assert_eq!(refused.problem(422, "validation_failed")["errors"][0]["code"], "not_alone");
+    let change = json!({"fields": fields, "search": ["/city"]});
+    let begun = admin.patch("/entity-types/people", &change).expect(202).json();
+    assert_eq!((&begun["migration"]["total"], &begun["fields"]["/iban"]["pii"]), (&json!(ROWS), &json!(true)));
+    let meanwhile = admin.get(&format!("{PEOPLE}?limit=200")).expect(200);
+    assert!(!meanwhile.text.contains("$digest"), "{}", meanwhile.text);
+    migrated(&admin);
+    let after = admin.get("/entity-types/people").expect(200).json();
+    assert_eq!((&after["fields"]["/no"]["unique"], &after["search"]), (&json!(true), &json!(["/city"])));
+    assert_eq!(admin.get(&path).expect(200).json()["data"]["iban"], "PLAIN-iban-later");
+    assert_eq!(admin.get(&path).expect(200).json()["version"], 2, "no entity changed");
+    assert!(admin.get(&format!("{path}/history")).expect(200).text.contains("PLAIN-iban-0"));
+    assert!(
+        admin
+            .get(&format!("/audit?target_id={}", first["id"].as_str().unwrap()))
+            .expect(200)
+            .text
+            .contains("PLAIN-iban-0")
+    );
+    for number in [1, 700, ROWS - 1] {
+        let found = listed(&admin, &format!("data.iban = \"PLAIN-iban-{number}\"")).expect(200).json();
+        assert_eq!(found["items"][0]["data"]["no"], format!("PLAIN-no-{number}"));
+        make(&admin, &json!({"no": format!("PLAIN-no-{number}")})).problem(409, "conflict");
+    }
+    assert_eq!(admin.get("/audit/verify").expect(200).json()["valid"], true);
+    let hits = found(&site, &["PLAIN"]);
+    assert!(hits.is_empty(), "{hits:?}");
+    let folder = site.close();
+    assert!(found(&Site::on(folder, &[]), &["PLAIN"]).is_empty());
+}
+
+#[test]
+fn personal_and_unique_fields_are_moved_and_removed_and_parts_of_them_are_not() {
+    let site = Site::new();
+    let admin = site.admin();
+    let fields = json!({"/no": {"unique": true}, "/phone": {"pii": true, "index": true}, "/bank": {"pii": true},
+        "/place": {"unique": true}});
+    let schema = json!({"properties": {"phone": {"type": "string"}, "tel": {"type": "string"}}});
+    admin.post("/entity-types", &json!({"name": "people", "schema": schema, "fields": fields})).expect(201);
+    let data = json!({"no": "1", "phone": "PLAIN-phone", "bank": {"pin": "PLAIN-pin"}, "place": {"x": 1}});
+    let path = format!("{PEOPLE}/{}", make(&admin, &data).expect(201).id());
+    for (steps, word) in [
+        (json!({"remove": ["/bank/pin"]}), "sealed together with /bank"),
+        (json!({"rename": {"/place/x": "/place/y"}}), "unique as a whole"),
+        (json!({"set_default": {"/no": "2"}}), "one value cannot be given"),
+    ] {
+        let refused = admin.patch("/entity-types/people", &json!({"migration": steps}));
+        assert!(refused.problem(422, "validation_failed").to_string().contains(word), "{word}");
+    }
+    let steps = json!({"rename": {"/no": "/number", "/phone": "/tel"}, "remove": ["/bank"]});
+    admin.patch("/entity-types/people", &json!({"migration": steps})).expect(202);
+    migrated(&admin);
+    let now = admin.get(&path).expect(200).json();
+    assert_eq!(now["data"], json!({"number": "1", "tel": "PLAIN-phone", "place": {"x": 1}}), "{now}");
+    assert_eq!(listed(&admin, "data.tel = \"PLAIN-phone\"").expect(200).json()["items"].as_array().unwrap().len(), 1);
+    make(&admin, &json!({"number": "1"})).problem(409, "conflict");
+    make(&admin, &json!({"no": "1", "number": "2"})).expect(201);
+    let fields = admin.get("/entity-types/people").expect(200).json()["fields"].clone();
+    for pointer in ["/phone", "/tel", "/bank"] {
+        assert_eq!(fields[pointer]["pii"], true, "{pointer} was, so earlier versions hold it: {fields}");
+    }
+    assert!(admin.get(&format!("{path}/history/1")).expect(200).text.contains("PLAIN-pin"));
+    assert_eq!(admin.get("/audit/verify").expect(200).json()["valid"], true);
+    assert!(found(&site, &["PLAIN"]).is_empty());
+}
+
+#[test]
+fn a_sealed_value_opens_for_its_own_entity_and_field_alone() {
+    let site = Site::new();
+    let admin = site.admin();
+    admin
+        .post("/entity-types", &json!({"name": "people", "fields": {"/a": {"pii": true}, "/b": {"pii": true}}}))
+        .expect(201);
+    let one = make(&admin, &json!({"a": "PLAIN-a", "b": "PLAIN-b"})).expect(201).id();
+    let two = make(&admin, &json!({"a": "PLAIN-c", "b": "PLAIN-d"})).expect(201).id();
+    let stored = |id: &str| {
+        let sql = format!("SELECT data FROM entities WHERE id = '{id}'");
+        let text = site.app.ledger.db().read(|reader| reader.query_one(&sql, &[], |row| row.get::<String>(0))).unwrap();
+        serde_json::from_str::<Value>(&text.unwrap()).unwrap()
+    };
+    let put = |id: &str, data: &Value| {
+        let sql = format!("UPDATE entities SET data = '{data}' WHERE id = '{id}'");
+        site.app.ledger.unrecorded_blocking("somebody alters the file", move |tx| tx.execute(&sql, &[])).unwrap();
+    };
+    let (first, second) = (stored(&one), stored(&two));
+    for (what, altered) in [
+        ("fields", json!({"a": first["b"], "b": first["a"]})),
+        ("entities", json!({"a": second["a"], "b": first["b"]})),
+    ] {
+        put(&one, &altered);
+        for path in ["", "/export"] {
+            // Nothing of it is kept in memory: the list is read from the database.
+            let shown = admin.get(&format!("{PEOPLE}/{one}{path}?fields=data"));
+            assert!(!shown.text.contains("PLAIN-a") && !shown.text.contains("PLAIN-c"), "{what}: {}", shown.text);
+            shown.problem(500, "internal");
+        }
+        let list = admin.get(PEOPLE);
+        assert!(list.status == 500 && !list.text.contains("PLAIN"), "{what}: {}", list.text);
+    }
+    put(&one, &first);
+    assert_eq!(admin.get(&format!("{PEOPLE}/{one}?fields=data")).expect(200).json()["data"]["a"], "PLAIN-a");
 }

@@ -172,21 +172,3 @@ fn what_would_not_fit_is_refused_with_its_count_and_changes_nothing() {
     assert_eq!(admin.get("/entity-types/places").expect(200).text, before);
     assert_eq!(admin.get("/audit?action=entity.migrated&count=true").json()["total"], 0);
 }
-
-#[test]
-fn unique_and_personal_fields_stay_where_they_are() {
-    let site = Site::new();
-    let admin = site.admin();
-    let fields = json!({"/no": {"unique": true}, "/phone": {"pii": true}});
-    admin.post("/entity-types", &json!({"name": "places", "fields": fields})).expect(201);
-    admin.post("/entities/places", &json!({"data": {"no": 1, "phone": "+31"}})).expect(201);
-    for steps in
-        [json!({"rename": {"/no": "/number"}}), json!({"rename": {"/phone": "/tel"}}), json!({"remove": ["/phone"]})]
-    {
-        admin.patch("/entity-types/places", &json!({"migration": steps})).problem(422, "validation_failed");
-    }
-    admin.patch("/entity-types/places", &json!({"migration": {"set_default": {"/tier": 3}}})).expect(202);
-    wait(&admin);
-    let items = admin.get("/entities/places").expect(200).json()["items"].clone();
-    assert_eq!(items[0]["data"], json!({"no": 1, "phone": "+31", "tier": 3}));
-}

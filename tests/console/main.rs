@@ -22,6 +22,7 @@ mod mail;
 mod observations;
 mod overview;
 mod pages;
+mod personal;
 mod roles;
 mod search;
 mod secrets;

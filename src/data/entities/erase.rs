@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     actor::Actor,
-    audit::{self, Event, SeenBy, keyed_forget},
+    audit::{self, Event, Rewritten, SeenBy, keyed_forget},
     data::{
         entity_types::{EntityType, Mask, claim},
-        sealed,
+        files, sealed,
     },
     error::{Error, Faults, Result},
     ids::Id,
@@ -177,16 +177,18 @@ impl Entities {
         }
         let key = SubjectKey::destroy(tx, old.id)?;
         keyed_forget(tx, self.types.keys().keyring(), old.id, now)?;
+        let mut rewritten = empty_events(tx, entity_type, old.id)?;
+        let files = files::forget_of(tx, old.id, &mut rewritten, now)?;
         self.cache.outdate(tx, vec![old.id]);
         let erasure = Erasure { at: now, kind: SubjectKind::Entity, id: old.id, act: told.act, key };
         self.types.keys().erasures().record(&erasure)?;
         let pointers: Vec<_> = fields.iter().map(|field| &field.pointer).collect();
         let after = json!({
             "type": entity_type.name, "version": new.version, "deleted_at": new.deleted_at, "destroyed": pointers,
-            "reason": told.reason,
+            "files": files, "reason": told.reason,
         });
         let action = if erased { "entity.erased" } else { "entity.anonymised" };
-        Ok((new, Event::new(action, "entity", old.id).after(&after)))
+        Ok((new, Event::new(action, "entity", old.id).after(&after).rewriting(rewritten)))
     }
 
     /// What earlier versions say of the person goes; that it was there, and what else they say, stays.
@@ -223,6 +225,24 @@ impl Entities {
         }
         Ok(again)
     }
+}
+
+/// What events tell of the person goes, also what was told before a field was marked.
+fn empty_events(tx: &Tx<'_>, entity_type: &EntityType, id: Id) -> Result<Rewritten> {
+    let mut rewritten = Rewritten::new();
+    audit::rewrite(tx, &mut rewritten, ("entity", &id.to_string()), |changes| {
+        for side in ["before", "after"] {
+            let Some(side) = changes.get_mut(side).and_then(Value::as_object_mut) else { continue };
+            if let Some(name) = side.get_mut("name").filter(|name| !name.is_null()) {
+                *name = sealed::ERASED.into();
+            }
+            if let Some(data) = side.get_mut("data") {
+                sealed::erase(entity_type.personal(), data);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(rewritten)
 }
 
 /// What is done, why and by whom.
@@ -273,6 +293,7 @@ impl Entities {
                 "exported_at": entities.ledger.clock().now(),
                 "entity": show::value(&scope, &entity)?,
                 "earlier_versions": versions,
+                "files": files::taken_out(reader, &entities, &scope.permit, files::Of::Entity(id), MOST)?,
                 "events": events,
             }))
         };

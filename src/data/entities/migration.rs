@@ -7,8 +7,14 @@ use super::{
 };
 use crate::{
     actor::Actor,
-    audit::Event,
-    data::entity_types::migration::{self, MIGRATE},
+    audit::{Event, Rewritten},
+    data::{
+        entity_types::{
+            EntityType, Marking,
+            migration::{self, MIGRATE},
+        },
+        sealed::{self, Erased, Subject},
+    },
     error::{Error, Result},
     jobs::{self, Context, Engine},
     params,
@@ -66,14 +72,17 @@ impl Entities {
             let columns = columns(None);
             let sql = format!("SELECT {columns} FROM entities WHERE type = ?1 AND id > ?2 ORDER BY id LIMIT ?3");
             let found = tx.query_all(&sql, params![&name, &migration.after_id, CHUNK as i64], Entity::read)?;
-            let mut changed = Vec::with_capacity(found.len());
-            for old in &found {
-                if let Some(event) = entities.migrate_one(tx, &migration, old)? {
-                    tell(event)?;
-                    changed.push(old.id);
+            let mut rewritten = Rewritten::new();
+            if let Some(meanwhile) = entities.types.get(&name) {
+                let will = migration.asked_for(meanwhile.definition(), entities.ledger.clock().now())?;
+                for old in &found {
+                    entities.migrate_one(tx, (&migration, &will), old, &mut rewritten)?.map_or(Ok(()), tell)?;
                 }
             }
-            entities.cache.outdate(tx, changed);
+            entities.cache.outdate(tx, found.iter().map(|old| old.id).collect());
+            if !rewritten.is_empty() {
+                tell(Event::new("entity_type.events_sealed", "entity_type", &name).rewriting(rewritten))?;
+            }
             let Some(last) = found.last().filter(|_| found.len() == CHUNK) else {
                 migration::end(tx, &entities.types, &migration, entities.ledger.clock().now())?.map_or(Ok(()), tell)?;
                 return Ok(true);
@@ -84,24 +93,42 @@ impl Entities {
         self.ledger.change_rows_blocking(&Actor::system("migration"), chunk)
     }
 
-    /// An entity that cannot be migrated was found so when it all began and is left as it is.
-    fn migrate_one(&self, tx: &Tx<'_>, migration: &migration::Migration, old: &Entity) -> Result<Option<Event>> {
-        let entity_type = self.types.require(&migration.entity_type)?;
-        let mut data: Value = serde_json::from_str(&old.data).map_err(Error::internal)?;
-        let was = data.clone();
-        if migration.steps.apply(&mut data).is_err() || data == was {
+    /// Seals what is personal from now on, and does the steps. An entity that cannot be migrated was found so when it
+    /// all began and is left as it is.
+    fn migrate_one(
+        &self,
+        tx: &Tx<'_>,
+        (migration, will): (&migration::Migration, &EntityType),
+        old: &Entity,
+        rewritten: &mut Rewritten,
+    ) -> Result<Option<Event>> {
+        let (keys, was) = (self.types.keys(), migration.was_personal(will));
+        let mut old = old.clone();
+        if was.len() != will.personal().len() {
+            let marking = Marking { keys, entity_type: &will.name, was: &was, will: will.personal() };
+            (old.data, old.key) = marking.seal(tx, old.id, &old.data, old.key.clone(), rewritten)?;
+        }
+        let (id, stored) = (old.id.to_string(), serde_json::from_str::<Value>(&old.data).map_err(Error::internal)?);
+        let (subject, mut plain) =
+            (Subject { entity_type: &will.name, id: &id, fields: will.personal() }, stored.clone());
+        sealed::open(keys, subject, old.key.as_ref(), &mut plain, Erased::Gone, |_| false)?;
+        let mut data = plain.clone();
+        if migration.steps.apply(&mut data).is_err() || data == plain {
             return Ok(None);
         }
+        let before = sealed::Before { stored: &stored, plain: &plain, key: old.key.as_ref() };
+        let key = sealed::seal(keys, subject, old.id, &mut data, Some(&before))?;
         let now = self.ledger.clock().now();
         let new = Entity {
             data: data.to_string(),
+            key,
             version: old.version + 1,
             updated_at: now,
             updated_by: None,
             ..old.clone()
         };
-        store::update(tx, self.types.keys(), old, &new, "migrated")?;
+        store::update(tx, keys, &old, &new, "migrated")?;
         let event = Event::new("entity.migrated", "entity", old.id);
-        Ok(Some(event.changed(&old.state(&entity_type)?, &new.state(&entity_type)?)))
+        Ok(Some(event.changed(&old.state(will)?, &new.state(will)?)))
     }
 }

@@ -3,6 +3,7 @@
 use super::{erase::MOST, scope::Scope, show, store, write::Entities};
 use crate::{
     audit::{self, Event},
+    data::files,
     error::Result,
     identity::Identity,
     ids::Id,
@@ -37,6 +38,7 @@ impl Entities {
         let read = move |reader: &Reader<'_>| {
             let mut whole = identity.kept_of(reader, id)?;
             whole["entities"] = entities.owned(reader, &permit, id)?;
+            whole["files"] = files::taken_out(reader, &entities, &permit, files::Of::Owner(id), MOST)?;
             if permit.extend::<ReadAudit>(None).is_some() {
                 let about = audit::Filter { target_id: Some(id.to_string()), ..audit::Filter::default() };
                 let by = audit::Filter { actor_id: Some(id), ..audit::Filter::default() };

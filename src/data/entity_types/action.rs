@@ -7,7 +7,8 @@ use super::{
     personal,
     registry::EntityTypes,
     steps::Steps,
-    store, unique,
+    store,
+    unique::{self, UniqueField},
 };
 use crate::{
     actor::Actor,
@@ -280,7 +281,7 @@ fn ensure_stays_hidden(permit: &Permit, before: &Definition, after: &Definition)
 }
 
 /// Changes a type. A schema that entities would not fit is refused: they are looked at before the writer's
-/// turn, and those that changed meanwhile within it.
+/// turn, and those that changed meanwhile within it. Answers the type, and whether a job migrates its entities now.
 pub async fn change(
     ledger: &Ledger,
     types: &EntityTypes,
@@ -288,10 +289,10 @@ pub async fn change(
     name: &str,
     change: ChangeEntityType,
     precondition: Precondition,
-) -> Result<Arc<EntityType>> {
+) -> Result<(Arc<EntityType>, bool)> {
     let before = types.require(name)?;
     precondition.check(&etag(before.version, 0))?;
-    let now = ledger.clock().now();
+    let (now, marks) = (ledger.clock().now(), change.fields.is_some());
     let (after, steps) = change.migrate(before.definition(), now);
     let after = Arc::new(EntityType::new(after)?);
     let same = after.schema == before.schema && steps.is_none();
@@ -303,26 +304,34 @@ pub async fn change(
     let seals = before.personal() != after.personal();
     if let Some(steps) = &steps {
         steps.ensure_may(permit, &before, &after)?;
-        if seals || !added.is_empty() {
+        if marks && (seals || !added.is_empty()) {
             let message = "Mark fields as unique or personal in a change of its own, once the migration is done.";
             return Err(Error::invalid_at("/migration", "not_alone", message));
         }
     }
-    let interim = steps.as_ref().map(|_| migration::interim(&before, &after)).transpose()?;
+    let mut by_job = steps.is_some();
     if !same || !added.is_empty() || seals {
         let (db, next, added) = (ledger.db().clone(), after.clone(), added.clone());
         let (keys, was, steps) = (types.keys().clone(), before.clone(), steps.clone());
         let look = move || {
             db.read_long(|reader| {
-                personal::ensure_can_follow(reader, &was, &next)?;
+                let many = personal::ensure_can_follow(reader, &was, &next)?;
                 if !same {
                     compatibility::check(reader, &keys, &was, &next, steps.as_ref(), None)?.into_result()?;
                 }
-                unique::ensure_none_twice(reader, &keys, &was, &added)
+                unique::ensure_none_twice(reader, &keys, &was, &added, steps.as_ref())?;
+                Ok(many)
             })
         };
-        tokio::task::spawn_blocking(look).await.map_err(Error::internal)??;
+        by_job |= tokio::task::spawn_blocking(look).await.map_err(Error::internal)??;
     }
+    let becomes = |field: &UniqueField| !before.unique().iter().any(|other| other.pointer == field.pointer);
+    if by_job && steps.is_none() && added.iter().any(becomes) {
+        let message = "There are too many entities to seal and to compare at once. Make fields unique in a change of \
+                       its own, once those that are there are sealed.";
+        return Err(Error::invalid_at("/fields", "not_alone", message));
+    }
+    let interim = by_job.then(|| migration::interim(&before, &after)).transpose()?;
     let types = types.clone();
     ledger
         .change(&permit.actor(), move |tx| {
@@ -336,17 +345,23 @@ pub async fn change(
                 compatibility::check(tx, types.keys(), &before, &after, steps.as_ref(), Some(since))?.into_result()?;
             }
             ensure_alias_free(tx, &after)?;
-            if let (Some(steps), Some(interim)) = (&steps, &interim) {
-                let event = migration::begin(tx, &types, interim, &after, steps)?;
-                return Ok((interim.clone(), event));
+            if let Some(interim) = &interim {
+                let steps = steps.clone().unwrap_or_default();
+                if !steps.is_empty() {
+                    unique::ensure_none_twice(tx, types.keys(), &before, &added, Some(&steps))?;
+                }
+                let event = migration::begin(tx, &types, &before, interim, &after, &steps)?;
+                return Ok(((interim.clone(), true), event));
             }
-            personal::follow(tx, types.keys(), &before, &after)?;
+            personal::ensure_can_follow(tx, &before, &after)?;
+            let rewritten = personal::follow(tx, types.keys(), &before, &after)?;
             store::update(tx, &after)?;
             unique::adopt(tx, before.definition(), &after, &added)?;
             types.replace(tx, &after.name, Some(after.clone()));
             let event = Event::new("entity_type.updated", "entity_type", &after.name)
-                .changed(before.definition(), after.definition());
-            Ok((after.clone(), event))
+                .changed(before.definition(), after.definition())
+                .rewriting(rewritten);
+            Ok(((after.clone(), false), event))
         })
         .await
 }

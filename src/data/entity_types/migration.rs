@@ -6,11 +6,12 @@ use super::{
     model::{Definition, EntityType},
     registry::EntityTypes,
     steps::Steps,
-    store,
+    store, unique,
 };
 use crate::{
     audit::Event,
     clock::Time,
+    data::{pointer, sealed::PersonalField},
     error::{Code, Error, Result},
     ids::Id,
     jobs, params,
@@ -29,6 +30,7 @@ pub struct Migration {
     pub entity_type: Arc<str>,
     pub steps: Steps,
     pub after_id: String,
+    was: Vec<String>,
     definition: String,
     progress: Progress,
 }
@@ -41,7 +43,7 @@ pub struct Progress {
     pub percent: u8,
 }
 
-const COLUMNS: &str = "type, steps, after_id, definition, done, total";
+const COLUMNS: &str = "type, steps, after_id, definition, done, total, was";
 
 fn read(row: &Row<'_>) -> Result<Migration> {
     let (done, total) = (row.get::<i64>(4)?, row.get::<i64>(5)?);
@@ -51,8 +53,22 @@ fn read(row: &Row<'_>) -> Result<Migration> {
         steps: serde_json::from_str(row.text(1)?).map_err(Error::internal)?,
         after_id: row.get(2)?,
         definition: row.get(3)?,
+        was: serde_json::from_str(row.text(6)?).map_err(Error::internal)?,
         progress: Progress { done, total, percent },
     })
+}
+
+impl Migration {
+    /// The type as it was asked for, on what it is meanwhile.
+    pub fn asked_for(&self, meanwhile: &Definition, now: Time) -> Result<EntityType> {
+        let kept: store::Kept = serde_json::from_str(&self.definition).map_err(Error::internal)?;
+        EntityType::new(kept.onto(meanwhile.clone(), now))
+    }
+
+    /// The fields of `will` that were personal when it began.
+    pub fn was_personal(&self, will: &EntityType) -> Vec<PersonalField> {
+        will.personal().iter().filter(|field| self.was.contains(&field.pointer)).cloned().collect()
+    }
 }
 
 /// Those that run.
@@ -92,6 +108,23 @@ pub(super) fn interim(before: &EntityType, after: &EntityType) -> Result<Arc<Ent
         let sensitivity = options.sensitivity.max(known.unwrap_or_default());
         definition.fields.entry(pointer.clone()).or_default().sensitivity = sensitivity;
     }
+    let was = |pointer: &str| before.personal().iter().any(|field| field.pointer == pointer);
+    for field in after.personal().iter().filter(|field| !was(&field.pointer)) {
+        // Some are sealed and some are not yet, so nothing looks into them.
+        let options = definition.fields.entry(field.pointer.clone()).or_default();
+        (options.pii, options.index, options.unique) = (true, false, false);
+        let touches = |text: &str| {
+            let path = pointer::segments(text).unwrap_or_default();
+            path.starts_with(&field.path) || field.path.starts_with(&path)
+        };
+        definition.indexes.retain(|text| !touches(text));
+        definition.search.iter_mut().for_each(|search| search.retain(|text| !touches(text)));
+        for (text, options) in &mut definition.fields {
+            if *text != field.pointer && touches(text) {
+                (options.index, options.unique) = (false, false);
+            }
+        }
+    }
     definition.version = after.version;
     definition.updated_at = after.updated_at;
     EntityType::new(definition).map(Arc::new)
@@ -101,6 +134,7 @@ pub(super) fn interim(before: &EntityType, after: &EntityType) -> Result<Arc<Ent
 pub(super) fn begin(
     tx: &Tx<'_>,
     types: &EntityTypes,
+    before: &EntityType,
     interim: &Arc<EntityType>,
     after: &EntityType,
     steps: &Steps,
@@ -109,16 +143,20 @@ pub(super) fn begin(
     types.replace(tx, &interim.name, Some(interim.clone()));
     let definition = serde_json::to_string(&store::Kept::from(after.definition())).map_err(Error::internal)?;
     let said = serde_json::to_string(steps).map_err(Error::internal)?;
+    let was: Vec<_> = before.personal().iter().map(|field| &field.pointer).collect();
+    let marked: Vec<_> =
+        after.personal().iter().map(|field| &field.pointer).filter(|text| !was.contains(text)).collect();
+    let was = serde_json::to_string(&was).map_err(Error::internal)?;
     let sql = "SELECT count(*) FROM entities WHERE type = ?1";
     let total: i64 = tx.query_one(sql, params![&*after.name], |row| row.get(0))?.unwrap_or(0);
     tx.execute(
-        "INSERT INTO entity_type_migrations (type, steps, definition, after_id, done, total, begun_at)
-         VALUES (?1, ?2, ?3, '', 0, ?4, ?5)",
-        params![&*after.name, said, definition, total, after.updated_at],
+        "INSERT INTO entity_type_migrations (type, steps, definition, after_id, done, total, begun_at, was)
+         VALUES (?1, ?2, ?3, '', 0, ?4, ?5, ?6)",
+        params![&*after.name, said, definition, total, after.updated_at, was],
     )?;
     let event = Event::new("entity_type.migration_begun", "entity_type", &after.name);
     jobs::enqueue(tx, MIGRATE, &(), after.updated_at)?;
-    Ok(event.after(&json!({"steps": steps, "entities": total})))
+    Ok(event.after(&json!({"steps": steps, "seals": marked, "entities": total})))
 }
 
 /// Notes that the entities up to `last` are done.
@@ -133,9 +171,9 @@ pub fn end(tx: &Tx<'_>, types: &EntityTypes, migration: &Migration, now: Time) -
     let name = &*migration.entity_type;
     tx.execute("DELETE FROM entity_type_migrations WHERE type = ?1", params![name])?;
     let Some(before) = store::find(tx, name)? else { return Ok(None) };
-    let kept: store::Kept = serde_json::from_str(&migration.definition).map_err(Error::internal)?;
-    let after = Arc::new(EntityType::new(kept.onto(before.clone(), now))?);
+    let after = Arc::new(migration.asked_for(&before, now)?);
     store::update(tx, &after)?;
+    unique::adopt(tx, &before, &after, &unique::added(&before, &after))?;
     types.replace(tx, &after.name, Some(after.clone()));
     Ok(Some(Event::new("entity_type.updated", "entity_type", name).changed(&before, after.definition())))
 }

@@ -25,7 +25,7 @@ pub use declared::Cell;
 pub use indexing::keep_indexed;
 pub use mask::Mask;
 pub use model::{Definition, EntityType, FieldOptions};
-pub use personal::digest_sql;
+pub use personal::{Marking, digest_sql};
 pub use registry::EntityTypes;
 pub use routes::routes;
 pub use unique::{UniqueField, claim};

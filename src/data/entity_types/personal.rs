@@ -2,6 +2,7 @@
 
 use super::model::{Definition, EntityType};
 use crate::{
+    audit::{self, Rewritten},
     data::{
         pointer,
         sealed::{self, DIGEST, Erased, PersonalField, Subject},
@@ -15,8 +16,8 @@ use crate::{
 };
 use serde_json::Value;
 
-/// Entities that are sealed with the change that marks a field, at most.
-const AT_ONCE: i64 = 5000;
+/// Entities that are sealed with the change that marks a field, at most; more of them by a job.
+const AT_ONCE: i64 = 500;
 
 /// The marked fields, without those that lie in another.
 pub(super) fn fields(definition: &Definition) -> Vec<PersonalField> {
@@ -80,18 +81,15 @@ pub(super) fn opened(
     Ok(data)
 }
 
-/// Refuses to write out in plain what was sealed, and to seal more at once than others can wait for.
-pub(super) fn ensure_can_follow(reader: &Reader<'_>, before: &EntityType, after: &EntityType) -> Result<()> {
+/// Refuses to write out in plain what was sealed. Whether there is more to seal than others can wait for.
+pub(super) fn ensure_can_follow(reader: &Reader<'_>, before: &EntityType, after: &EntityType) -> Result<bool> {
     if before.personal() == after.personal() {
-        return Ok(());
+        return Ok(false);
     }
     let sql = "SELECT count(*) FROM (SELECT 1 FROM entities WHERE type = ?1 LIMIT ?2)";
     let some: i64 = reader.query_one(sql, params![&*before.name, AT_ONCE + 1], |row| row.get(0))?.unwrap_or(0);
-    if some == 0 {
-        return Ok(());
-    }
     let stays = |field: &PersonalField| after.personal().iter().any(|other| other.pointer == field.pointer);
-    if let Some(lost) = before.personal().iter().find(|field| !stays(field)) {
+    if let Some(lost) = before.personal().iter().find(|field| some > 0 && !stays(field)) {
         let message = format!(
             "{} was promised to be personal data to those whose it is, so it stays sealed while there are entities. \
              Keep it marked `pii`, or take the entities to another type by export and import.",
@@ -100,62 +98,93 @@ pub(super) fn ensure_can_follow(reader: &Reader<'_>, before: &EntityType, after:
         let at = format!("/fields/{}/pii", pointer::escape(&lost.pointer));
         return Err(Error::invalid_at(at, "sealed", message));
     }
-    if some > AT_ONCE {
-        let message = format!(
-            "There are more than {AT_ONCE} entities to seal at once. Make a type with this field marked `pii`, and \
-             take them there by export and import."
-        );
-        return Err(Error::invalid_at("/fields", "too_many_entities", message));
-    }
-    Ok(())
+    Ok(some > AT_ONCE)
 }
 
-/// Seals what the entities of a type and their earlier versions hold in fields that are marked now.
-pub(super) fn follow(tx: &Tx<'_>, keys: &DataKeys, before: &EntityType, after: &EntityType) -> Result<()> {
+/// Seals what the entities of a type, their earlier versions and the events of both hold in fields that are marked
+/// now; which events those were.
+pub(super) fn follow(tx: &Tx<'_>, keys: &DataKeys, before: &EntityType, after: &EntityType) -> Result<Rewritten> {
+    let mut rewritten = Rewritten::new();
     if before.personal() == after.personal() {
-        return Ok(());
+        return Ok(rewritten);
     }
-    ensure_can_follow(tx, before, after)?;
     let sql = format!("SELECT id, data, {} FROM entities WHERE type = ?1", SubjectKey::COLUMN);
     let all = tx.query_all(&sql, params![&*after.name], |row| {
         Ok((row.get::<Id>(0)?, row.get::<String>(1)?, SubjectKey::read(row, 2)?))
     })?;
+    let change = Marking { keys, entity_type: &after.name, was: before.personal(), will: after.personal() };
     for (id, text, had) in all {
-        let mut key = had.clone();
-        let stored = again(keys, before, after, id, &text, &mut key)?;
-        tx.execute("UPDATE entities SET data = ?2 WHERE id = ?1", params![id, stored])?;
+        change.seal(tx, id, &text, had, &mut rewritten)?;
+    }
+    Ok(rewritten)
+}
+
+/// What is personal of a type before and after a change. What was stays so.
+pub struct Marking<'a> {
+    pub keys: &'a DataKeys,
+    pub entity_type: &'a str,
+    pub was: &'a [PersonalField],
+    pub will: &'a [PersonalField],
+}
+
+impl Marking<'_> {
+    /// Seals one entity with its history and its events; what its data is now, and the key of it.
+    pub fn seal(
+        &self,
+        tx: &Tx<'_>,
+        id: Id,
+        text: &str,
+        had: Option<SubjectKey>,
+        rewritten: &mut Rewritten,
+    ) -> Result<(String, Option<SubjectKey>)> {
+        let (is_new, mut key) = (had.is_none(), had);
+        let now = self.again(id, text, &mut key)?;
+        tx.execute("UPDATE entities SET data = ?2 WHERE id = ?1", params![id, &now])?;
         let sql = "SELECT version, data FROM entity_versions WHERE id = ?1";
         let versions = tx.query_all(sql, params![id], |row| Ok((row.get::<i64>(0)?, row.get::<String>(1)?)))?;
         for (version, text) in versions {
-            let stored = again(keys, before, after, id, &text, &mut key)?;
+            let stored = self.again(id, &text, &mut key)?;
             let sql = "UPDATE entity_versions SET data = ?3 WHERE id = ?1 AND version = ?2";
             tx.execute(sql, params![id, version, stored])?;
         }
-        if let Some(key) = key.filter(|_| had.is_none()) {
-            keys.keep(tx, id, &key)?;
+        self.seal_events(tx, id, &mut key, rewritten)?;
+        if let Some(key) = key.as_ref().filter(|_| is_new) {
+            self.keys.keep(tx, id, key)?;
         }
+        tx.leave_no_trace();
+        Ok((now, key))
     }
-    tx.leave_no_trace();
-    Ok(())
-}
 
-/// Data as the type after a change stores it; `key` becomes the entity's key when there was none.
-fn again(
-    keys: &DataKeys,
-    before: &EntityType,
-    after: &EntityType,
-    id: Id,
-    text: &str,
-    key: &mut Option<SubjectKey>,
-) -> Result<String> {
-    let name = id.to_string();
-    let stored: Value = serde_json::from_str(text).map_err(Error::internal)?;
-    let mut data = stored.clone();
-    let subject = |fields| Subject { entity_type: &after.name, id: &name, fields };
-    sealed::open(keys, subject(before.personal()), key.as_ref(), &mut data, Erased::Gone, |_| false)?;
-    let plain = data.clone();
-    let was = sealed::Before { stored: &stored, plain: &plain, key: key.as_ref() };
-    let sealed_by = sealed::seal(keys, subject(after.personal()), id, &mut data, Some(&was))?;
-    *key = sealed_by;
-    Ok(data.to_string())
+    /// Data as it is stored after the change; `key` becomes the entity's key when there was none.
+    fn again(&self, id: Id, text: &str, key: &mut Option<SubjectKey>) -> Result<String> {
+        let name = id.to_string();
+        let stored: Value = serde_json::from_str(text).map_err(Error::internal)?;
+        let mut data = stored.clone();
+        let subject = |fields| Subject { entity_type: self.entity_type, id: &name, fields };
+        sealed::open(self.keys, subject(self.was), key.as_ref(), &mut data, Erased::Gone, |_| false)?;
+        let plain = data.clone();
+        let was = sealed::Before { stored: &stored, plain: &plain, key: key.as_ref() };
+        let sealed_by = sealed::seal(self.keys, subject(self.will), id, &mut data, Some(&was))?;
+        *key = sealed_by;
+        Ok(data.to_string())
+    }
+
+    /// What events tell of fields that were personal is sealed there already.
+    fn seal_events(&self, tx: &Tx<'_>, id: Id, key: &mut Option<SubjectKey>, rewritten: &mut Rewritten) -> Result<()> {
+        let was = |field: &&PersonalField| self.was.iter().any(|other| other.pointer == field.pointer);
+        let fields: Vec<_> = self.will.iter().filter(|field| !was(field)).cloned().collect();
+        let name = id.to_string();
+        let subject = Subject { entity_type: self.entity_type, id: &name, fields: &fields };
+        audit::rewrite(tx, rewritten, ("entity", &name), |changes| {
+            for side in ["before", "after"] {
+                let Some(data) = changes.get_mut(side).and_then(|side| side.get_mut("data")) else { continue };
+                let none = Value::Null;
+                let was = sealed::Before { stored: &none, plain: &none, key: key.as_ref() };
+                let sealed_by = sealed::seal(self.keys, subject, id, data, Some(&was))?;
+                *key = sealed_by;
+                sealed::without_digests(&fields, data);
+            }
+            Ok(())
+        })
+    }
 }

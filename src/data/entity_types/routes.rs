@@ -120,8 +120,7 @@ async fn change(
     ledger: Data<Ledger>,
     types: Data<EntityTypes>,
 ) -> Result<HttpResponse> {
-    let migrates = body.0.migration.is_some();
-    let kind = action::change(&ledger, &types, &permit, &name.0, body.0, precondition).await?;
+    let (kind, migrates) = action::change(&ledger, &types, &permit, &name.0, body.0, precondition).await?;
     let shown = Shown::new(&ledger, &kind)?;
     let status = if migrates { HttpResponse::Accepted() } else { HttpResponse::Ok() };
     Ok(answer(status, &kind, &shown))

@@ -34,6 +34,10 @@ impl Steps {
         self.pointers().filter_map(|text| Some((text, pointer::segments(text)?)))
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.pointers().next().is_none()
+    }
+
     pub fn check(&self, faults: &mut Faults) {
         let count = self.pointers().count();
         if count == 0 || count > MOST {
@@ -99,8 +103,9 @@ impl Steps {
                     after.fields.entry(to).or_insert(*options);
                 }
             }
-            if options.sensitivity > Clearance::default() {
-                let mark = FieldOptions { sensitivity: options.sensitivity, ..FieldOptions::default() };
+            if options.sensitivity > Clearance::default() || options.pii {
+                let FieldOptions { sensitivity, pii, .. } = *options;
+                let mark = FieldOptions { sensitivity, pii, ..FieldOptions::default() };
                 after.fields.entry(text.clone()).or_insert(mark);
             }
         }
@@ -128,14 +133,21 @@ impl Steps {
                 return Err(Error::forbidden("Only somebody who may see a field can migrate it."));
             }
             let refused = |code: &'static str, message: String| Err(Error::invalid_at("/migration", code, message));
-            if [before, after].iter().any(|kind| kind.personal_at(&path).is_some()) {
-                return refused("personal", format!("`{text}` is personal data, which stays sealed where it is."));
-            }
-            let touches = |kind: &EntityType| {
-                kind.unique().iter().any(|field| path.starts_with(&field.path) || field.path.starts_with(&path))
-            };
-            if touches(before) || touches(after) {
-                return refused("unique", format!("`{text}` is unique. Make it so again once the migration is done."));
+            let lies_in = |whole: &[String]| path.len() > whole.len() && path.starts_with(whole);
+            for kind in [before, after] {
+                if let Some(field) = kind.personal().iter().find(|field| lies_in(&field.path)) {
+                    let message = format!("`{text}` is sealed together with {}; move or remove that.", field.pointer);
+                    return refused("personal", message);
+                }
+                if let Some(field) = kind.unique().iter().find(|field| lies_in(&field.path)) {
+                    let message = format!("`{text}` is a part of {}, which is unique as a whole.", field.pointer);
+                    return refused("unique", message);
+                }
+                let set = self.set_default.contains_key(text);
+                if set && kind.unique().iter().any(|field| field.path.starts_with(&path)) {
+                    let message = format!("`{text}` is unique, so one value cannot be given to all that have none.");
+                    return refused("unique", message);
+                }
             }
         }
         Ok(())

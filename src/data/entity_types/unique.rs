@@ -5,6 +5,7 @@ use super::{
     mask::Mask,
     model::{Definition, EntityType},
     personal,
+    steps::Steps,
 };
 use crate::{
     data::{canonical::canonical, pointer, sealed},
@@ -121,13 +122,16 @@ pub(super) fn ensure_none_twice(
     keys: &DataKeys,
     stored_as: &EntityType,
     fields: &[UniqueField],
+    steps: Option<&Steps>,
 ) -> Result<()> {
     for field in fields {
         let (mut seen, mut count, mut faults) = (HashMap::<[u8; 32], Id>::new(), 0_u64, Vec::new());
         let at = format!("/fields/{}/unique", pointer::escape(&field.pointer));
         reader.query_each(&live_of_type(), params![&*stored_as.name], |row| {
             let key = SubjectKey::read(row, 2)?;
-            let data = personal::opened(keys, stored_as, row.text(0)?, key.as_ref(), row.text(1)?)?;
+            let mut data = personal::opened(keys, stored_as, row.text(0)?, key.as_ref(), row.text(1)?)?;
+            // One that cannot be migrated is refused as such.
+            let _ = steps.map(|steps| steps.apply(&mut data));
             let Some(digest) = field.digest(keys, &stored_as.name, &data)? else { return Ok(()) };
             let id = row.get(0)?;
             if let Some(first) = seen.get(&digest) {

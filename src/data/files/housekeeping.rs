@@ -24,6 +24,7 @@ impl Files {
     /// Registers the jobs with `engine`.
     pub fn keep_house(&self, engine: &mut Engine) {
         self.process_with(engine);
+        self.remove_with(engine);
         let files = self.clone();
         engine.register(CLEAN_UP, move |_: serde_json::Value, _| {
             let files = files.clone();

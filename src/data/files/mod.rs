@@ -3,6 +3,7 @@
 
 mod action;
 mod download;
+mod forget;
 mod housekeeping;
 mod kinds;
 mod list;
@@ -16,6 +17,7 @@ mod sight;
 mod store;
 mod upload;
 
+pub(in crate::data) use forget::{Of, forget_of, taken_out};
 pub use model::{File, FileChange, Presign, State};
 pub use routes::routes;
 

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     actor::Actor,
-    audit::{Event, keyed_forget},
+    audit::{self, Event, Rewritten, keyed_forget},
     error::{Error, Faults, Result},
     identity::{Email, Identity, api_keys, links, lockout, second_factor, sessions},
     ids::Id,
@@ -100,6 +100,7 @@ impl Identity {
             version: before.version + 1,
             ..before.clone()
         };
+        let rewritten = empty_events(tx, id)?;
         self.forget_principal(tx, id)?;
         store::update(tx, &after, &email)?;
         store::set_roles(tx, &after)?;
@@ -113,7 +114,7 @@ impl Identity {
         keyed_forget(tx, &self.keyring, id, now)?;
         let action = if erased { "user.erased" } else { "user.anonymised" };
         let told = json!({"version": after.version, "deleted_at": after.deleted_at, "reason": reason});
-        let event = Event::new(action, "user", id).after(&told);
+        let event = Event::new(action, "user", id).after(&told).rewriting(rewritten);
         Ok(Outcome { after, event, key })
     }
 
@@ -152,6 +153,42 @@ impl Identity {
             "sessions": sessions::kept_of(reader, id)?,
             "api_keys": api_keys::of_owner(reader, id)?,
         }))
+    }
+}
+
+/// What events tell of the person goes: in those about the account, its sessions and keys, and in those of what they
+/// did their name.
+fn empty_events(tx: &Tx<'_>, id: Id) -> Result<Rewritten> {
+    let mut rewritten = Rewritten::new();
+    audit::rewrite(tx, &mut rewritten, ("user", &id.to_string()), |changes| {
+        forget_members(changes, &["email", "name", "data"]);
+        Ok(())
+    })?;
+    for session in audit::targets_of(tx, id, "session")? {
+        audit::rewrite(tx, &mut rewritten, ("session", &session), |changes| {
+            forget_members(changes, &["user_agent", "device", "ip"]);
+            Ok(())
+        })?;
+    }
+    audit::forget_labels(tx, id)?;
+    for key in api_keys::of_owner(tx, id)? {
+        audit::rewrite(tx, &mut rewritten, ("api_key", &key.id.to_string()), |changes| {
+            forget_members(changes, &["name", "owner_email"]);
+            Ok(())
+        })?;
+        audit::forget_labels(tx, key.id)?;
+    }
+    Ok(rewritten)
+}
+
+fn forget_members(changes: &mut Value, names: &[&str]) {
+    for side in ["before", "after"] {
+        let Some(side) = changes.get_mut(side).and_then(Value::as_object_mut) else { continue };
+        for name in names {
+            if let Some(value) = side.get_mut(*name).filter(|value| !value.is_null()) {
+                *value = "erased".into();
+            }
+        }
     }
 }
 

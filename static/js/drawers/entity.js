@@ -6,6 +6,7 @@ import { button, copyable, facts, h, notice, sentence, time } from '../main.js';
 import { filesSection } from '../parts/files.js';
 import { field, form } from '../parts/form.js';
 import { historySection } from '../parts/history.js';
+import { personalSection } from '../parts/personal.js';
 import { dataOf, defaultsOf, mergePatch, restField, schemaFields } from '../parts/schema-form.js';
 import { toast } from '../parts/toast.js';
 import { shown } from '../pages/entities.js';
@@ -172,6 +173,20 @@ async function existingEntity(drawer, context) {
       ]),
     ),
     filesSection(entity, { editable }),
+    personalSection(
+      {
+        kind: 'entity',
+        id: entity.id,
+        path: `/entities/${type}/${entity.id}`,
+        name: nameOf(entity),
+        proof: entity.name || type,
+        after: () => {
+          context.changed();
+          drawer.reload();
+        },
+      },
+      { mayExport: can(`entities.${type}`, 'export'), mayForget: can(`entities.${type}`, 'delete') },
+    ),
     historySection(full, drawer),
   );
 }

@@ -7,6 +7,7 @@ import { accessSection } from '../parts/access.js';
 import { confirm, recordDrawer, showOnce } from '../parts/dialog.js';
 import { badge, button, copyable, facts, h, icon, sentence, time } from '../main.js';
 import { field, fieldError, form } from '../parts/form.js';
+import { personalSection } from '../parts/personal.js';
 import { mergePatch } from '../parts/schema-form.js';
 import { toast } from '../parts/toast.js';
 
@@ -291,6 +292,20 @@ async function existingUser(drawer, id, changed) {
       : '',
     editable ? (service ? keyActions(user) : signInActions(user, context)) : '',
     user.deleted_at ? '' : accessSection(user),
+    personalSection(
+      {
+        kind: 'user',
+        id: user.id,
+        path: `/users/${user.id}`,
+        name: user.name || user.email,
+        proof: user.email,
+        after: () => {
+          changed();
+          drawer.reload();
+        },
+      },
+      { mayExport: can('users', 'export'), mayForget: can('users', 'delete') && user.id !== session.user.id },
+    ),
   );
 }
 

@@ -101,8 +101,9 @@ export async function attempt(control, place, work) {
   }
 }
 
-/** Asks before an act: names the object, the consequence and whether it can be undone. */
-export function confirm({ title, text, body, verb, danger = true, work }) {
+/** Asks before an act: names the object, the consequence and whether it can be undone. With a `guard` the act waits
+ * until its input holds what is expected. */
+export function confirm({ title, text, body, verb, danger = true, guard, work }) {
   return new Promise((resolve) => {
     let done = false;
     const failure = h('div', {});
@@ -120,6 +121,13 @@ export function confirm({ title, text, body, verb, danger = true, work }) {
       foot: [cancel, act],
       onclose: () => resolve(done),
     });
+    if (guard) {
+      const settle = () => {
+        act.disabled = guard.input.value.trim() !== guard.expected;
+      };
+      guard.input.addEventListener('input', settle);
+      settle();
+    }
     cancel.focus();
   });
 }
