@@ -15,6 +15,7 @@ mod jobs;
 mod documents;
 mod install;
 mod mail;
+mod migrations;
 mod secrets;
 #[path = "../support/sink.rs"]
 mod sink;
