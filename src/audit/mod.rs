@@ -14,7 +14,7 @@ mod routes;
 mod store;
 mod verify;
 
-pub use anchor::Anchor;
+pub use anchor::{Anchor, Posted};
 pub use chain::{GENESIS, link};
 pub use event::{Event, Outcome, Record, difference};
 pub use export::{Export, Format};

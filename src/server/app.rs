@@ -160,7 +160,7 @@ impl App {
         let traffic = Arc::new(Traffic::new(clock.clone()));
         let webhooks = Webhooks::open(ledger.clone(), keyring.clone(), &outbound)?;
         let background = Background::new(ledger.clone());
-        let backups = Backups::open(ledger.clone(), keyring.clone(), live.clone(), folder.clone());
+        let backups = Backups::open(ledger.clone(), keyring.clone(), live.clone(), folder.clone())?;
         let feed = Feed::open(&ledger);
         let alerts = Alerts::new(alerts::Sources {
             ledger: ledger.clone(),
@@ -180,6 +180,7 @@ impl App {
             kill_switch: kill_switch.clone(),
             observations: observations.clone(),
             mailer: mailer.clone(),
+            backups: backups.clone(),
             folder: folder.path().into(),
         });
         let app = Self {
