@@ -44,6 +44,11 @@ impl Backups {
     pub fn open(ledger: Ledger, keyring: Keyring, config: Live, folder: DataFolder) -> Result<Self> {
         scratch::clear(folder.path());
         let place = Place::open(&config.load(), folder.path(), &Outbound::new(&config))?;
+        // Its folder may not be there, and then there is nothing to clear away.
+        let _ = place.clear();
         Ok(Self { ledger, keyring, config, folder, place })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,8 +49,14 @@ fn config(folder: &Path, settings: &[(&'static str, String)]) -> Config {
 fn a_bucket_takes_them_gives_them_back_and_a_new_machine_restores_from_it() {
     let bucket = Bucket::start();
     let settings = settings(&bucket);
-    let site = site_with(&settings);
+    let own = tempfile::tempdir().unwrap();
+    fs::write(own.path().join("portcullis.toml"), "[log]\nslow_ms = 432\n").unwrap();
+    let site = Site::on(own, &settings.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>());
     let admin = site.admin();
+    let fields = json!({"/phone": {"pii": true}});
+    admin.post("/entity-types", &json!({"name": "people", "fields": fields})).expect(201);
+    let person =
+        admin.post("/entities/people", &json!({"name": "Jo", "data": {"phone": "+31 6 1234"}})).expect(201).id();
     let upload = admin.upload("a.txt", b"kept in the backup").expect(201);
     let file = upload.id();
     processed(&admin, &file);
@@ -89,6 +95,10 @@ fn a_bucket_takes_them_gives_them_back_and_a_new_machine_restores_from_it() {
     let reopened = Site::on(new, &[("PORTCULLIS_LIMITS__ENABLED", "false")]);
     let again = reopened.log_in("admin@example.org");
     assert_eq!(again.get(&format!("/files/{file}/content")).expect(200).text, "kept in the backup");
+    let read = again.get(&format!("/entities/people/{person}")).expect(200).json();
+    assert_eq!(read["data"]["phone"], "+31 6 1234", "personal data is readable with the keyring that came along");
+    let configuration = reopened.folder.path().join("data/restored-configuration/portcullis.toml");
+    assert!(fs::read_to_string(configuration).unwrap().contains("slow_ms = 432"));
     admin.delete(&format!("/backups/{newest}")).expect(204);
     assert_eq!(bucket.keys().len(), 1);
 }
