@@ -113,7 +113,7 @@ fn check_files(db: &Db, folder: &Path, each: &mut impl FnMut() -> Result<()>) ->
         };
         let mut hash = Hashing(Sha256::new());
         let size = io::copy(&mut BufReader::new(found), &mut hash).map_err(Error::internal)?;
-        if i64::try_from(size) != Ok(file.size) || hex::encode(&hash.0.finalize()) != file.sha256 {
+        if i64::try_from(size) != Ok(file.size) || hex::encode(hash.0.finalize()) != file.sha256 {
             return Err(refuse(format_args!("the uploaded file {name} is not what its row says")));
         }
     }

@@ -153,10 +153,10 @@ impl Backups {
     ) -> Result<Backup> {
         let size = self.place.find(name)?.size;
         let checked = aside(watch, |watch| {
-            let (fetched, opened) = (Scratch::new(self.folder.path())?, Scratch::new(self.folder.path())?);
+            let (fetched, unpacked) = (Scratch::new(self.folder.path())?, Scratch::new(self.folder.path())?);
             let path = self.place.fetch(name, fetched.path(), &mut |done| watch(done, size, "Fetching"))?;
             let opener = key.map_or(Opener::Keyring(&self.keyring), Opener::Recovery);
-            check::check(&path, &opener, opened.path(), || watch(0, 1, "Decrypting and checking"))
+            check::check(&path, &opener, unpacked.path(), || watch(0, 1, "Decrypting and checking"))
         });
         self.note(actor, name, &checked)?;
         checked?;

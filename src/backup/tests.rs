@@ -51,6 +51,7 @@ impl Bench {
         let made = backups.create(&Actor::cli(), |_, _, _| {}).unwrap();
         ledger.close();
         drop((backups, ledger));
+        fs::remove_dir(data.join("backup.scratch")).unwrap();
         let original = data.join("backups").join(made.name);
         let parts = tempfile::tempdir().unwrap();
         let mut file = BufReader::new(File::open(&original).unwrap());

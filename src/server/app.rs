@@ -159,7 +159,6 @@ impl App {
         let metrics = Metrics::new(routes.iter().map(|route| (route.method.clone(), route.path)), &ledger);
         let traffic = Arc::new(Traffic::new(clock.clone()));
         let webhooks = Webhooks::open(ledger.clone(), keyring.clone(), &outbound)?;
-        let background = Background::new(ledger.clone());
         let backups = Backups::open(ledger.clone(), keyring.clone(), live.clone(), folder.clone())?;
         let feed = Feed::open(&ledger);
         let alerts = Alerts::new(alerts::Sources {
@@ -184,6 +183,7 @@ impl App {
             folder: folder.path().into(),
         });
         let app = Self {
+            background: Background::new(ledger.clone()),
             config: live,
             settings,
             clock,
@@ -208,7 +208,6 @@ impl App {
             metrics,
             outbound,
             webhooks,
-            background,
             alerts,
             backups,
             feed,

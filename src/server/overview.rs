@@ -171,9 +171,8 @@ async fn overview(
     identity: Data<Identity>,
     (config, clock): (Data<Live>, Data<Clock>),
     started: Data<StartedAt>,
-    (kill_switch, inspection): (Data<KillSwitch>, Data<Inspection>),
-    (authenticator, entities): (Data<Authenticator>, Data<Entities>),
-    (alerts, backups): (Data<Alerts>, Data<Backups>),
+    (kill_switch, inspection, alerts): (Data<KillSwitch>, Data<Inspection>, Data<Alerts>),
+    (authenticator, entities, backups): (Data<Authenticator>, Data<Entities>, Data<Backups>),
 ) -> Result<Json<Overview>> {
     let now = clock.now();
     let read = move |reader: &Reader<'_>| {

@@ -49,10 +49,10 @@ pub(super) fn tidy(path: &Path) {
     copies.sort_unstable_by(|a, b| b.cmp(a));
     for (place, (modified, copy)) in copies.into_iter().enumerate() {
         let old = SystemTime::now().duration_since(modified).is_ok_and(|age| age > LONGEST);
-        if place >= KEPT || old {
-            if let Err(cause) = fs::remove_file(&copy) {
-                tracing::warn!(%cause, copy = %copy.display(), "an old copy of the database stays");
-            }
+        if (place >= KEPT || old)
+            && let Err(cause) = fs::remove_file(&copy)
+        {
+            tracing::warn!(%cause, copy = %copy.display(), "an old copy of the database stays");
         }
     }
 }

@@ -182,8 +182,15 @@ const CASES: &[Case] = &[
     },
     Case {
         id: "enforcement",
-        spoil: |_, admin| set(admin, "auth", "enforcement", json!("observe")),
-        mend: |_, admin| set(admin, "auth", "enforcement", json!("enforce")),
+        spoil: |_, admin| {
+            admin.post("/roles", &json!({"name": "trial", "permissions": ["entities.orders:read"]})).expect(201);
+            let trial = json!({"enforcement": "observe", "observe_types": ["orders"], "observe_role": "trial"});
+            admin.patch("/settings", &json!({"auth": trial})).expect(200);
+        },
+        mend: |_, admin| {
+            let usual = json!({"enforcement": null, "observe_types": null, "observe_role": null});
+            admin.patch("/settings", &json!({"auth": usual})).expect(200);
+        },
     },
     Case {
         id: "inspection",

@@ -77,14 +77,18 @@ fn a_backup_that_is_cut_short_is_no_backup_and_the_job_is_taken_up_again() {
         token = server.log_in();
         let begun = Instant::now();
         loop {
-            let waiting = ["waiting", "running"].map(|state| {
-                let jobs = server.get(&token, &format!("/jobs?kind=backups.create&state={state}"));
-                jobs["items"].as_array().expect("jobs").len()
-            });
+            let query = |state: &str, kind: &str| format!("/jobs?kind=backups.{kind}&state={state}");
+            let waiting: usize =
+                [("waiting", "create"), ("running", "create"), ("waiting", "verify"), ("running", "verify")]
+                    .iter()
+                    .map(|(state, kind)| {
+                        server.get(&token, &query(state, kind))["items"].as_array().expect("jobs").len()
+                    })
+                    .sum();
             let all = server.get(&token, "/backups");
             let all = all["items"].as_array().unwrap();
             let good = !all.is_empty() && all.iter().all(|one| one["verified"] == true);
-            if good && waiting == [0, 0] {
+            if good && waiting == 0 {
                 break;
             }
             assert!(begun.elapsed() < Duration::from_secs(60), "round {round}: {all:?} {waiting:?}");
