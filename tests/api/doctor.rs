@@ -121,6 +121,10 @@ fn mode(site: &Site, name: &str, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
+fn strangers_hold(admin: &Actor, permissions: &Value) {
+    admin.patch("/roles/anonymous", &json!({ "permissions": permissions })).expect(200);
+}
+
 fn set(admin: &Actor, section: &str, key: &str, value: Value) {
     let mut patch = json!({});
     patch[section][key] = value;
@@ -130,15 +134,13 @@ fn set(admin: &Actor, section: &str, key: &str, value: Value) {
 const CASES: &[Case] = &[
     Case {
         id: "guard",
-        spoil: |_, admin| drop(admin.patch("/roles/anonymous", &json!({"permissions": ["users:read"]})).expect(200)),
-        mend: |_, admin| drop(admin.patch("/roles/anonymous", &json!({"permissions": []})).expect(200)),
+        spoil: |_, admin| strangers_hold(admin, &json!(["users:read"])),
+        mend: |_, admin| strangers_hold(admin, &json!([])),
     },
     Case {
         id: "anonymous",
-        spoil: |_, admin| {
-            drop(admin.patch("/roles/anonymous", &json!({"permissions": ["entities.*:create"]})).expect(200))
-        },
-        mend: |_, admin| drop(admin.patch("/roles/anonymous", &json!({"permissions": []})).expect(200)),
+        spoil: |_, admin| strangers_hold(admin, &json!(["entities.*:create"])),
+        mend: |_, admin| strangers_hold(admin, &json!([])),
     },
     Case {
         id: "observed_rules",
@@ -225,7 +227,7 @@ const CASES: &[Case] = &[
             raw(
                 site,
                 "DROP TRIGGER audit_events_no_update; UPDATE audit_events SET event = replace(event, 'setup', 'sETUP') WHERE seq <= 3;",
-            )
+            );
         },
         mend: |site, _| raw(site, "UPDATE audit_events SET event = replace(event, 'sETUP', 'setup') WHERE seq <= 3;"),
     },

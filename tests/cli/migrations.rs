@@ -25,7 +25,7 @@ fn make_older(folder: &Path) {
     let (new, old) = (folder.join("portcullis.db"), folder.join("older.db"));
     let mut connection = Connection::open(&old).unwrap();
     let migrations = load_sql_migrations(Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite")).unwrap();
-    Runner::new(&migrations).set_target(Target::Version(OLDER.try_into().unwrap())).run(&mut connection).unwrap();
+    Runner::new(&migrations).set_target(Target::Version(OLDER)).run(&mut connection).unwrap();
     connection.execute("ATTACH ?1 AS new", [new.to_string_lossy()]).unwrap();
     connection.execute_batch("PRAGMA foreign_keys = OFF;").unwrap();
     let known = tables(&connection, "new");
