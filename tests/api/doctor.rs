@@ -226,10 +226,10 @@ const CASES: &[Case] = &[
         spoil: |site, _| {
             raw(
                 site,
-                "DROP TRIGGER audit_events_no_update; UPDATE audit_events SET event = replace(event, 'setup', 'sETUP') WHERE seq <= 3;",
+                "DROP TRIGGER audit_events_no_update; UPDATE audit_events SET event = event || ' ' WHERE seq = 2;",
             );
         },
-        mend: |site, _| raw(site, "UPDATE audit_events SET event = replace(event, 'sETUP', 'setup') WHERE seq <= 3;"),
+        mend: |site, _| raw(site, "UPDATE audit_events SET event = rtrim(event) WHERE seq = 2;"),
     },
     Case {
         id: "database",
