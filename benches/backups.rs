@@ -9,6 +9,7 @@ mod support;
 
 use serde_json::json;
 use std::{
+    fmt::Write as _,
     sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
@@ -27,9 +28,11 @@ fn main() {
     let token = server.set_up();
     let made = server.post(&token, "/entity-types", &json!({"name": "orders"}));
     assert_eq!(made.status(), 201, "{}", made.text().unwrap_or_default());
-    let lines: String = (0..ROWS)
-        .map(|number| format!("{}\n", json!({"name": format!("Order {number}"), "data": {"note": "x".repeat(400)}})))
-        .collect();
+    let mut lines = String::new();
+    for number in 0..ROWS {
+        let order = json!({"name": format!("Order {number}"), "data": {"note": "x".repeat(400)}});
+        let _ = writeln!(lines, "{order}");
+    }
     let import = server.post_builder(&token, "/entities/orders/import").header("content-type", "application/x-ndjson");
     assert!(import.body(lines).send().expect("an answer").status().is_success());
 

@@ -4,6 +4,7 @@
 use crate::support::{self, Portcullis};
 use serde_json::{Value, json};
 use std::{
+    fmt::Write as _,
     fs,
     path::Path,
     process::{Child, Command, Output, Stdio},
@@ -38,11 +39,11 @@ fn killed_after(mut child: Child, time: Duration) {
 
 fn fill(server: &Portcullis, token: &str, count: usize) {
     assert_eq!(server.post(token, "/entity-types", &json!({"name": "orders"})).status(), 201);
-    let lines: String = (0..count)
-        .map(|number| {
-            format!("{}\n", json!({"name": format!("Order {number}"), "data": {"town": "Delft", "no": number}}))
-        })
-        .collect();
+    let mut lines = String::new();
+    for number in 0..count {
+        let order = json!({"name": format!("Order {number}"), "data": {"town": "Delft", "no": number}});
+        let _ = writeln!(lines, "{order}");
+    }
     let import = server.post_builder(token, "/entities/orders/import").header("content-type", "application/x-ndjson");
     assert_eq!(import.body(lines).send().unwrap().status(), 200);
 }
@@ -54,6 +55,10 @@ fn orders(server: &Portcullis, token: &str) -> u64 {
 fn parts(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+fn is_part(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|ending| ending == "part")
 }
 
 #[test]
@@ -69,7 +74,7 @@ fn a_backup_that_is_cut_short_is_no_backup_and_the_job_is_taken_up_again() {
         // At another moment each round, from the copy to the check.
         thread::sleep(Duration::from_millis(30 + 170 * u64::from(round % 8)));
         server.kill();
-        cut += parts(&backups).iter().filter(|name| name.ends_with(".part")).count();
+        cut += parts(&backups).iter().filter(|name| is_part(name)).count();
         for name in parts(&backups).into_iter().filter(|name| name.ends_with(".backup")) {
             run(folder.path(), &["backup", "verify", &name]);
         }
