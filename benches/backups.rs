@@ -101,13 +101,14 @@ fn write(server: &Portcullis, token: &str, work: impl FnOnce()) -> Figures {
         let writers: Vec<_> = (0..WRITERS)
             .map(|writer| {
                 let (done, failed) = (&done, &failed);
+                let body = json!({"name": "n", "data": {"city": "Delft"}});
+                let request = server.post_builder(token, "/entities/orders").json(&body);
                 scope.spawn(move || {
                     let mut times = Vec::new();
                     let mut due = begun + beat * writer / WRITERS;
                     while !done.load(Relaxed) {
                         thread::sleep(due.saturating_duration_since(Instant::now()));
-                        let body = json!({"name": "n", "data": {"city": "Delft"}});
-                        let answer = server.post_builder(token, "/entities/orders").json(&body).send();
+                        let answer = request.try_clone().expect("cloned").send();
                         let well = answer.is_ok_and(|answer| answer.status() == 201 && answer.bytes().is_ok());
                         failed.fetch_add(u32::from(!well), Relaxed);
                         times.push(due.elapsed());
