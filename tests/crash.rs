@@ -3,6 +3,9 @@
 
 mod support;
 
+#[path = "crash/recovery.rs"]
+mod recovery;
+
 use serde_json::json;
 use std::{
     sync::{

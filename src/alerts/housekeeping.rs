@@ -39,6 +39,7 @@ impl Alerts {
             disk: parts.folder.space(),
             oldest_key_days: parts.secrets.oldest_days(),
             expiring: Seen::expiring(&parts.ledger, now, limits.alerts.key_expiry_days)?,
+            backup: Seen::backup(&parts.ledger, now)?,
         })
     }
 

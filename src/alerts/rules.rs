@@ -13,11 +13,19 @@ pub enum Rule {
     Disk,
     KeyAge,
     KeyExpiry,
+    BackupAge,
 }
 
 impl Rule {
-    pub const ALL: [Self; 6] =
-        [Self::ErrorRate, Self::Slowness, Self::FailedLogIns, Self::Disk, Self::KeyAge, Self::KeyExpiry];
+    pub const ALL: [Self; 7] = [
+        Self::ErrorRate,
+        Self::Slowness,
+        Self::FailedLogIns,
+        Self::Disk,
+        Self::KeyAge,
+        Self::KeyExpiry,
+        Self::BackupAge,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -27,6 +35,7 @@ impl Rule {
             Self::Disk => "disk",
             Self::KeyAge => "key_age",
             Self::KeyExpiry => "key_expiry",
+            Self::BackupAge => "backup_age",
         }
     }
 
@@ -43,6 +52,7 @@ impl Rule {
             Self::Disk => "The disk is nearly full",
             Self::KeyAge => "A key of this instance is old",
             Self::KeyExpiry => "API keys are about to expire",
+            Self::BackupAge => "The last good backup is old",
         }
     }
 }
@@ -68,7 +78,19 @@ pub struct Seen {
     pub oldest_key_days: u64,
     /// Names of API keys that expire soon.
     pub expiring: Vec<String>,
+    pub backup: BackupSeen,
 }
+
+/// How long there has been no newer backup that was found good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackupSeen {
+    /// The newest is so many hours old.
+    Hours(u64),
+    /// There is none, and the instance is so many hours old.
+    Never(u64),
+}
+
+const HOUR: u64 = 3600;
 
 impl Seen {
     /// Looks at the last minutes of traffic.
@@ -97,6 +119,16 @@ impl Seen {
         let sql = "SELECT name FROM api_keys WHERE expires_at > ?1 AND expires_at <= ?2 ORDER BY expires_at LIMIT 20";
         let until = now.plus(DAY * days);
         ledger.db().read(|reader| reader.query_all(sql, params![now, until], |row| row.get(0)))
+    }
+
+    /// The newest backup that was found good; without one, how long there could have been one.
+    pub fn backup(ledger: &Ledger, now: Time) -> Result<BackupSeen> {
+        let first = "SELECT at FROM audit_events ORDER BY seq LIMIT 1";
+        let (good, first) = ledger.db().read(|reader| {
+            Ok((crate::backup::newest_good(reader)?, reader.query_one(first, &[], |row| row.get::<Time>(0))?))
+        })?;
+        let hours = |since: Time| now.since(since).as_secs() / HOUR;
+        Ok(good.map_or_else(|| BackupSeen::Never(first.map_or(0, hours)), |at| BackupSeen::Hours(hours(at))))
     }
 
     /// What a rule has to say, where it is broken.
@@ -135,6 +167,18 @@ impl Seen {
                 let soon = limits.key_expiry_days > 0 && !self.expiring.is_empty();
                 soon.then(|| format!("Within {} days: {}.", limits.key_expiry_days, self.expiring.join(", ")))
             }
+            Rule::BackupAge => {
+                let (hours, told) = match self.backup {
+                    BackupSeen::Hours(hours) => {
+                        (hours, format!("The newest backup that was found good is {hours} hours old."))
+                    }
+                    BackupSeen::Never(hours) => {
+                        (hours, format!("No backup was made and found good in the {hours} hours of this instance."))
+                    }
+                };
+                let old = limits.backup_age_hours > 0 && hours >= u64::from(limits.backup_age_hours);
+                old.then_some(told)
+            }
         }
     }
 }
@@ -152,6 +196,7 @@ mod tests {
             disk: (50 << 30, 100 << 30),
             oldest_key_days: 1,
             expiring: Vec::new(),
+            backup: BackupSeen::Hours(20),
         }
     }
 
@@ -170,6 +215,7 @@ mod tests {
             disk: (9 << 30, 100 << 30),
             oldest_key_days: 365,
             expiring: vec!["nightly".into()],
+            backup: BackupSeen::Never(48),
             ..quiet()
         };
         assert_eq!(broken(&all, &limits), Rule::ALL);
@@ -181,6 +227,7 @@ mod tests {
             disk_free_percent: 0,
             key_age_days: 0,
             key_expiry_days: 0,
+            backup_age_hours: 0,
             ..limits
         };
         assert_eq!(broken(&all, &off), []);

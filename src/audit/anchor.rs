@@ -29,7 +29,24 @@ pub struct Anchor {
     outbound: Outbound,
     target: Option<Target>,
     logged: AtomicI64,
-    posted: AtomicI64,
+    posted: Posted,
+}
+
+/// What was told last to whoever keeps it outside, and was taken. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Posted(Arc<(AtomicI64, AtomicI64)>);
+
+impl Posted {
+    /// The number of the event and when; none since this process started.
+    pub fn last(&self) -> Option<(i64, Time)> {
+        let seq = self.0.0.load(SeqCst);
+        (seq > 0).then(|| (seq, Time(self.0.1.load(SeqCst))))
+    }
+
+    fn note(&self, seq: i64, at: Time) {
+        self.0.1.store(at.millis(), SeqCst);
+        self.0.0.store(seq, SeqCst);
+    }
 }
 
 #[derive(Serialize)]
@@ -45,7 +62,12 @@ impl Anchor {
         let target = url.map(Target::parse).transpose();
         let target = target.map_err(|refused| Error::new(Code::Unavailable, format!("audit.anchor_url: {refused}")))?;
         let outbound = outbound.within(LONGEST_CALL);
-        Ok(Self { ledger, outbound, target, logged: AtomicI64::new(0), posted: AtomicI64::new(0) })
+        Ok(Self { ledger, outbound, target, logged: AtomicI64::new(0), posted: Posted::default() })
+    }
+
+    /// What becomes of the heads.
+    pub fn posted(&self) -> Posted {
+        self.posted.clone()
     }
 
     /// Registers the job with `engine`.
@@ -63,7 +85,9 @@ impl Anchor {
         if seq > 0 && self.logged.swap(seq, SeqCst) != seq {
             tracing::info!(seq, hash, "head of the audit log");
         }
-        let Some(target) = self.target.as_ref().filter(|_| seq > 0 && self.posted.load(SeqCst) != seq) else {
+        let Some(target) =
+            self.target.as_ref().filter(|_| seq > 0 && self.posted.last().is_none_or(|(last, _)| last != seq))
+        else {
             return Ok(());
         };
         let head = Head { seq, hash: &hash, at: self.ledger.clock().now() };
@@ -73,7 +97,7 @@ impl Anchor {
         if !(200..300).contains(&answer.status) {
             return Err(Error::unavailable(format!("The anchor of the audit log answered {}.", answer.status)));
         }
-        self.posted.store(seq, SeqCst);
+        self.posted.note(seq, self.ledger.clock().now());
         Ok(())
     }
 }

@@ -16,7 +16,7 @@ mod routes;
 mod store;
 mod verify;
 
-pub use anchor::Anchor;
+pub use anchor::{Anchor, Posted};
 pub use chain::{GENESIS, link};
 pub use details::{Rewritten, forget_labels, rewrite, targets_of};
 pub use event::{Event, Outcome, Record, difference};

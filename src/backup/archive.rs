@@ -17,6 +17,7 @@ pub(super) const DATABASE: &str = "portcullis.db";
 pub(super) const KEYRING: &str = "keyring.json";
 /// Uploaded files.
 pub(super) const FILES: &str = "files";
+const INCOMING: &str = "incoming";
 /// Who was erased; the one of the folder is never replaced.
 pub(super) const ERASURES: &str = "erasures.log";
 pub(super) const CONFIGURATION: &str = "configuration";
@@ -29,6 +30,9 @@ pub(super) struct Manifest {
     pub head_hash: String,
     /// Rows by table.
     pub rows: BTreeMap<String, i64>,
+    /// Whether uploaded files are in it; those in a bucket stay there.
+    #[serde(default)]
+    pub files_held: bool,
 }
 
 impl Manifest {
@@ -44,7 +48,12 @@ impl Manifest {
             };
             names.into_iter().map(count).collect()
         })?;
-        Ok(Self { head_seq, head_hash, rows })
+        Ok(Self { head_seq, head_hash, rows, files_held: false })
+    }
+
+    /// Whether the database is what was counted.
+    pub fn tells_of(&self, counted: &Self) -> bool {
+        (self.head_seq, &self.head_hash, &self.rows) == (counted.head_seq, &counted.head_hash, &counted.rows)
     }
 
     pub fn total(&self) -> i64 {
@@ -71,6 +80,9 @@ impl Contents {
         }
         files.retain(|(_, path)| path.is_file());
         collect(&folder.join(FILES), FILES, &mut files).map_err(unwritten)?;
+        // Uploads that are under way are nobody's yet.
+        let incoming = format!("{FILES}/{INCOMING}/");
+        files.retain(|(name, _)| !name.starts_with(&incoming));
         Ok(files)
     }
 

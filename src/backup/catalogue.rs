@@ -4,13 +4,13 @@ use super::{
     Backups,
     check::Good,
     model::{self, Backup, Schedule},
-    place::{Found, Place},
+    place::Found,
     recovery::RecoveryPublic,
 };
 use crate::{
     clock::Time,
     config::Current,
-    error::{Error, Result},
+    error::Result,
     params,
     storage::{Reader, Tx},
 };
@@ -85,11 +85,20 @@ pub(super) fn forget(tx: &Tx<'_>, name: &str) -> Result<()> {
     Ok(())
 }
 
-impl Backups {
-    pub(super) fn place(&self) -> Place {
-        Place::of(&self.config.load(), self.folder.path())
-    }
+/// Those that were found good, the newest first: names, and when they were taken.
+pub(super) fn good(reader: &Reader<'_>) -> Result<Vec<(String, Time)>> {
+    let sql = "SELECT name, created_at FROM backups WHERE verified_at IS NOT NULL AND error IS NULL
+               ORDER BY created_at DESC, name DESC LIMIT 1000";
+    reader.query_all(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))
+}
 
+pub(super) fn newest_good(reader: &Reader<'_>) -> Result<Option<(String, Time)>> {
+    let sql = "SELECT name, created_at FROM backups WHERE verified_at IS NOT NULL AND error IS NULL
+               ORDER BY created_at DESC, name DESC LIMIT 1";
+    reader.query_one(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+impl Backups {
     /// The configuration's own files.
     pub(super) fn configuration(&self) -> Vec<PathBuf> {
         self.config.loaded().files()
@@ -97,9 +106,8 @@ impl Backups {
 
     /// All backups and how more come about. It looks at files: not for an event loop.
     pub fn list(&self) -> Result<model::Backups> {
-        let place = self.place();
-        let found = place.list()?;
-        let mut items = found.into_iter().map(|found| self.shown(&place, found)).collect::<Result<Vec<_>>>()?;
+        let found = self.place.list()?;
+        let mut items = found.into_iter().map(|found| self.shown(found)).collect::<Result<Vec<_>>>()?;
         items.sort_by(|a, b| (b.created_at, &b.name).cmp(&(a.created_at, &a.name)));
         let config: Current = self.config.load();
         let now = self.ledger.clock().now();
@@ -115,21 +123,20 @@ impl Backups {
             keep: config.backup.keep,
             keep_days: config.backup.keep_days,
             recovery_key: RecoveryPublic::read(self.folder.path())?.map(|public| public.id()),
-            beside_data: place.path().starts_with(self.folder.path()),
+            beside_data: self.beside_data(),
+            place: self.place.shown(),
+            files_elsewhere: self.files_elsewhere(),
         })
     }
 
     pub fn find(&self, name: &str) -> Result<Backup> {
-        let place = self.place();
-        place.find(name)?;
-        let found = place.list()?.into_iter().find(|found| found.name == name);
-        self.shown(&place, found.ok_or_else(Error::not_found)?)
+        self.shown(self.place.find(name)?)
     }
 
-    fn shown(&self, place: &Place, found: Found) -> Result<Backup> {
+    fn shown(&self, found: Found) -> Result<Backup> {
+        let head = self.place.head(&found);
         let Found { name, size } = found;
         let known = self.ledger.db().read(|reader| known(reader, &name))?;
-        let head = place.head(&name);
         let created_at = head.as_ref().map(|head| head.created_at).ok();
         let made_at = created_at.or(known.as_ref().map(|known| known.created_at)).unwrap_or_default();
         let none = || Known {

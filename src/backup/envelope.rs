@@ -16,6 +16,8 @@ use zeroize::Zeroizing;
 
 const MAGIC: &[u8] = b"portcullis-backup-1\n";
 const LONGEST_HEAD: u32 = 16 << 10;
+/// Where a head ends, at the latest.
+pub(super) const LONGEST: u64 = MAGIC.len() as u64 + 4 + LONGEST_HEAD as u64;
 const CHUNK: usize = 64 << 10;
 const TAG: usize = 16;
 

@@ -8,7 +8,7 @@ use super::{
     envelope::{Head, Opener, Sealed, unwritten},
     housekeeping::VERIFY,
     model::{Backup, Named},
-    place::Place,
+    quiet::{Paced, aside, rest},
     recovery::{RecoveryKey, RecoveryPublic},
     scratch::Scratch,
 };
@@ -29,6 +29,8 @@ use std::{
 
 /// Two at a time would clear away each other's beginnings.
 static MAKING: Mutex<()> = Mutex::new(());
+/// From here on the copy takes no rest.
+const LARGE_LOG: u64 = 64 << 20;
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Hears how far it is, and may end it with an error.
@@ -82,12 +84,11 @@ impl Backups {
     pub(super) fn make(&self, actor: &Actor, how: How, watch: Watch<'_>) -> Result<String> {
         let _turn = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
         let began = Instant::now();
-        let place = self.place();
         let now = self.ledger.clock().now();
-        let name = place.free_name(now);
-        let written = self.write(&place, &name, now, watch);
+        let name = self.place.free_name(now)?;
+        let written = aside(watch, |watch| self.write(&name, now, watch));
         if let Err(error) = written {
-            let _ = place.clear();
+            let _ = self.place.clear();
             return Err(error);
         }
         self.record(actor, &name, now, how, began.elapsed())?;
@@ -95,25 +96,36 @@ impl Backups {
         Ok(name)
     }
 
-    fn write(&self, place: &Place, name: &str, now: Time, watch: Watch<'_>) -> Result<()> {
+    fn write(&self, name: &str, now: Time, watch: Watch<'_>) -> Result<()> {
         let scratch = Scratch::new(self.folder.path())?;
         let copy = scratch.path().join(DATABASE);
-        watch(0, 1, "Copying the database")?;
-        self.ledger.db().copy_to(&copy)?;
-        let manifest = Manifest::count(&storage::open_copy(&copy)?)?;
+        let mut since = Instant::now();
+        self.ledger.db().copy_to(&copy, |done, total| {
+            watch(done, total, "Copying the database")?;
+            // The log cannot begin anew while the copy goes on.
+            if self.ledger.db().sizes().1 < LARGE_LOG {
+                rest(since);
+            }
+            since = Instant::now();
+            Ok(())
+        })?;
+        let mut manifest = Manifest::count(&storage::open_copy(&copy)?)?;
+        manifest.files_held = !self.files_elsewhere();
         let files = Contents::gather(self.folder.path(), &copy, &self.configuration())?;
         let contents = Contents { manifest, files };
         let recovery = RecoveryPublic::read(self.folder.path())?;
         let of = (now, storage::latest_migration());
         let (head, key) = Head::new(name.to_owned(), of, &self.keyring, recovery.as_ref())?;
-        let mut file = BufWriter::with_capacity(1 << 20, place.begin(name)?);
+        let draft = self.place.begin(name, scratch.path())?;
+        let mut file = BufWriter::with_capacity(256 << 10, Paced::new(&draft.file));
         let bound = head.write(&mut file)?;
         let total = contents.bytes();
         let sealed = Sealed::new(file, &key, bound)?;
         let sealed = archive::pack(&contents, sealed, |done| watch(done.min(total), total, "Encrypting"))?;
         let file = sealed.finish().map_err(unwritten)?;
-        let file = file.into_inner().map_err(|cause| unwritten(cause.into_error()))?;
-        place.keep(name, &file)
+        file.into_inner().map_err(|cause| unwritten(cause.into_error()))?;
+        watch(total, total, "Putting it in its place")?;
+        self.place.keep(name, &draft)
     }
 
     fn record(&self, actor: &Actor, name: &str, created_at: Time, how: How, took: Duration) -> Result<()> {
@@ -139,12 +151,13 @@ impl Backups {
         key: Option<&RecoveryKey>,
         watch: Watch<'_>,
     ) -> Result<Backup> {
-        let path = self.place().find(name)?;
-        let scratch = Scratch::new(self.folder.path())?;
-        watch(0, 1, "Decrypting and checking")?;
-        let opener = key.map_or(Opener::Keyring(&self.keyring), Opener::Recovery);
-        let checked = check::check(&path, &opener, scratch.path(), || watch(0, 1, "Decrypting and checking"));
-        drop(scratch);
+        let size = self.place.find(name)?.size;
+        let checked = aside(watch, |watch| {
+            let (fetched, unpacked) = (Scratch::new(self.folder.path())?, Scratch::new(self.folder.path())?);
+            let path = self.place.fetch(name, fetched.path(), &mut |done| watch(done, size, "Fetching"))?;
+            let opener = key.map_or(Opener::Keyring(&self.keyring), Opener::Recovery);
+            check::check(&path, &opener, unpacked.path(), || watch(0, 1, "Decrypting and checking"))
+        });
         self.note(actor, name, &checked)?;
         checked?;
         watch(1, 1, "Checked")?;
@@ -178,7 +191,7 @@ impl Backups {
     }
 
     pub fn remove(&self, actor: &Actor, name: &str) -> Result<()> {
-        let (place, name) = (self.place(), name.to_owned());
+        let (place, name) = (self.place.clone(), name.to_owned());
         place.find(&name)?;
         self.ledger.change_blocking(actor, move |tx| {
             catalogue::forget(tx, &name)?;

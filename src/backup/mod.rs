@@ -4,24 +4,30 @@
 mod archive;
 mod catalogue;
 mod check;
+mod directory;
 mod envelope;
+mod freshness;
 mod housekeeping;
 mod make;
 mod model;
 mod place;
+mod quiet;
 mod recovery;
+mod remote;
 mod restore;
 mod routes;
 mod scratch;
 mod swap;
 
+pub use freshness::{Freshness, newest_good};
 pub use model::{Backup, Backups as Listing};
 pub use recovery::RecoveryKey;
 pub use restore::{Restored, restore};
 pub use routes::routes;
 pub use swap::finish;
 
-use crate::{audit::Ledger, config::Live, secrets::Keyring, storage::DataFolder};
+use crate::{audit::Ledger, config::Live, error::Result, outbound::Outbound, secrets::Keyring, storage::DataFolder};
+use place::Place;
 
 /// The handle for everything about backups. Clones share it.
 #[derive(Clone)]
@@ -30,12 +36,19 @@ pub struct Backups {
     keyring: Keyring,
     config: Live,
     folder: DataFolder,
+    place: Place,
 }
 
 impl Backups {
     /// Clears away what a crash left half made.
-    pub fn open(ledger: Ledger, keyring: Keyring, config: Live, folder: DataFolder) -> Self {
+    pub fn open(ledger: Ledger, keyring: Keyring, config: Live, folder: DataFolder) -> Result<Self> {
         scratch::clear(folder.path());
-        Self { ledger, keyring, config, folder }
+        let place = Place::open(&config.load(), folder.path(), &Outbound::new(&config))?;
+        // Its folder may not be there, and then there is nothing to clear away.
+        let _ = place.clear();
+        Ok(Self { ledger, keyring, config, folder, place })
     }
 }
+
+#[cfg(test)]
+mod tests;

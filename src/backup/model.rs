@@ -50,6 +50,10 @@ pub struct Backups {
     pub recovery_key: Option<String>,
     /// Whether they lie in the data folder, and so are lost with it.
     pub beside_data: bool,
+    /// The folder or the bucket where they lie.
+    pub place: String,
+    /// Whether uploaded files lie in a bucket of their own, which backups do not hold.
+    pub files_elsewhere: bool,
 }
 
 /// What a job makes or checks.

@@ -6,7 +6,7 @@ use super::{
     envelope::Opener,
     place::Place,
     recovery::{self, RecoveryKey},
-    scratch,
+    scratch::{self, Scratch},
     swap::{self, RESTORED_CONFIGURATION, STAGED},
 };
 use crate::{
@@ -14,8 +14,10 @@ use crate::{
     audit::{Event, Ledger},
     clock::{Clock, Time},
     config::Config,
-    error::{Error, Result},
-    identity, params,
+    error::{Code, Error, Result},
+    identity,
+    outbound::{Limits, Outbound, SystemNames},
+    params,
     secrets::Keyring,
     storage::{self, DataFolder, Tx},
 };
@@ -24,6 +26,7 @@ use std::{
     fs,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -47,28 +50,44 @@ pub fn restore(config: &Config, name: &str, key: Option<&RecoveryKey>, clock: &C
     let _lock = folder.lock()?;
     swap::finish(folder.path())?;
     scratch::clear(folder.path());
-    let path = located(config, folder.path(), name)?;
-    let staged = folder.join(STAGED);
-    let made = fs::DirBuilder::new().mode(0o700).create(&staged);
-    made.map_err(|cause| Error::unavailable("The data folder cannot be written to.").caused_by(cause))?;
-    let ready = stage(&path, &folder, &staged, key, clock);
-    let good = ready.inspect_err(|_| drop(fs::remove_dir_all(&staged)))?;
+    let made = prepared(config, &folder, name, key, clock);
+    // One that was refused leaves the folder as it was.
+    scratch::clear(folder.path());
+    let good = made?;
     let aside = swap::commit(folder.path(), &good.head.name, clock.now())?;
     let Good { head, rows, events, .. } = good;
     Ok(Restored { name: head.name, created_at: head.created_at, rows, events, took: began.elapsed(), aside })
 }
 
-fn located(config: &Config, folder: &Path, name: &str) -> Result<PathBuf> {
+/// Everything that comes before the swap.
+fn prepared(
+    config: &Config,
+    folder: &DataFolder,
+    name: &str,
+    key: Option<&RecoveryKey>,
+    clock: &Clock,
+) -> Result<Good> {
+    let fetched = Scratch::new(folder.path())?;
+    let path = located(config, folder.path(), name, fetched.path())?;
+    let staged = folder.join(STAGED);
+    let made = fs::DirBuilder::new().mode(0o700).create(&staged);
+    made.map_err(|cause| Error::unavailable("The data folder cannot be written to.").caused_by(cause))?;
+    stage(&path, folder, &staged, key, clock).inspect_err(|_| drop(fs::remove_dir_all(&staged)))
+}
+
+fn located(config: &Config, folder: &Path, name: &str, scratch: &Path) -> Result<PathBuf> {
     if name.contains('/') {
         let path = PathBuf::from(name);
         return if path.is_file() { Ok(path) } else { Err(Error::conflict(format!("there is no file {name}"))) };
     }
-    let place = Place::of(config, folder);
-    place.find(name).map_err(|_| {
-        Error::conflict(format!(
+    let outbound = Outbound::with(&config.outbound, Arc::new(SystemNames), Limits::default());
+    let place = Place::open(config, folder, &outbound)?;
+    place.fetch(name, scratch, &mut |_| Ok(())).map_err(|error| match error.code() {
+        Code::NotFound => Error::conflict(format!(
             "there is no backup {name} in {}; see `portcullis backup list`, or name the path of a file",
-            place.path().display()
-        ))
+            place.shown()
+        )),
+        _ => error,
     })
 }
 

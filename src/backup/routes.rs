@@ -18,11 +18,10 @@ use actix_web::{
     HttpResponse,
     body::SizedStream,
     http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, ETAG},
-    web::{Bytes, Data, Json},
+    web::{Data, Json},
 };
 use futures_util::stream;
 use serde::Serialize;
-use std::{fs::File, io::Read};
 
 pub fn routes() -> Vec<Route> {
     vec![
@@ -80,29 +79,18 @@ async fn verify(
     backups: Data<Backups>,
     background: Data<Background>,
 ) -> Result<HttpResponse> {
-    backups.place().find(&name.0)?;
+    let (asked, sought) = (backups.clone(), name.0.clone());
+    off(move || asked.find(&sought)).await?;
     let id = backups.request_check(&allowed.actor(), name.0).await?;
     Ok(HttpResponse::Accepted().json(background.details(id)?.job))
 }
 
 async fn download(allowed: Allowed<ReadBackups>, name: At<String>, backups: Data<Backups>) -> Result<HttpResponse> {
-    const PORTION: usize = 256 << 10;
-    let path = backups.place().find(&name.0)?;
+    let (asked, sought) = (backups.clone(), name.0.clone());
+    let (size, portions) = off(move || asked.place.read(&sought)).await?;
     backups.note_download(&allowed.actor(), name.0.clone()).await?;
-    let unreadable = |cause| Error::unavailable("The backup cannot be read.").caused_by(cause);
-    let (file, size) = off(move || {
-        let file = File::open(path).map_err(unreadable)?;
-        let size = file.metadata().map_err(unreadable)?.len();
-        Ok((file, size))
-    })
-    .await?;
-    let portions = stream::try_unfold(file, move |mut file| async move {
-        off(move || {
-            let mut bytes = Vec::with_capacity(PORTION);
-            file.by_ref().take(PORTION as u64).read_to_end(&mut bytes).map_err(unreadable)?;
-            Ok((!bytes.is_empty()).then(|| (Bytes::from(bytes), file)))
-        })
-        .await
+    let portions = stream::try_unfold(portions, move |mut portions| async move {
+        off(move || Ok(portions.next()?.map(|bytes| (bytes, portions)))).await
     });
     let name: FileName = name.0.parse().map_err(Error::internal)?;
     Ok(HttpResponse::Ok()

@@ -123,14 +123,15 @@ fn check_mail(config: &Config, layers: &mut Layers) {
 }
 
 fn check_files(config: &Config, layers: &mut Layers) {
-    if config.files.store.bucket().is_none() {
+    let backups = config.backup.to.as_ref().is_some_and(|to| to.bucket().is_some());
+    if config.files.store.bucket().is_none() && !backups {
         return;
     }
     if config.s3.access_key.is_none() {
-        refuse(layers, "s3.access_key", "must be set where files.store is a bucket");
+        refuse(layers, "s3.access_key", "must be set where files.store or backup.to is a bucket");
     }
     if config.s3.secret_key.is_none() {
-        refuse(layers, "s3.secret_key", "must be set where files.store is a bucket");
+        refuse(layers, "s3.secret_key", "must be set where files.store or backup.to is a bucket");
     }
 }
 

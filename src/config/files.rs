@@ -40,6 +40,16 @@ checked_text!(
     |text| text == "local" || text.strip_prefix("s3://").is_some_and(is_bucket)
 );
 
+checked_text!(
+    /// Where backups go.
+    BackupPlace,
+    "the path of a folder, s3://bucket or s3://bucket/prefix",
+    |text| match text.strip_prefix("s3://") {
+        Some(rest) => is_bucket(rest),
+        None => !text.is_empty() && !text.contains('\0') && !text.contains("://"),
+    }
+);
+
 /// As S3 names buckets; a prefix is made of plain segments.
 fn is_bucket(text: &str) -> bool {
     let (bucket, prefix) = text.split_once('/').unwrap_or((text, ""));
@@ -67,9 +77,27 @@ impl FileStore {
     }
 }
 
+impl BackupPlace {
+    /// Bucket and prefix; none for a folder.
+    pub fn bucket(&self) -> Option<(&str, &str)> {
+        let rest = self.0.strip_prefix("s3://")?;
+        Some(rest.split_once('/').unwrap_or((rest, "")))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn backups_go_to_a_folder_or_a_bucket() {
+        let read = |text: &str| BackupPlace::read(&Value::String(text.into()));
+        assert_eq!(read("/mnt/backups").unwrap().bucket(), None);
+        assert_eq!(read("s3://team-backups/one").unwrap().bucket(), Some(("team-backups", "one")));
+        for bad in ["", "s3://", "s3://team/", "ftp://host/x", "https://host/x"] {
+            assert!(read(bad).is_none(), "{bad}");
+        }
+    }
 
     #[test]
     fn stores_have_one_form() {

@@ -4,7 +4,7 @@
 use super::{
     by_route::InspectionRoutes,
     dsn::Dsn,
-    files::{FileStore, FileType},
+    files::{BackupPlace, FileStore, FileType},
     key::{Key, Section},
     kinds::{
         AllowedOrigin, CallUrl, Contact, Enforcement, Environment, FileInFolder, HeaderText, HostName, InspectionMode,
@@ -292,8 +292,8 @@ keys! {
         keep: u32 = 7, 1 to 1000;
         /// Days after which they go, too.
         keep_days: Option<u32> = None, 1 to 3650;
-        /// Folder where they go; without it the folder backups in the data folder.
-        to: Option<PathBuf> = None;
+        /// Where they go: a folder, or `s3://bucket` or `s3://bucket/prefix`; without it the folder backups in the data folder.
+        to: Option<BackupPlace> = None;
     }
     /// The audit log.
     audit: Audit {
@@ -364,6 +364,8 @@ keys! {
         key_age_days: u32 = 365, 0 to 3650 => live;
         /// Days before an API key expires.
         key_expiry_days: u32 = 7, 0 to 365 => live;
+        /// Hours since the newest backup that was found good, or since the beginning where there is none.
+        backup_age_hours: u32 = 48, 0 to 8760 => live;
     }
     /// What /.well-known/security.txt says.
     security_txt: SecurityTxt {

@@ -25,7 +25,7 @@ pub use certificate::{BadCertificate, read_certificate, read_certificate_files};
 pub use checks::{KEYRING_FILE, is_available, readable_by_others};
 pub use document::{env_example, markdown, toml_example};
 pub use dsn::Dsn;
-pub use files::{FILE_TYPES, FileStore, FileType};
+pub use files::{BackupPlace, FILE_TYPES, FileStore, FileType};
 pub use key::{Key, Section};
 pub use keys::{
     Alerts, Auth, Backup, Cache, Config, Cors, Files, Inspection, KillSwitch, Limits, Log, Mail, Metrics, Outbound, S3,

@@ -14,7 +14,8 @@ pub use routes::routes;
 
 use crate::{
     access::Roles,
-    audit::Ledger,
+    audit::{Ledger, Posted},
+    backup::Backups,
     config::Live,
     error::{Error, Result},
     kill_switch::KillSwitch,
@@ -34,6 +35,7 @@ pub struct Doctor {
     patient: Arc<Patient>,
     /// Where the server answers on this machine; none while it does not serve.
     address: Arc<OnceLock<String>>,
+    anchored: Arc<OnceLock<Posted>>,
 }
 
 /// What the checks look at.
@@ -45,13 +47,14 @@ pub struct Patient {
     pub kill_switch: KillSwitch,
     pub observations: Observations,
     pub mailer: Mailer,
+    pub backups: Backups,
     /// The data folder.
     pub folder: PathBuf,
 }
 
 impl Doctor {
     pub fn new(patient: Patient) -> Self {
-        Self { patient: Arc::new(patient), address: Arc::default() }
+        Self { patient: Arc::new(patient), address: Arc::default(), anchored: Arc::default() }
     }
 
     /// Tells where the server answers, such as `http://127.0.0.1:8080`.
@@ -59,9 +62,16 @@ impl Doctor {
         let _ = self.address.set(address);
     }
 
+    /// Tells what becomes of the heads of the audit log that are posted.
+    pub fn anchored_by(&self, posted: Posted) {
+        let _ = self.anchored.set(posted);
+    }
+
     /// Makes every check.
     pub async fn examine(&self) -> Result<Report> {
-        let answers = probe::probe(self.address.get().map(String::as_str)).await;
+        let url = self.patient.config.load().server.public_url.as_deref().map(str::to_owned);
+        let mut answers = probe::probe(self.address.get().map(String::as_str), url.as_deref()).await;
+        answers.anchored = self.anchored.get().and_then(Posted::last);
         let patient = self.patient.clone();
         let looked = tokio::task::spawn_blocking(move || {
             let results = checks::all().into_iter().map(|check| check.make(&patient, &answers)).collect();

@@ -1,10 +1,10 @@
 //! Contents as objects of an S3-compatible bucket, read and written in parts, so that none is held whole.
 
-use super::{Objects, Pieces, failing, guarded::Guarded, missing, shard_of};
+use super::{Found, Objects, Pieces, failing, guarded::Guarded, missing, shard_of};
 use crate::{
     clock::Time,
-    config::{FileStore, S3},
-    error::{Error, Result},
+    config::S3,
+    error::{Code, Error, Result},
     outbound::Outbound,
 };
 use bytes::Bytes;
@@ -35,9 +35,8 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// The bucket that `s3://bucket/prefix` names. Nothing is called yet.
-    pub fn open(place: &FileStore, settings: &S3, outbound: &Outbound) -> Result<Self> {
-        let (bucket, prefix) = place.bucket().ok_or_else(|| Error::internal("not the name of a bucket"))?;
+    /// The bucket and the prefix that `s3://bucket/prefix` names. Nothing is called yet.
+    pub fn open((bucket, prefix): (&str, &str), settings: &S3, outbound: &Outbound) -> Result<Self> {
         let endpoint = settings.endpoint.as_deref().map(|endpoint| endpoint.trim_end_matches('/').to_owned());
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(bucket)
@@ -65,8 +64,52 @@ impl Bucket {
         Ok(Self { store, prefix })
     }
 
-    fn key(&self, name: &str) -> Key {
-        Key::from(format!("{}{}/{name}", self.prefix, shard_of(name)))
+    fn key(&self, path: &str) -> Key {
+        Key::from(format!("{}{path}", self.prefix))
+    }
+
+    /// Keeps what `file` holds at a path below the prefix; it is there whole or not at all.
+    pub async fn put_file(&self, path: &str, file: &Path) -> Result<()> {
+        let key = self.key(path);
+        let file = File::open(file).map_err(Error::internal)?;
+        let size = file.metadata().map_err(Error::internal)?.len();
+        let put = if size > PART {
+            self.put_parts(&key, file, size).await
+        } else {
+            let whole = next(&file, size).await?;
+            self.store.put(&key, whole.into()).await.map_err(told).map(drop)
+        };
+        // Whatever is missing here is not the content.
+        put.map_err(|error| if error.code() == Code::NotFound { failing(error) } else { error })
+    }
+
+    /// The bytes of a range.
+    pub async fn read_range(&self, path: &str, range: Range<u64>) -> Result<Pieces> {
+        let options = GetOptions { range: Some(range.into()), ..GetOptions::default() };
+        let found = self.store.get_opts(&self.key(path), options).await.map_err(told)?;
+        Ok(found.into_stream().map_err(told).boxed())
+    }
+
+    /// Well when it is not there any more.
+    pub async fn remove_path(&self, path: &str) -> Result<()> {
+        match self.store.delete(&self.key(path)).await {
+            Err(cause @ object_store::Error::NotFound { .. }) => match told(cause) {
+                gone if gone.code() == Code::NotFound => Ok(()),
+                error => Err(error),
+            },
+            outcome => outcome.map_err(told),
+        }
+    }
+
+    /// What lies right in a folder below the prefix; the empty name is the prefix itself.
+    pub async fn list_in(&self, folder: &str) -> Result<Vec<Found>> {
+        let listed = self.store.list_with_delimiter(Some(&self.key(folder))).await.map_err(told)?;
+        let found = listed.objects.into_iter().map(|object| Found {
+            name: object.location.filename().unwrap_or_default().to_owned(),
+            size: object.size,
+            since: Time(object.last_modified.timestamp_millis()),
+        });
+        Ok(found.collect())
     }
 
     async fn put_parts(&self, key: &Key, mut file: File, size: u64) -> Result<()> {
@@ -109,55 +152,28 @@ fn told(cause: object_store::Error) -> Error {
     }
 }
 
+fn sharded(name: &str) -> String {
+    format!("{}/{name}", shard_of(name))
+}
+
 impl Objects for Bucket {
     fn put<'a>(&'a self, name: &'a str, file: &'a Path) -> BoxFuture<'a, Result<()>> {
-        async move {
-            let key = self.key(name);
-            let file = File::open(file).map_err(Error::internal)?;
-            let size = file.metadata().map_err(Error::internal)?.len();
-            let put = if size > PART {
-                self.put_parts(&key, file, size).await
-            } else {
-                let whole = next(&file, size).await?;
-                self.store.put(&key, whole.into()).await.map_err(told).map(drop)
-            };
-            // Whatever is missing here is not the content.
-            put.map_err(|error| if error.code() == crate::error::Code::NotFound { failing(error) } else { error })
-        }
-        .boxed()
+        async move { self.put_file(&sharded(name), file).await }.boxed()
     }
 
     fn read<'a>(&'a self, name: &'a str, range: Range<u64>) -> BoxFuture<'a, Result<Pieces>> {
-        async move {
-            let options = GetOptions { range: Some(range.into()), ..GetOptions::default() };
-            let found = self.store.get_opts(&self.key(name), options).await.map_err(told)?;
-            Ok(found.into_stream().map_err(told).boxed())
-        }
-        .boxed()
+        async move { self.read_range(&sharded(name), range).await }.boxed()
     }
 
     fn remove<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<()>> {
-        async move {
-            match self.store.delete(&self.key(name)).await {
-                Err(cause @ object_store::Error::NotFound { .. }) => match told(cause) {
-                    gone if gone.code() == crate::error::Code::NotFound => Ok(()),
-                    error => Err(error),
-                },
-                outcome => outcome.map_err(told),
-            }
-        }
-        .boxed()
+        async move { self.remove_path(&sharded(name)).await }.boxed()
     }
 
     fn list(&self, shard: u8) -> BoxFuture<'_, Result<Vec<(String, Time)>>> {
-        let prefix = Key::from(format!("{}{shard:02x}", self.prefix));
-        let found = self.store.list(Some(&prefix)).map_err(told);
-        found
-            .map_ok(|object| {
-                let name = object.location.filename().unwrap_or_default().to_owned();
-                (name, Time(object.last_modified.timestamp_millis()))
-            })
-            .try_collect()
-            .boxed()
+        async move {
+            let found = self.list_in(&format!("{shard:02x}")).await?;
+            Ok(found.into_iter().map(|object| (object.name, object.since)).collect())
+        }
+        .boxed()
     }
 }

@@ -19,6 +19,14 @@ use std::{ops::Range, path::Path};
 /// A content, piece by piece; each at most a few hundred KB.
 pub type Pieces = BoxStream<'static, Result<Bytes>>;
 
+/// An object of a bucket.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub name: String,
+    pub size: u64,
+    pub since: Time,
+}
+
 /// Names are spread over so many shards, the last two digits of each, so that no folder or listing grows large.
 pub const SHARDS: u16 = 256;
 
@@ -37,7 +45,8 @@ pub trait Objects: Send + Sync {
     fn list(&self, shard: u8) -> BoxFuture<'_, Result<Vec<(String, Time)>>>;
 }
 
-fn shard_of(name: &str) -> &str {
+/// The shard of a name, as folders and keys have it.
+pub fn shard_of(name: &str) -> &str {
     &name[name.len().saturating_sub(2)..]
 }
 

@@ -159,8 +159,7 @@ impl App {
         let metrics = Metrics::new(routes.iter().map(|route| (route.method.clone(), route.path)), &ledger);
         let traffic = Arc::new(Traffic::new(clock.clone()));
         let webhooks = Webhooks::open(ledger.clone(), keyring.clone(), &outbound)?;
-        let background = Background::new(ledger.clone());
-        let backups = Backups::open(ledger.clone(), keyring.clone(), live.clone(), folder.clone());
+        let backups = Backups::open(ledger.clone(), keyring.clone(), live.clone(), folder.clone())?;
         let feed = Feed::open(&ledger);
         let alerts = Alerts::new(alerts::Sources {
             ledger: ledger.clone(),
@@ -180,9 +179,11 @@ impl App {
             kill_switch: kill_switch.clone(),
             observations: observations.clone(),
             mailer: mailer.clone(),
+            backups: backups.clone(),
             folder: folder.path().into(),
         });
         let app = Self {
+            background: Background::new(ledger.clone()),
             config: live,
             settings,
             clock,
@@ -207,7 +208,6 @@ impl App {
             metrics,
             outbound,
             webhooks,
-            background,
             alerts,
             backups,
             feed,

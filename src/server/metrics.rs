@@ -2,6 +2,7 @@
 
 use super::{App, overview::StartedAt};
 use crate::{
+    clock::Time,
     error::{Code, Error, Result},
     observability::metrics::{Exposition, Kind},
     rotation::Kind as Key,
@@ -74,6 +75,8 @@ fn is_loopback_name(host: &str) -> bool {
 struct Counted {
     jobs: [i64; JOB_STATES.len()],
     audit_head: i64,
+    /// When the newest backup was taken that was found good.
+    good_backup: Option<Time>,
 }
 
 fn count(reader: &Reader<'_>) -> Result<Counted> {
@@ -84,7 +87,8 @@ fn count(reader: &Reader<'_>) -> Result<Counted> {
     for (count, state) in jobs.iter_mut().zip(JOB_STATES) {
         *count = one("SELECT count(*) FROM jobs WHERE state = ?1", crate::params![state])?;
     }
-    Ok(Counted { jobs, audit_head: one("SELECT coalesce(max(seq), 0) FROM audit_events", &[])? })
+    let audit_head = one("SELECT coalesce(max(seq), 0) FROM audit_events", &[])?;
+    Ok(Counted { jobs, audit_head, good_backup: crate::backup::newest_good(reader)? })
 }
 
 fn page(app: &App, figures: &Counted, started: i64) -> String {
@@ -108,6 +112,10 @@ fn page(app: &App, figures: &Counted, started: i64) -> String {
     let closed = u8::from(app.kill_switch.state().active);
     page.gauge("portcullis_kill_switch_active", "Whether the kill switch is on, in any scope.", closed);
     let now = app.clock.now();
+    if let Some(at) = figures.good_backup {
+        let help = "Age of the newest backup that was found good; absent where there is none.";
+        page.gauge("portcullis_backup_age_seconds", help, now.since(at).as_secs() as f64);
+    }
     page.family("portcullis_secret_age_seconds", Kind::Gauge, "Age of the current key of a kind.");
     for kind in Key::ALL {
         let age = now.since(app.keyring.created_at(kind.purpose())).as_secs();

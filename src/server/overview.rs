@@ -3,6 +3,7 @@
 use crate::{
     alerts::{Alerts, Incident, Rule},
     audit::Ledger,
+    backup::{Backups, Freshness},
     cache::CacheStats,
     clock::{Clock, Time},
     config::{Config, Live},
@@ -41,6 +42,7 @@ struct Overview {
     #[serde(flatten)]
     counts: Counts,
     database: Sizes,
+    backups: Freshness,
     kill_switch: State,
     inspection: Inspected,
     caches: [Cached; 2],
@@ -169,12 +171,14 @@ async fn overview(
     identity: Data<Identity>,
     (config, clock): (Data<Live>, Data<Clock>),
     started: Data<StartedAt>,
-    (kill_switch, inspection): (Data<KillSwitch>, Data<Inspection>),
-    (authenticator, entities, alerts): (Data<Authenticator>, Data<Entities>, Data<Alerts>),
+    (kill_switch, inspection, alerts): (Data<KillSwitch>, Data<Inspection>, Data<Alerts>),
+    (authenticator, entities, backups): (Data<Authenticator>, Data<Entities>, Data<Backups>),
 ) -> Result<Json<Overview>> {
     let now = clock.now();
-    let read = move |reader: &Reader<'_>| Ok((count(reader, &identity, now)?, alerts.open(reader)?));
-    let (counts, incidents) = ledger.db().read_off(read).await?;
+    let read = move |reader: &Reader<'_>| {
+        Ok((count(reader, &identity, now)?, alerts.open(reader)?, backups.freshness(reader)?))
+    };
+    let (counts, incidents, backups) = ledger.db().read_off(read).await?;
     let config = config.load();
     let (size_bytes, wal_bytes) = ledger.db().sizes();
     Ok(Json(Overview {
@@ -186,6 +190,7 @@ async fn overview(
         uptime_s: now.since(started.0).as_secs(),
         counts,
         database: Sizes { size_bytes, wal_bytes },
+        backups,
         kill_switch: kill_switch.state(),
         inspection: Inspected { mode: inspection.mode(), findings: inspection.counts() },
         caches: [

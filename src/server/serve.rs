@@ -200,6 +200,7 @@ fn jobs(app: &App) -> Result<Engine> {
     app.files.keep_house(&mut engine);
     app.entities.keep_migrated(&mut engine);
     let anchor = Anchor::new(ledger.clone(), &app.outbound, app.config.load().audit.anchor_url.as_deref())?;
+    app.doctor.anchored_by(anchor.posted());
     anchor.keep(&mut engine);
     Ok(engine)
 }

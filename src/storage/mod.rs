@@ -3,6 +3,7 @@
 //! share (`?1 ?2`, `RETURNING`, `ON CONFLICT`, `->>`, text ids, times as integer milliseconds).
 //! Only `sqlite.rs` names the driver.
 
+mod copies;
 mod folder;
 pub mod indexes;
 mod json;
@@ -121,9 +122,10 @@ impl Db {
         self.pool.state()
     }
 
-    /// Copies the database as one snapshot sees it into a new file, however much is written meanwhile.
-    pub fn copy_to(&self, path: &Path) -> Result<()> {
-        self.pool.copy_to(path)
+    /// Copies the database as one snapshot sees it into a new file, however much is written meanwhile. After each step
+    /// `each` hears how many pages are done, of how many; it may rest, and may end it.
+    pub fn copy_to(&self, path: &Path, each: impl FnMut(u64, u64) -> Result<()>) -> Result<()> {
+        self.pool.copy_to(path, each)
     }
 
     /// What a look at every page finds wrong, if anything.

@@ -1,6 +1,9 @@
 //! The schema: making a database, checking one, and bringing it up to date.
 
-use super::sqlite::{Connection, OpenFlags};
+use super::{
+    copies,
+    sqlite::{Connection, OpenFlags},
+};
 use crate::error::{Code, Error, Result};
 use std::{
     fs,
@@ -63,7 +66,11 @@ fn damaged(path: &Path, cause: &dyn std::fmt::Display) -> Error {
 pub(super) fn prepare(path: &Path) -> Result<()> {
     if path.exists() {
         let mut connection = Connection::open(path)?;
-        check(&mut connection, path)?;
+        let applied = check(&mut connection, path)?;
+        if applied < latest_migration() {
+            copies::keep(&connection, path, applied)?;
+        }
+        copies::tidy(path);
         return migrate(&mut connection);
     }
     let fresh = path.with_extension("db.new");
@@ -82,7 +89,8 @@ fn restrict(path: &Path) -> Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(Error::internal)
 }
 
-fn check(connection: &mut Connection, path: &Path) -> Result<()> {
+/// The schema of a database that can be worked with.
+fn check(connection: &mut Connection, path: &Path) -> Result<i64> {
     let empty = fs::metadata(path).map_err(Error::internal)?.len() == 0;
     if empty {
         return Err(damaged(path, &"the file is empty"));
@@ -98,7 +106,8 @@ fn check(connection: &mut Connection, path: &Path) -> Result<()> {
     if applied == 0 {
         return Err(damaged(path, &"it holds no Portcullis schema"));
     }
-    ensure_whole(connection, path)
+    ensure_whole(connection, path)?;
+    Ok(applied)
 }
 
 /// The longest that a start looks for damage; a large database is looked through as far as that goes.

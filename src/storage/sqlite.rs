@@ -2,7 +2,7 @@
 
 mod pool;
 
-pub(super) use pool::Pool;
+pub(super) use pool::{Pool, copy};
 
 use super::{
     Options, search,

@@ -1,6 +1,12 @@
 //! Which of the events that match a webhook's patterns it is told of.
 
-use crate::audit::{Event, Outcome};
+use crate::{
+    audit::{Event, Outcome},
+    error::Result,
+    ids::Id,
+    params,
+    storage::Reader,
+};
 use serde::{Deserialize, Serialize};
 
 const MOST: usize = 50;
@@ -15,10 +21,14 @@ pub struct Filter {
 }
 
 impl Filter {
-    pub(super) fn passes(&self, event: &Event) -> bool {
+    pub(super) fn passes(&self, reader: &Reader<'_>, event: &Event) -> Result<bool> {
+        if !self.outcomes.is_empty() && !self.outcomes.contains(&event.outcome) {
+            return Ok(false);
+        }
         let names = |kind: Option<&str>| kind.is_some_and(|kind| self.target_types.iter().any(|own| own == kind));
-        (self.target_types.is_empty() || names(event.target_type.as_deref()) || names(entity_type(event).as_deref()))
-            && (self.outcomes.is_empty() || self.outcomes.contains(&event.outcome))
+        Ok(self.target_types.is_empty()
+            || names(event.target_type.as_deref())
+            || names(entity_type(reader, event)?.as_deref()))
     }
 
     /// What is wrong with it: where, and why.
@@ -36,15 +46,9 @@ impl Filter {
     }
 }
 
-/// The type of the entity that it happened to.
-fn entity_type(event: &Event) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Typed {
-        r#type: String,
-    }
-    if event.target_type.as_deref() != Some("entity") {
-        return None;
-    }
-    let states = [event.after.as_deref(), event.before.as_deref()].into_iter().flatten();
-    states.filter_map(|state| serde_json::from_str::<Typed>(state.get()).ok()).map(|state| state.r#type).next()
+/// The type of the entity that it happened to; what is deleted is still there.
+fn entity_type(reader: &Reader<'_>, event: &Event) -> Result<Option<String>> {
+    let id = event.target_id.as_deref().filter(|_| event.target_type.as_deref() == Some("entity"));
+    let Some(id) = id.and_then(|id| id.parse::<Id>().ok()) else { return Ok(None) };
+    reader.query_one("SELECT type FROM entities WHERE id = ?1", params![id], |row| row.get(0))
 }

@@ -12,7 +12,7 @@ use crate::{
     clock::Time,
     error::{Error, Result},
     ids::Id,
-    storage::Tx,
+    storage::{Reader, Tx},
 };
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
@@ -29,8 +29,8 @@ pub(super) struct Subscription {
 }
 
 impl Subscription {
-    fn hears(&self, event: &Event) -> bool {
-        self.events.iter().any(|pattern| pattern.matches(&event.action)) && self.filter.passes(event)
+    fn hears(&self, reader: &Reader<'_>, event: &Event) -> Result<bool> {
+        Ok(self.events.iter().any(|pattern| pattern.matches(&event.action)) && self.filter.passes(reader, event)?)
     }
 }
 
@@ -56,9 +56,9 @@ impl Follower for Subscriptions {
             return Ok(());
         }
         let action = &*recorded.event.action;
-        for hook in active.iter().filter(|hook| hook.hears(recorded.event)) {
+        for hook in active.iter() {
             let webhook_id = hook.webhook_id;
-            if store::admit(tx, webhook_id, MOST_PENDING)? {
+            if hook.hears(tx, recorded.event)? && store::admit(tx, webhook_id, MOST_PENDING)? {
                 let message_id = Id::new();
                 let body = thin(message_id, recorded)?;
                 let message = Outgoing { webhook_id, message_id, replay_of: None, action, body: &body };

@@ -121,7 +121,7 @@ fn failing_requests_expiring_keys_old_keys_and_a_full_disk_are_seen() {
     look_again(&site);
     let mut codes = codes(&admin);
     codes.sort();
-    assert_eq!(codes, ["alert_disk", "alert_error_rate", "alert_key_age", "alert_key_expiry"]);
+    assert_eq!(codes, ["alert_backup_age", "alert_disk", "alert_error_rate", "alert_key_age", "alert_key_expiry"]);
     let expiring = warnings(&admin).into_iter().find(|warning| warning["code"] == "alert_key_expiry").unwrap();
     assert_eq!(expiring["detail"], "Within 7 days: nightly import.");
     admin.patch("/settings", &json!({"alerts": {"disk_free_percent": 0}})).expect(200);

@@ -14,12 +14,12 @@ use std::{
 
 const DAY: i64 = 86_400_000;
 
-fn backups(admin: &Actor) -> Vec<Value> {
+pub fn backups(admin: &Actor) -> Vec<Value> {
     admin.get("/backups").expect(200).json()["items"].as_array().unwrap().clone()
 }
 
 #[track_caller]
-fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+pub fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -31,7 +31,7 @@ fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
 }
 
 /// One more, made by a job and checked by another; the recovery key where this was the first.
-fn make(admin: &Actor) -> (Value, Option<String>) {
+pub fn make(admin: &Actor) -> (Value, Option<String>) {
     let before = backups(admin).first().map(|backup| backup["name"].clone());
     let asked = admin.post("/backups", &json!({})).expect(202).json();
     let job = asked["id"].as_str().unwrap().to_owned();

@@ -89,3 +89,288 @@ fn only_those_who_see_the_state_of_the_instance_see_it() {
     vera.get("/doctor").problem(403, "forbidden");
     site.nobody().get("/doctor").problem(401, "unauthenticated");
 }
+
+/// Something that is made worse, and well again.
+struct Case {
+    id: &'static str,
+    spoil: fn(&Site, &Actor),
+    mend: fn(&Site, &Actor),
+}
+
+fn sql(site: &Site, statements: &'static str) {
+    site.app
+        .ledger
+        .unrecorded_blocking("a test spoils or mends something", move |tx| {
+            statements
+                .split(';')
+                .filter(|one| !one.trim().is_empty())
+                .try_for_each(|one| tx.execute(one, &[]).map(drop))
+        })
+        .unwrap();
+}
+
+/// Past the rules of the writer.
+fn raw(site: &Site, statements: &str) {
+    let database = site.folder.path().join("data/portcullis.db");
+    rusqlite::Connection::open(database).unwrap().execute_batch(statements).unwrap();
+}
+
+fn mode(site: &Site, name: &str, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    let path = site.folder.path().join("data").join(name);
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn strangers_hold(admin: &Actor, permissions: &Value) {
+    admin.patch("/roles/anonymous", &json!({ "permissions": permissions })).expect(200);
+}
+
+fn set(admin: &Actor, section: &str, key: &str, value: Value) {
+    let mut patch = json!({});
+    patch[section][key] = value;
+    admin.patch("/settings", &patch).expect(200);
+}
+
+const CASES: &[Case] = &[
+    Case {
+        id: "guard",
+        spoil: |_, admin| strangers_hold(admin, &json!(["users:read"])),
+        mend: |_, admin| strangers_hold(admin, &json!([])),
+    },
+    Case {
+        id: "anonymous",
+        spoil: |_, admin| strangers_hold(admin, &json!(["entities.*:create"])),
+        mend: |_, admin| strangers_hold(admin, &json!([])),
+    },
+    Case {
+        id: "observed_rules",
+        spoil: |_, admin| set(admin, "observe", "rules", json!(["limits.public"])),
+        mend: |_, admin| set(admin, "observe", "rules", json!(null)),
+    },
+    Case {
+        id: "admins_second_factor",
+        spoil: |site, _| sql(site, "DELETE FROM totp"),
+        mend: |site, _| give_second_factors(site),
+    },
+    Case {
+        id: "admins_required",
+        spoil: |_, admin| set(admin, "auth", "require_mfa_roles", json!(null)),
+        mend: |_, admin| set(admin, "auth", "require_mfa_roles", json!(["admin"])),
+    },
+    Case {
+        id: "admins_count",
+        spoil: |site, _| sql(site, "UPDATE users SET status = 'disabled' WHERE email = 'second@example.org'"),
+        mend: |site, _| sql(site, "UPDATE users SET status = 'active' WHERE email = 'second@example.org'"),
+    },
+    Case {
+        id: "keys_end",
+        spoil: |site, _| sql(site, "UPDATE api_keys SET expires_at = NULL"),
+        mend: |site, _| sql(site, "UPDATE api_keys SET expires_at = 4000000000000"),
+    },
+    Case {
+        id: "keys_used",
+        spoil: |site, _| sql(site, "UPDATE api_keys SET created_at = created_at - 8640000000, last_used_at = NULL"),
+        mend: |site, _| sql(site, "UPDATE api_keys SET created_at = created_at + 8640000000"),
+    },
+    Case {
+        id: "everything",
+        spoil: |site, _| sql(site, "UPDATE api_keys SET scopes = '[\"*\"]'"),
+        mend: |site, _| sql(site, "UPDATE api_keys SET scopes = '[\"users:read\"]'"),
+    },
+    Case {
+        id: "accounts_used",
+        spoil: |site, _| sql(site, "UPDATE users SET last_login_at = 1 WHERE email = 'second@example.org'"),
+        mend: |site, _| sql(site, "UPDATE users SET last_login_at = NULL WHERE email = 'second@example.org'"),
+    },
+    Case {
+        id: "enforcement",
+        spoil: |_, admin| {
+            admin.post("/roles", &json!({"name": "trial", "permissions": ["entities.orders:read"]})).expect(201);
+            let trial = json!({"enforcement": "observe", "observe_types": ["orders"], "observe_role": "trial"});
+            admin.patch("/settings", &json!({"auth": trial})).expect(200);
+        },
+        mend: |_, admin| {
+            let usual = json!({"enforcement": null, "observe_types": null, "observe_role": null});
+            admin.patch("/settings", &json!({"auth": usual})).expect(200);
+        },
+    },
+    Case {
+        id: "inspection",
+        spoil: |_, admin| set(admin, "inspection", "mode", json!("observe")),
+        mend: |_, admin| set(admin, "inspection", "mode", json!("block")),
+    },
+    Case {
+        id: "break_glass",
+        spoil: |site, _| {
+            sql(
+                site,
+                "INSERT INTO elevations (id, user_id, session_id, reason, created_at, expires_at, updated_at)
+                 SELECT '0190f0c0-0000-7000-8000-000000000001', id, 'gone', 'a test', 1, 2, 2 FROM users LIMIT 1",
+            );
+        },
+        mend: |site, _| sql(site, "DELETE FROM elevations"),
+    },
+    Case { id: "kill_switch", spoil: |_, admin| switch(admin, true), mend: |_, admin| switch(admin, false) },
+    Case {
+        id: "files_private",
+        spoil: |site, _| mode(site, "keyring.json", 0o644),
+        mend: |site, _| mode(site, "keyring.json", 0o600),
+    },
+    Case {
+        id: "sensitive_fields",
+        spoil: |_, admin| drop(admin.post("/entity-types", &json!({"name": "plain"})).expect(201)),
+        mend: |_, admin| drop(admin.delete("/entity-types/plain").expect(204)),
+    },
+    Case {
+        id: "audit_chain",
+        spoil: |site, _| {
+            raw(
+                site,
+                "DROP TRIGGER audit_events_no_update; UPDATE audit_events SET event = event || ' ' WHERE seq = 2;",
+            );
+        },
+        mend: |site, _| raw(site, "UPDATE audit_events SET event = rtrim(event) WHERE seq = 2;"),
+    },
+    Case {
+        id: "database",
+        spoil: |site, _| raw(site, "PRAGMA foreign_keys = OFF; INSERT INTO totp VALUES ('nobody', 'x', 0, 1, 1);"),
+        mend: |site, _| raw(site, "DELETE FROM totp WHERE user_id = 'nobody';"),
+    },
+    Case {
+        id: "jobs_failed",
+        spoil: |site, _| raw(site, FAILED),
+        mend: |site, _| sql(site, "DELETE FROM jobs WHERE kind = 'test.failed'"),
+    },
+    Case {
+        id: "jobs_late",
+        spoil: |site, _| raw(site, LATE),
+        mend: |site, _| sql(site, "DELETE FROM jobs WHERE kind = 'test.late'"),
+    },
+    Case {
+        id: "clock",
+        spoil: |site, admin| {
+            site.clock.advance(600_000);
+            set(admin, "log", "slow_ms", json!(501));
+            site.clock.advance(-600_000);
+        },
+        mend: |site, _| site.clock.advance(600_000),
+    },
+    Case {
+        id: "log_level",
+        spoil: |_, admin| set(admin, "log", "level", json!("debug")),
+        mend: |_, admin| set(admin, "log", "level", json!("info")),
+    },
+    Case {
+        id: "recovery_key",
+        spoil: |site, _| drop(std::fs::rename(pub_key(site), aside(site))),
+        mend: |site, _| drop(std::fs::rename(aside(site), pub_key(site))),
+    },
+    Case {
+        id: "backup_good",
+        spoil: |site, _| sql(site, "UPDATE backups SET verified_at = NULL"),
+        mend: |site, _| sql(site, "UPDATE backups SET verified_at = created_at"),
+    },
+    Case {
+        id: "backup_checked",
+        spoil: |site, _| sql(site, "UPDATE backups SET error = 'altered'"),
+        mend: |site, _| sql(site, "UPDATE backups SET error = NULL"),
+    },
+    Case {
+        id: "backup_age",
+        spoil: |site, _| sql(site, "UPDATE backups SET created_at = created_at - 200000000"),
+        mend: |site, _| sql(site, "UPDATE backups SET created_at = created_at + 200000000"),
+    },
+];
+
+const FAILED: &str = "INSERT INTO jobs (id, kind, payload, state, attempts, due_at, finished_at, error)
+    VALUES ('0190f0c0-0000-7000-8000-000000000002', 'test.failed', '{}', 'failed', 3, 1, unixepoch() * 1000, 'no');";
+const LATE: &str = "INSERT INTO jobs (id, kind, payload, state, attempts, due_at)
+    VALUES ('0190f0c0-0000-7000-8000-000000000003', 'test.late', '{}', 'waiting', 0, 1);";
+
+fn pub_key(site: &Site) -> std::path::PathBuf {
+    site.folder.path().join("data/recovery.pub")
+}
+
+fn aside(site: &Site) -> std::path::PathBuf {
+    site.folder.path().join("recovery.aside")
+}
+
+fn switch(admin: &Actor, active: bool) {
+    let body = json!({"active": active, "scope": "api_keys", "reason": "a test", "password": crate::support::PASSWORD});
+    admin.put("/kill-switch", &body).expect(200);
+}
+
+fn give_second_factors(site: &Site) {
+    sql(
+        site,
+        "INSERT INTO totp (user_id, secret, last_step, created_at, confirmed_at) SELECT id, 'x', 0, 1, 1 FROM users",
+    );
+}
+
+/// Each check finds what was spoilt, and says so no more when it is mended.
+#[test]
+fn what_is_spoilt_is_found_and_what_is_mended_is_found_no_more() {
+    let site = Site::with(&[("PORTCULLIS_LIMITS__ENABLED", "false")]);
+    let admin = site.admin();
+    site.user(&admin, "second", &["admin"]);
+    admin.post("/api-keys", &json!({"name": "k", "scopes": ["users:read"]})).expect(201);
+    sql(&site, "UPDATE api_keys SET expires_at = 4000000000000");
+    give_second_factors(&site);
+    set(&admin, "auth", "require_mfa_roles", json!(["admin"]));
+    set(&admin, "inspection", "mode", json!("block"));
+    crate::backups::make(&admin);
+    let mut wrong = Vec::new();
+    for Case { id, spoil, mend } in CASES {
+        let before = passed(&examine(&admin), id);
+        spoil(&site, &admin);
+        let spoilt = examine(&admin);
+        mend(&site, &admin);
+        let after = passed(&examine(&admin), id);
+        if (before, finding(&spoilt, id).is_some(), after) != (true, true, true) {
+            wrong.push(format!("{id}: good {before}, found {}, mended {after}", finding(&spoilt, id).is_some()));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn two_days_make_a_trend() {
+    let site = Site::new();
+    let admin = site.admin();
+    let noted = |count: usize| {
+        let begun = std::time::Instant::now();
+        loop {
+            portcullis::jobs::wake();
+            let trend = examine(&site.log_in("admin@example.org"))["trend"].as_array().unwrap().clone();
+            if trend.len() >= count {
+                return trend;
+            }
+            assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{trend:?}");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    };
+    assert_eq!(examine(&admin)["trend"], json!([]), "a server that has just started notes nothing");
+    site.clock.advance(2 * 3_600_000);
+    assert_eq!(noted(1).len(), 1);
+    site.clock.advance(25 * 3_600_000);
+    let trend = noted(2);
+    assert!(trend[0]["at"].as_str() < trend[1]["at"].as_str(), "{trend:?}");
+    assert!(trend.iter().all(|day| day["score"].as_i64().is_some_and(|score| (1..=100).contains(&score))));
+}
+
+#[test]
+fn an_address_that_nobody_could_call_earns_nothing() {
+    let site = Site::with(&[
+        ("PORTCULLIS_LIMITS__ENABLED", "false"),
+        ("PORTCULLIS_SERVER__PUBLIC_URL", "https://127.0.0.1:9"),
+        ("PORTCULLIS_AUDIT__ANCHOR_URL", "https://127.0.0.1:9/heads"),
+        ("PORTCULLIS_MAIL__SMTP_URL", "smtp://127.0.0.1:9"),
+        ("PORTCULLIS_MAIL__FROM", "gate@example.org"),
+    ]);
+    let report = examine(&site.admin());
+    for id in ["encryption", "audit_anchor", "mail"] {
+        assert_eq!(finding(&report, id).unwrap()["severity"], "not_probed", "{id}: {report}");
+    }
+    let plain = Site::with(&[("PORTCULLIS_SERVER__PUBLIC_URL", "http://gate.example.org")]);
+    assert_eq!(finding(&examine(&plain.admin()), "encryption").unwrap()["severity"], "high");
+}

@@ -4,6 +4,7 @@ mod alerts;
 mod anothers_objects;
 mod api_keys;
 mod audit;
+mod backup_places;
 mod backups;
 mod batch;
 mod browser;

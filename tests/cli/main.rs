@@ -15,6 +15,7 @@ mod jobs;
 mod documents;
 mod install;
 mod mail;
+mod migrations;
 mod personal;
 mod secrets;
 mod shutdown;

@@ -75,10 +75,9 @@ impl Files {
     ) -> Result<Self> {
         let settings = config.load();
         let local = Folder::open(folder.join("files"))?;
-        let objects: Arc<dyn Objects> = if settings.files.store.bucket().is_some() {
-            Arc::new(Bucket::open(&settings.files.store, &settings.s3, outbound)?)
-        } else {
-            Arc::new(local)
+        let objects: Arc<dyn Objects> = match settings.files.store.bucket() {
+            Some(bucket) => Arc::new(Bucket::open(bucket, &settings.s3, outbound)?),
+            None => Arc::new(local),
         };
         let incoming = folder.join("files").join("incoming");
         clear(&incoming).map_err(Error::internal)?;

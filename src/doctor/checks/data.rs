@@ -11,10 +11,12 @@ use crate::{
     config::KEYRING_FILE,
     error::{Error, Result},
 };
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 /// Events that are checked, at most, since it is done often; `audit verify` checks them all.
 const LATEST: i64 = 100_000;
+/// It is posted every ten minutes when it changed.
+const ANCHOR_AGE: Duration = Duration::from_secs(3600);
 
 pub(super) fn checks() -> Vec<Check> {
     let check = |id, good, bad, points, look| Category::Data.check(id, good, bad, points, look);
@@ -71,11 +73,23 @@ fn of(verdict: &audit::Verdict, which: &str) -> Outcome {
     Outcome::holds(verdict.valid, Severity::High, evidence, remedy)
 }
 
-fn anchor(patient: &Patient, _: &Answers) -> Result<Outcome> {
+fn anchor(patient: &Patient, answers: &Answers) -> Result<Outcome> {
+    let remedy =
+        "Set audit.anchor_url to a place that keeps what is posted and answers 2xx, so that a rollback is seen.";
     let set = patient.config.load().audit.anchor_url.is_some();
-    let evidence = if set { "audit.anchor_url is set." } else { "The head goes to the log of this machine alone." };
-    let remedy = "Set audit.anchor_url to a place that keeps what is posted, so that a rollback is seen.";
-    Ok(Outcome::holds(set, Severity::Low, evidence, remedy))
+    if !set {
+        let evidence = "The head goes to the log of this machine alone.";
+        return Ok(Outcome::holds(false, Severity::Low, evidence, remedy));
+    }
+    let Some((seq, at)) = answers.anchored else {
+        return Ok(Outcome::NotProbed(
+            "Nothing was posted to audit.anchor_url and taken there since the start.".into(),
+        ));
+    };
+    let head = audit::head(patient.ledger.db())?.0;
+    let fresh = seq == head || patient.ledger.clock().now().since(at) < ANCHOR_AGE;
+    let evidence = format!("Event {seq} was posted and taken at {at}; the head is {head}.");
+    Ok(Outcome::holds(fresh, Severity::Low, evidence, remedy))
 }
 
 fn database(patient: &Patient, _: &Answers) -> Result<Outcome> {

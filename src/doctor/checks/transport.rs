@@ -69,24 +69,35 @@ fn headers(_: &Patient, answers: &Answers) -> Result<Outcome> {
     ))
 }
 
-fn encryption(patient: &Patient, _: &Answers) -> Result<Outcome> {
+fn encryption(patient: &Patient, answers: &Answers) -> Result<Outcome> {
+    let remedy =
+        "Set tls.cert and tls.key, or put a proxy with TLS in front and set server.public_url to its https address.";
+    let bad = |evidence| Ok(Outcome::Bad { severity: Severity::High, evidence, remedy });
     let config = patient.config.load();
     let listen = config.server.listen;
+    let near = listen.ip().is_loopback();
+    let own = answers.address.as_deref().is_some_and(|address| address.starts_with("https://"));
     let url = config.server.public_url.as_deref().unwrap_or_default();
-    let secure = url.starts_with("https://") || config.tls.cert.is_some() || !config.tls.acme_domains.is_empty();
-    let evidence = match (listen.ip().is_loopback(), secure) {
-        (_, true) => format!("It listens on {listen} and is reached by https."),
-        (true, false) => format!("It listens on {listen}, which only this machine reaches."),
-        (false, false) => {
-            format!("It listens on {listen}, which others reach, and neither TLS nor an https address is set.")
-        }
-    };
-    Ok(Outcome::holds(
-        listen.ip().is_loopback() || secure,
-        Severity::High,
-        evidence,
-        "Set tls.cert and tls.key, or put a proxy with TLS in front and set server.public_url to its https address.",
-    ))
+    if !near && !own {
+        // Whatever stands in front, whoever calls this address goes around it.
+        return bad(format!("It listens on {listen}, which others reach, without TLS."));
+    }
+    match &answers.public {
+        Some(_) if !url.starts_with("https://") => bad(format!("Others are told to call {url}, which is not https.")),
+        Some(Ok(answer)) if answer.status == 200 => Ok(Outcome::Good(format!(
+            "{url} answered 200 from here, with a certificate that is believed; it listens on {listen}."
+        ))),
+        Some(Ok(answer)) => Ok(Outcome::NotProbed(format!("{url}/health/live answered {}.", answer.status))),
+        Some(Err(why)) => Ok(Outcome::NotProbed(why.clone())),
+        None if own => match &answers.health {
+            Ok(_) => Ok(Outcome::Good(format!("It answered over TLS on {listen}."))),
+            Err(why) => Ok(Outcome::NotProbed(why.clone())),
+        },
+        None => match &answers.health {
+            Ok(_) => Ok(Outcome::Good(format!("It listens on {listen}, which only this machine reaches."))),
+            Err(why) => Ok(Outcome::NotProbed(why.clone())),
+        },
+    }
 }
 
 fn cors(patient: &Patient, answers: &Answers) -> Result<Outcome> {

@@ -5,9 +5,10 @@ use crate::{
     error::{Error, Result},
     storage::PoolState,
 };
+use rusqlite::backup::StepResult;
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -64,6 +65,41 @@ impl r2d2::ManageConnection for Opener {
     }
 }
 
+/// Pages of one step: a MB.
+const STEP: i32 = 256;
+
+/// Copies what `from` sees now, in steps, so that others get their turn. The snapshot is held by a transaction: without
+/// one every change by others would begin the copy anew.
+pub(in crate::storage) fn copy(
+    from: &Connection,
+    path: &Path,
+    mut each: impl FnMut(u64, u64) -> Result<()>,
+) -> Result<()> {
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(Error::internal)?;
+    let mut into = Connection::open(path)?;
+    // A copy that was cut short is thrown away.
+    into.execute_batch("PRAGMA synchronous = OFF;")?;
+    from.execute_batch("BEGIN; SELECT count(*) FROM sqlite_master;")?;
+    let mut copied = || {
+        let backup = rusqlite::backup::Backup::new(from, &mut into)?;
+        loop {
+            match backup.step(STEP)? {
+                StepResult::Done => return Ok(()),
+                StepResult::More => {
+                    let progress = backup.progress();
+                    let total = u64::try_from(progress.pagecount).unwrap_or(0);
+                    each(total.saturating_sub(u64::try_from(progress.remaining).unwrap_or(0)), total)?;
+                }
+                _ => return Err(Error::unavailable("The database is locked by somebody else. Try again later.")),
+            }
+        }
+    };
+    let outcome = copied();
+    from.execute_batch("COMMIT;")?;
+    outcome?;
+    into.close().map_err(|(_, cause)| cause.into())
+}
+
 impl Pool {
     pub fn open(path: &Path, options: &Options) -> Result<Self> {
         let start = Instant::now();
@@ -110,14 +146,13 @@ impl Pool {
     }
 
     /// On a connection of its own, so that no reader waits for it.
-    pub fn copy_to(&self, path: &Path) -> Result<()> {
+    pub fn copy_to(&self, path: &Path, each: impl FnMut(u64, u64) -> Result<()>) -> Result<()> {
         let connection = Connection::open_with_flags(
             &self.path,
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
         configure(&connection)?;
-        connection.execute("VACUUM INTO ?1", [path.to_string_lossy()])?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(Error::internal)
+        copy(&connection, path, each)
     }
 
     pub fn sizes(&self) -> (u64, u64) {

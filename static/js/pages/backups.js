@@ -50,14 +50,17 @@ const columns = (check, drop) => [
   },
 ];
 
-function state({ schedule, keep, keep_days: days, recovery_key: key, beside_data: beside }) {
+function state({ schedule, keep, keep_days: days, recovery_key: key, beside_data: beside, place, files_elsewhere: elsewhere }) {
   const kept = `The newest ${number(keep)} are kept${days ? `, for ${count(days, 'day')}` : ''}.`;
   return [
     schedule
       ? notice('', h('p', {}, `${schedule.words}. `, 'Next ', time(schedule.next_at), `. ${kept}`))
       : notice('caution', h('p', { class: 'strong' }, 'No schedule'), h('p', {}, 'Backups are made by hand only. Set backup.schedule in the configuration, such as 0 3 * * * for every night at three.')),
     beside &&
-      notice('caution', h('p', {}, 'They lie in the data folder and are lost with it. Download them, or set backup.to to a folder elsewhere.')),
+      notice('caution', h('p', {}, 'They lie in the data folder and are lost with it. Download them, or set backup.to to a folder elsewhere or a bucket.')),
+    !beside && notice('', h('p', {}, `They lie in ${place}.`)),
+    elsewhere &&
+      notice('caution', h('p', {}, 'Uploaded files lie in a bucket, which backups do not hold. Have the bucket keep versions, or copy it with a tool of yours.')),
     !key && notice('', h('p', {}, 'The first backup made by hand shows a recovery key, once. Only that key opens a backup when this server is lost.')),
   ].filter(Boolean);
 }

@@ -45,6 +45,19 @@ function broken({ active, unreviewed }) {
   });
 }
 
+function backedUp({ newest_good: newest, age_s: age, scheduled, beside_data: beside, recovery_key: key }) {
+  return tile({
+    label: 'Last good backup',
+    figure: newest ? `${span(age)} old` : 'None yet',
+    href: can('backups', 'read') ? to('backups') : null,
+    note: join([
+      scheduled ? 'made by schedule' : 'no schedule',
+      !key && 'no recovery key',
+      newest && beside && 'kept beside the data',
+    ]),
+  });
+}
+
 function cached(caches) {
   const sum = (key) => caches.reduce((all, cache) => all + cache[key], 0);
   const asked = sum('hits') + sum('misses');
@@ -56,7 +69,7 @@ function cached(caches) {
 }
 
 function tiles(data) {
-  const { caches, users, audit, jobs, database, elevations, inspection, entity_types: types = [] } = data;
+  const { backups, caches, users, audit, jobs, database, elevations, inspection, entity_types: types = [] } = data;
   const entities = types.reduce((sum, type) => sum + (type.count ?? 0), 0);
   return h(
     'div',
@@ -95,6 +108,7 @@ function tiles(data) {
         href: can('jobs', 'read') ? to('jobs', { state: jobs.failed ? 'failed' : null }) : null,
         note: join([`${jobs.running} running`, `${jobs.waiting} waiting`, jobs.failed && `${jobs.failed} failed`]),
       }),
+    backups && backedUp(backups),
     caches && cached(caches),
     database &&
       tile({

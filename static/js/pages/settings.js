@@ -46,6 +46,7 @@ const LABELS = {
   'alerts.disk_free_percent': 'Percent of the disk that is left (0: never)',
   'alerts.key_age_days': 'Age of the oldest key, days (0: never)',
   'alerts.key_expiry_days': 'Days before an API key expires (0: never)',
+  'alerts.backup_age_hours': 'Age of the last good backup, hours (0: never)',
   'secrets.rotate_days': 'Keys are rotated by themselves after, days (0: never)',
   'observe.rules': 'Rules in observe mode',
   'inspection.mode': 'What happens with a finding',

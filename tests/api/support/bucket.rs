@@ -14,6 +14,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+const SIGNED: &str =
+    "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+
 /// What becomes of calls.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -78,10 +81,15 @@ impl Bucket {
     /// A call past the relay, as another program would make it.
     pub fn plain(&self, method: reqwest::Method, path: &str) -> String {
         let url = format!("http://127.0.0.1:{}{path}", self.server_port);
-        let signed =
-            "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
-        let request = reqwest::blocking::Client::new().request(method, url).header("authorization", signed);
+        let request = reqwest::blocking::Client::new().request(method, url).header("authorization", SIGNED);
         request.send().unwrap().error_for_status().expect("moto does as it is told").text().unwrap()
+    }
+
+    /// Puts these bytes there, past the relay.
+    pub fn put(&self, path: &str, bytes: &[u8]) {
+        let url = format!("http://127.0.0.1:{}{path}", self.server_port);
+        let request = reqwest::blocking::Client::new().put(url).header("authorization", SIGNED).body(bytes.to_vec());
+        request.send().unwrap().error_for_status().expect("moto does as it is told");
     }
 
     /// The keys in the bucket.

@@ -1,0 +1,128 @@
+//! Work that stays out of the way of those who are served: on a thread of low priority, half of the time at most, and
+//! with little at once for the disk to flush.
+
+use super::make::Watch;
+use crate::error::{Error, Result};
+use std::{
+    fs::File,
+    io::{self, Write},
+    panic::resume_unwind,
+    sync::{
+        atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc::sync_channel,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+const NICE: i32 = 10;
+/// Bytes after which the disk is waited for.
+const PORTION: usize = 1 << 20;
+/// The longest rest.
+const LONGEST_REST: Duration = Duration::from_millis(200);
+
+/// Does the work on a thread of its own, since a thread cannot raise its priority again, and tells here how far it is.
+pub(super) fn aside<T: Send>(watch: Watch<'_>, work: impl FnOnce(Watch<'_>) -> Result<T> + Send) -> Result<T> {
+    let (tell, told) = sync_channel::<(u64, u64, String)>(1);
+    let ended = AtomicBool::new(false);
+    let is_ended = &ended;
+    thread::scope(|scope| {
+        let working = scope.spawn(move || {
+            lower();
+            let mut watch = |done: u64, total: u64, note: &str| {
+                // Whoever listens hears of the next one.
+                let _ = tell.try_send((done, total, note.to_owned()));
+                if is_ended.load(Relaxed) { Err(Error::unavailable("The work was ended.")) } else { Ok(()) }
+            };
+            work(&mut watch)
+        });
+        let mut ending = None;
+        for (done, total, note) in told {
+            if let Err(error) = watch(done, total, &note) {
+                ended.store(true, Relaxed);
+                ending = Some(error);
+            }
+        }
+        let outcome = working.join().unwrap_or_else(|panic| resume_unwind(panic));
+        match (outcome, ending) {
+            (Err(_), Some(error)) => Err(error),
+            (outcome, _) => outcome,
+        }
+    })
+}
+
+fn lower() {
+    // Linux keeps a nice value for each thread.
+    if let Err(cause) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE) {
+        tracing::debug!(%cause, "a backup goes on at the usual priority");
+    }
+}
+
+/// Writes a file in portions, each on disk before the next is begun, with a rest as long as the work between: a flush
+/// of all of it at once would hold up every commit behind it.
+pub(super) struct Paced<'f> {
+    file: &'f File,
+    written: usize,
+    since: Instant,
+}
+
+impl<'f> Paced<'f> {
+    pub fn new(file: &'f File) -> Self {
+        Self { file, written: 0, since: Instant::now() }
+    }
+}
+
+impl Write for Paced<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.written += count;
+        if self.written >= PORTION {
+            self.file.sync_data()?;
+            rest(self.since);
+            (self.written, self.since) = (0, Instant::now());
+        }
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Rests for as long as was worked since.
+pub(super) fn rest(since: Instant) {
+    thread::sleep(since.elapsed().min(LONGEST_REST));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_done_aside_is_told_here_and_can_be_ended() {
+        let mut heard = 0;
+        let mut watch = |done: u64, _: u64, _: &str| {
+            heard = done;
+            Ok(())
+        };
+        assert_eq!(aside(&mut watch, |watch| watch(7, 9, "half").map(|()| 5)).unwrap(), 5);
+        assert_eq!(heard, 7);
+        let mut ends = |_: u64, _: u64, _: &str| Err::<(), _>(Error::unavailable("enough"));
+        let endless = |watch: Watch<'_>| -> Result<()> {
+            loop {
+                watch(1, 2, "on and on")?;
+                thread::sleep(Duration::from_millis(1));
+            }
+        };
+        assert_eq!(aside(&mut ends, endless).unwrap_err().to_string(), "enough");
+    }
+
+    #[test]
+    fn every_byte_arrives() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = File::create(folder.path().join("a")).unwrap();
+        let bytes = vec![3; 2 * PORTION + 5];
+        Paced::new(&file).write_all(&bytes).unwrap();
+        assert_eq!(std::fs::read(folder.path().join("a")).unwrap(), bytes);
+    }
+}
