@@ -1,31 +1,35 @@
 //! bcrypt on a few threads of its own behind a bounded queue, so that a flood of log-ins leaves the rest fast.
+//!
+//! These threads take the time that nobody else wants (`SCHED_IDLE`): whatever answers a request goes first, at once.
+//! Should others leave them none, a spare thread takes up what has waited for long, so that people get in all the same.
 
 use super::password::{MAX_BYTES, Password};
 use crate::error::{Error, Result};
 use std::{
+    collections::VecDeque,
     str::FromStr,
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
-    },
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
+};
+use thread_priority::{
+    NormalThreadSchedulePolicy::Idle, ThreadPriority, ThreadSchedulePolicy::Normal, set_thread_priority_and_policy,
+    thread_native_id,
 };
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 /// Log-ins that may wait for each thread. At cost 12 these take about four seconds.
 const WAITING_PER_THREAD: usize = 16;
-
-/// Nice value of the threads: what answers requests goes first, and hashing still gets about a tenth of a busy core.
+/// What waits for longer than a full queue takes is not being worked on.
+const OVERDUE: Duration = Duration::from_secs(6);
+/// Nice value of the spare thread: about a tenth of a busy core.
 const NICE: i32 = 10;
-
-type Work = Box<dyn FnOnce() + Send>;
 
 /// Hashes and verifies passwords. Clones share the threads; they end when the last is dropped.
 #[derive(Clone)]
 pub struct Hasher {
-    queue: SyncSender<Work>,
+    queue: Arc<Open>,
     cost: u32,
     dummy: Arc<OnceLock<String>>,
 }
@@ -39,25 +43,108 @@ pub enum Verified {
     Rehashed(String),
 }
 
+/// Room for one password, taken before anything is done for it, so that refusing a flood costs next to nothing.
+pub struct Place(Arc<Queue>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.lock().taken -= 1;
+    }
+}
+
+struct Queue {
+    state: Mutex<State>,
+    more: Condvar,
+    most: usize,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<(Instant, Box<dyn FnOnce() + Send>)>,
+    taken: usize,
+    is_closed: bool,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next that has waited for `least`; none once there will be no more.
+    fn next(&self, least: Duration) -> Option<Box<dyn FnOnce() + Send>> {
+        let mut state = self.lock();
+        loop {
+            if state.is_closed {
+                return None;
+            }
+            let left = state.waiting.front().map(|(since, _)| least.saturating_sub(since.elapsed()));
+            state = match left {
+                Some(Duration::ZERO) => return state.waiting.pop_front().map(|(_, work)| work),
+                Some(left) => self.more.wait_timeout(state, left).map_or_else(|e| e.into_inner().0, |(state, _)| state),
+                None => self.more.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    fn run(&self, least: Duration) {
+        while let Some(work) = self.next(least) {
+            if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
+                tracing::error!("hashing a password panicked");
+            }
+        }
+    }
+}
+
+/// Closes the queue when nobody can ask any more.
+struct Open(Arc<Queue>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.is_closed = true;
+        let left = std::mem::take(&mut state.waiting);
+        drop(state);
+        drop(left);
+        self.0.more.notify_all();
+    }
+}
+
 impl Hasher {
     pub fn start(cost: u32) -> Result<Self> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads = (cores / 2).clamp(1, 4);
-        let (queue, work) = sync_channel::<Work>(threads * WAITING_PER_THREAD);
-        let work = Arc::new(Mutex::new(work));
+        let most = threads * (WAITING_PER_THREAD + 1);
+        let queue = Arc::new(Queue { state: Mutex::default(), more: Condvar::new(), most });
+        let spawn = |name: String, least: Duration, step_back: fn()| {
+            let queue = queue.clone();
+            let run = move || {
+                step_back();
+                queue.run(least);
+            };
+            thread::Builder::new().name(name).spawn(run).map(drop).map_err(Error::internal)
+        };
         for number in 0..threads {
-            let work = work.clone();
-            thread::Builder::new()
-                .name(format!("password-{number}"))
-                .spawn(move || run(&work))
-                .map_err(Error::internal)?;
+            spawn(format!("password-{number}"), Duration::ZERO, be_idle)?;
         }
-        Ok(Self { queue, cost, dummy: Arc::default() })
+        spawn("password-spare".into(), OVERDUE, be_nice)?;
+        Ok(Self { queue: Arc::new(Open(queue)), cost, dummy: Arc::default() })
+    }
+
+    /// Room for one password, or the advice to come again.
+    pub fn place(&self) -> Result<Place> {
+        let queue = &self.queue.0;
+        let mut state = queue.lock();
+        if state.taken >= queue.most {
+            return Err(Error::unavailable("Too many sign-ins at once. Try again in a few seconds.")
+                .retry_after(Duration::from_secs(2)));
+        }
+        state.taken += 1;
+        Ok(Place(queue.clone()))
     }
 
     pub async fn hash(&self, password: Password) -> Result<String> {
         let cost = self.cost;
-        self.submit(move || hash(&password, cost)).await?
+        self.submit(self.place()?, move || hash(&password, cost)).await?
     }
 
     /// [`Hasher::hash`] where blocking is fine, on the caller's own thread.
@@ -66,39 +153,40 @@ impl Hasher {
     }
 
     /// Compares in the same time whether there is a hash or not.
-    pub async fn verify(&self, password: Password, hashed: Option<String>) -> Result<Verified> {
+    pub async fn verify(&self, place: Place, password: Password, hashed: Option<String>) -> Result<Verified> {
         let (cost, dummy) = (self.cost, self.dummy.clone());
-        self.submit(move || verify(&password, hashed.as_deref(), cost, &dummy)).await?
+        self.submit(place, move || verify(&password, hashed.as_deref(), cost, &dummy)).await?
     }
 
-    async fn submit<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    async fn submit<T: Send + 'static>(&self, place: Place, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let (reply, answer) = oneshot::channel();
+        let queue = &self.queue.0;
         let work = Box::new(move || {
             // The caller may have gone while this waited.
-            if !reply.is_closed() {
-                let _ = reply.send(work());
+            let done = (!reply.is_closed()).then(work);
+            drop(place);
+            if let Some(done) = done {
+                let _ = reply.send(done);
             }
         });
-        self.queue.try_send(work).map_err(|refused| match refused {
-            TrySendError::Full(_) => Error::unavailable("Too many sign-ins at once. Try again in a few seconds.")
-                .retry_after(Duration::from_secs(2)),
-            TrySendError::Disconnected(_) => Error::unavailable("The server is shutting down."),
-        })?;
+        queue.lock().waiting.push_back((Instant::now(), work));
+        queue.more.notify_all();
         answer.await.map_err(Error::internal)
     }
 }
 
-fn run(work: &Mutex<Receiver<Work>>) {
+fn be_idle() {
+    let policy = Normal(Idle);
+    if let Err(cause) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy) {
+        tracing::debug!(?cause, "hashing goes on at a low priority");
+        be_nice();
+    }
+}
+
+fn be_nice() {
     // Linux keeps a nice value for each thread.
     if let Err(cause) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE) {
         tracing::debug!(%cause, "hashing goes on at the usual priority");
-    }
-    loop {
-        let next = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(next) = next else { return };
-        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(next)).is_err() {
-            tracing::error!("hashing a password panicked");
-        }
     }
 }
 
@@ -143,18 +231,19 @@ mod tests {
         let hasher = Hasher::start(LOWEST).unwrap();
         let long = "x".repeat(72);
         let stored = hasher.hash(Password::new(&long)).await.unwrap();
-        let is = |text: &str| hasher.verify(Password::new(text), Some(stored.clone()));
+        let is = |text: &str| hasher.verify(hasher.place().unwrap(), Password::new(text), Some(stored.clone()));
         assert_eq!(is(&long).await.unwrap(), Verified::Right);
         assert_eq!(is(&format!("{long}y")).await.unwrap(), Verified::Wrong);
         assert_eq!(is(&long[..71]).await.unwrap(), Verified::Wrong);
-        assert_eq!(hasher.verify(Password::new(&long), None).await.unwrap(), Verified::Wrong);
+        assert_eq!(hasher.verify(hasher.place().unwrap(), Password::new(&long), None).await.unwrap(), Verified::Wrong);
     }
 
     #[tokio::test]
     async fn a_nul_does_not_end_a_password() {
         let hasher = Hasher::start(LOWEST).unwrap();
         let stored = hasher.hash(Password::new("twelve chars\0twelve chars")).await.unwrap();
-        let shorter = hasher.verify(Password::new("twelve chars"), Some(stored)).await.unwrap();
+        let shorter =
+            hasher.verify(hasher.place().unwrap(), Password::new("twelve chars"), Some(stored)).await.unwrap();
         assert_eq!(shorter, Verified::Wrong);
     }
 
@@ -162,16 +251,46 @@ mod tests {
     async fn another_cost_is_upgraded() {
         let old = Hasher::start(LOWEST).unwrap().hash(Password::new("kettle orbit")).await.unwrap();
         let hasher = Hasher::start(LOWEST + 1).unwrap();
-        let Verified::Rehashed(new) = hasher.verify(Password::new("kettle orbit"), Some(old)).await.unwrap() else {
+        let Verified::Rehashed(new) =
+            hasher.verify(hasher.place().unwrap(), Password::new("kettle orbit"), Some(old)).await.unwrap()
+        else {
             panic!("not upgraded");
         };
         assert!(new.starts_with("$2b$11$"));
     }
 
+    #[test]
+    fn what_is_overdue_is_taken_up_by_the_spare_thread_alone() {
+        let queue = Queue { state: Mutex::default(), more: Condvar::new(), most: 9 };
+        let long_ago = Instant::now().checked_sub(OVERDUE).unwrap();
+        queue.lock().waiting.push_back((long_ago, Box::new(|| ())));
+        assert!(queue.next(OVERDUE).is_some());
+        queue.lock().waiting.push_back((Instant::now(), Box::new(|| ())));
+        assert!(queue.next(Duration::ZERO).is_some());
+        queue.lock().waiting.push_back((Instant::now(), Box::new(|| ())));
+        let begun = Instant::now();
+        assert!(queue.next(Duration::from_millis(50)).is_some());
+        assert!(begun.elapsed() >= Duration::from_millis(49));
+    }
+
+    #[tokio::test]
+    async fn places_are_given_back() {
+        let hasher = Hasher::start(LOWEST).unwrap();
+        let most = hasher.queue.0.most;
+        let places: Vec<_> = (0..most).map(|_| hasher.place().unwrap()).collect();
+        assert_eq!(hasher.place().err().unwrap().code(), crate::error::Code::Unavailable);
+        drop(places);
+        for _ in 0..most + 1 {
+            drop(hasher.place().unwrap());
+        }
+        hasher.hash(Password::new("kettle orbit")).await.unwrap();
+        assert_eq!(hasher.queue.0.lock().taken, 0);
+    }
+
     #[tokio::test]
     async fn a_flood_is_refused_fast() {
         let hasher = Hasher::start(LOWEST).unwrap();
-        let guess = || hasher.verify(Password::new("a guess or two"), None);
+        let guess = || async { hasher.verify(hasher.place()?, Password::new("a guess or two"), None).await };
         let outcomes = futures_util::future::join_all((0..400).map(|_| guess())).await;
         let refused: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
         assert!(refused.len() > 100);

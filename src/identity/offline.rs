@@ -40,7 +40,7 @@ impl Identity {
         let account = self.db().read(|reader| users::account(reader, &key))?;
         let account = account.filter(|account| account.user.id == principal.user_id && account.user.may_sign_in());
         let hashed = account.as_ref().and_then(|account| account.password.clone());
-        match self.hasher.verify(password, hashed).await? {
+        match self.hasher.verify(self.hasher.place()?, password, hashed).await? {
             Verified::Right | Verified::Rehashed(_) if account.is_some() => Ok(()),
             _ => Err(wrong_credentials()),
         }

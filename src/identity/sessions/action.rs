@@ -119,10 +119,11 @@ impl Identity {
     /// The one door that looks at passwords: waiting, locks and time are the same for every account there is
     /// and for every one there is not.
     async fn check(&self, email_key: &str, password: Password, work: Work, requester: &Requester) -> Result<Checked> {
+        let place = self.hasher.place()?;
         let attempt = self.lockout.reserve(self.account_key(email_key), requester.ip, work).await?;
         let account = self.db().read(|reader| users::account(reader, email_key))?;
         let hashed = account.as_ref().and_then(|account| account.password.clone());
-        let verified = match self.hasher.verify(password, hashed).await {
+        let verified = match self.hasher.verify(place, password, hashed).await {
             Ok(verified) => verified,
             Err(error) => {
                 self.lockout.release(attempt).await?;
