@@ -1,7 +1,7 @@
 //! bcrypt on a few threads of its own behind a bounded queue, so that a flood of log-ins leaves the rest fast.
 //!
 //! These threads take the time that nobody else wants (`SCHED_IDLE`): whatever answers a request goes first, at once.
-//! Should others leave them none, a spare thread takes up what has waited for long, so that people get in all the same.
+//! Should others leave them none, a spare thread takes over, so that people get in all the same.
 
 use super::password::{MAX_BYTES, Password};
 use crate::error::{Error, Result};
@@ -21,8 +21,8 @@ use zeroize::Zeroizing;
 
 /// Log-ins that may wait for each thread. At cost 12 these take about four seconds.
 const WAITING_PER_THREAD: usize = 16;
-/// What waits for longer than a full queue takes is not being worked on.
-const OVERDUE: Duration = Duration::from_secs(6);
+/// Without a hash for so long, while some are waited for, these threads get no time.
+const STARVED: Duration = Duration::from_secs(2);
 /// Nice value of the spare thread: about a tenth of a busy core.
 const NICE: i32 = 10;
 
@@ -58,26 +58,49 @@ struct Queue {
     most: usize,
 }
 
-#[derive(Default)]
 struct State {
-    waiting: VecDeque<(Instant, Box<dyn FnOnce() + Send>)>,
+    waiting: VecDeque<(Instant, Work)>,
     taken: usize,
+    /// When one of the threads that step back last had time.
+    had_time: Instant,
     is_closed: bool,
 }
 
+type Work = Box<dyn FnOnce() + Send>;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// Steps back behind everybody.
+    Usual,
+    /// Works when the usual ones get no time.
+    Spare,
+}
+
 impl Queue {
+    fn new(most: usize) -> Self {
+        let state = State { waiting: VecDeque::new(), taken: 0, had_time: Instant::now(), is_closed: false };
+        Self { state: Mutex::new(state), more: Condvar::new(), most }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next that has waited for `least`; none once there will be no more.
-    fn next(&self, least: Duration) -> Option<Box<dyn FnOnce() + Send>> {
+    /// The next one for this turn; none once there will be no more.
+    fn next(&self, turn: Turn) -> Option<Work> {
         let mut state = self.lock();
         loop {
             if state.is_closed {
                 return None;
             }
-            let left = state.waiting.front().map(|(since, _)| least.saturating_sub(since.elapsed()));
+            if turn == Turn::Usual {
+                state.had_time = Instant::now();
+            }
+            let had_time = state.had_time;
+            let left = state.waiting.front().map(|(since, _)| match turn {
+                Turn::Usual => Duration::ZERO,
+                Turn::Spare => STARVED.saturating_sub(had_time.max(*since).elapsed()),
+            });
             state = match left {
                 Some(Duration::ZERO) => return state.waiting.pop_front().map(|(_, work)| work),
                 Some(left) => self.more.wait_timeout(state, left).map_or_else(|e| e.into_inner().0, |(state, _)| state),
@@ -86,8 +109,8 @@ impl Queue {
         }
     }
 
-    fn run(&self, least: Duration) {
-        while let Some(work) = self.next(least) {
+    fn run(&self, turn: Turn) {
+        while let Some(work) = self.next(turn) {
             if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
                 tracing::error!("hashing a password panicked");
             }
@@ -114,19 +137,19 @@ impl Hasher {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads = (cores / 2).clamp(1, 4);
         let most = threads * (WAITING_PER_THREAD + 1);
-        let queue = Arc::new(Queue { state: Mutex::default(), more: Condvar::new(), most });
-        let spawn = |name: String, least: Duration, step_back: fn()| {
+        let queue = Arc::new(Queue::new(most));
+        let spawn = |name: String, turn: Turn, step_back: fn()| {
             let queue = queue.clone();
             let run = move || {
                 step_back();
-                queue.run(least);
+                queue.run(turn);
             };
             thread::Builder::new().name(name).spawn(run).map(drop).map_err(Error::internal)
         };
         for number in 0..threads {
-            spawn(format!("password-{number}"), Duration::ZERO, be_idle)?;
+            spawn(format!("password-{number}"), Turn::Usual, be_idle)?;
         }
-        spawn("password-spare".into(), OVERDUE, be_nice)?;
+        spawn("password-spare".into(), Turn::Spare, be_nice)?;
         Ok(Self { queue: Arc::new(Open(queue)), cost, dummy: Arc::default() })
     }
 
@@ -260,17 +283,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_overdue_is_taken_up_by_the_spare_thread_alone() {
-        let queue = Queue { state: Mutex::default(), more: Condvar::new(), most: 9 };
-        let long_ago = Instant::now().checked_sub(OVERDUE).unwrap();
-        queue.lock().waiting.push_back((long_ago, Box::new(|| ())));
-        assert!(queue.next(OVERDUE).is_some());
-        queue.lock().waiting.push_back((Instant::now(), Box::new(|| ())));
-        assert!(queue.next(Duration::ZERO).is_some());
-        queue.lock().waiting.push_back((Instant::now(), Box::new(|| ())));
+    fn the_spare_thread_works_when_the_others_get_no_time() {
+        let queue = Queue::new(9);
+        let wait = |since: Instant| queue.lock().waiting.push_back((since, Box::new(|| ())));
+        let long_ago = Instant::now().checked_sub(STARVED).unwrap();
+        queue.lock().had_time = long_ago;
+        wait(long_ago);
+        assert!(queue.next(Turn::Spare).is_some());
+        wait(long_ago);
+        assert!(queue.next(Turn::Usual).is_some(), "and has had time by that");
+        wait(long_ago);
         let begun = Instant::now();
-        assert!(queue.next(Duration::from_millis(50)).is_some());
-        assert!(begun.elapsed() >= Duration::from_millis(49));
+        assert!(queue.next(Turn::Spare).is_some());
+        assert!(begun.elapsed() >= STARVED - Duration::from_millis(100));
     }
 
     #[tokio::test]
