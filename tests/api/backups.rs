@@ -31,7 +31,7 @@ fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
 }
 
 /// One more, made by a job and checked by another; the recovery key where this was the first.
-fn make(admin: &Actor) -> (Value, Option<String>) {
+pub fn make(admin: &Actor) -> (Value, Option<String>) {
     let before = backups(admin).first().map(|backup| backup["name"].clone());
     let asked = admin.post("/backups", &json!({})).expect(202).json();
     let job = asked["id"].as_str().unwrap().to_owned();
@@ -48,7 +48,7 @@ fn make(admin: &Actor) -> (Value, Option<String>) {
     (made, asked["recovery_key"].as_str().map(str::to_owned))
 }
 
-fn file(site: &Site, backup: &Value) -> PathBuf {
+pub fn file(site: &Site, backup: &Value) -> PathBuf {
     site.folder.path().join("data/backups").join(backup["name"].as_str().unwrap())
 }
 
