@@ -17,7 +17,9 @@ pub(super) fn may_grant(types: &[TypeFields], held: &Grants, permission: &Permis
     if held.permissions().contains(permission) {
         return true;
     }
-    held.can_grant(permission) && keeps_owners_apart(types, held, permission) && rule_is_seen(types, held, permission).is_ok()
+    held.can_grant(permission)
+        && keeps_owners_apart(types, held, permission)
+        && rule_is_seen(types, held, permission).is_ok()
 }
 
 /// Whoever may break the glass may do everything for an hour, so handing that out takes holding everything.
@@ -67,9 +69,8 @@ pub(super) fn rule_is_seen(types: &[TypeFields], held: &Grants, permission: &Per
             let path =
                 path.iter().fold(String::new(), |path, name| path + "/" + &name.replace('~', "~0").replace('/', "~1"));
             if let Some(name) = absent.filter(|_| held.clearance() < Clearance::Restricted) {
-                hidden = Some(format!(
-                    "there is no type {name} yet, and what it will keep may be above your clearance"
-                ));
+                hidden =
+                    Some(format!("there is no type {name} yet, and what it will keep may be above your clearance"));
             } else if types.iter().filter(concerned).any(|kind| is_above(kind, &path, held.clearance())) {
                 hidden = Some(format!("{} is above your clearance", comparison.field.segments.join(".")));
             }

@@ -157,8 +157,7 @@ impl LiveCommand for User {
                     (false, Some(_)) => Fate::HandOver,
                     (false, None) => Fate::Keep,
                 };
-                let asked =
-                    EraseUser { reason: reason.clone(), owned: Some(fate), to: to.map(|user| user.id) };
+                let asked = EraseUser { reason: reason.clone(), owned: Some(fate), to: to.map(|user| user.id) };
                 erase(app, terminal, who, asked)?;
             }
             Self::Anonymise { who, reason } => {

@@ -310,8 +310,23 @@ fn what_a_user_owns_is_erased_too_where_that_is_asked() {
     let grace = owner(&site, &admin);
     for (role, permissions, clearance) in [
         ("part", &["users:delete", "users:read", "entities.people:delete", "entities.people:read"][..], "restricted"),
-        ("low", &["users:delete", "users:read", "entities.*:delete", "entities.*:read", "entities.notes:delete", "files:delete"], "internal"),
-        ("own", &["users:delete", "users:read", "entities.people:delete:own", "entities.notes:delete", "files:delete"], "restricted"),
+        (
+            "low",
+            &[
+                "users:delete",
+                "users:read",
+                "entities.*:delete",
+                "entities.*:read",
+                "entities.notes:delete",
+                "files:delete",
+            ],
+            "internal",
+        ),
+        (
+            "own",
+            &["users:delete", "users:read", "entities.people:delete:own", "entities.notes:delete", "files:delete"],
+            "restricted",
+        ),
         ("no_files", &["users:delete", "users:read", "entities.people:delete", "entities.notes:delete"], "restricted"),
     ] {
         admin.post("/roles", &json!({"name": role, "permissions": permissions, "clearance": clearance})).expect(201);
@@ -336,7 +351,10 @@ fn what_a_user_owns_is_erased_too_where_that_is_asked() {
     let held = admin.get(&held).expect(200).json();
     assert_eq!((&held["name"], &held["data"]), (&Value::Null, &json!({"score": 3})), "a relationship holds it");
     let event = admin.get(&format!("/audit?target_id={}", grace.one)).expect(200).json()["items"][0].clone();
-    assert_eq!((&event["action"], &event["changes"]["after"]["reason"]), (&json!("entity.erased"), &json!("by letter")));
+    assert_eq!(
+        (&event["action"], &event["changes"]["after"]["reason"]),
+        (&json!("entity.erased"), &json!("by letter"))
+    );
     let told = admin.get(&format!("/audit?target_id={}", grace.id)).expect(200).json();
     let actions: Vec<_> = told["items"].as_array().unwrap().iter().map(|event| &event["action"]).collect();
     assert!(actions.contains(&&json!("user.files_erased")) && actions.contains(&&json!("user.erased")), "{actions:?}");
@@ -360,7 +378,10 @@ fn what_a_user_owns_is_handed_over_or_stays() {
     assert_eq!(answer.json()["owned"]["fate"], "hand_over");
     wait("the job", || settled(&admin));
     let mine = ida.get(&note).expect(200).json();
-    assert_eq!((&mine["owner_id"], &mine["name"], &mine["version"]), (&json!(ida.id), &json!("SECRET-note"), &json!(2)));
+    assert_eq!(
+        (&mine["owner_id"], &mine["name"], &mine["version"]),
+        (&json!(ida.id), &json!("SECRET-note"), &json!(2))
+    );
     let file = ida.get(&format!("/files/{}", grace.file)).expect(200).json();
     assert_eq!((&file["owner_id"], &file["name"]), (&json!(ida.id), &json!("SECRET-letter.txt")));
     let one = admin.get(&format!("{PEOPLE}/{}", grace.one)).expect(200).json();

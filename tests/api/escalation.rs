@@ -76,10 +76,9 @@ fn a_row_rule_looks_at_no_field_above_its_writer_whoever_comes_to_hold_it() {
         "You cannot grant entities.customers:read:where(data.iban ~ \"DE\"), since you do not hold it."
     );
     // A type that comes later may keep anything there.
-    for permission in [
-        "entities.later:read:where(data.iban ~ \"DE\")",
-        "entities.later:update:where(name = \"x\" or data.a.b = 1)",
-    ] {
+    for permission in
+        ["entities.later:read:where(data.iban ~ \"DE\")", "entities.later:update:where(name = \"x\" or data.a.b = 1)"]
+    {
         refused(permission);
         admin.post("/roles", &json!({"name": "lure", "permissions": [permission]})).expect(201);
         let friend = json!({"email": "friend@example.org", "roles": ["lure"]});

@@ -30,7 +30,9 @@ fn written(admin: &Actor) -> String {
     make(admin, &json!({"no": "PLAIN-no-1"})).problem(409, "conflict");
     listed(admin, "data.iban = \"PLAIN-iban-2\"").expect(200);
     listed(admin, "data.iban ~ \"PLAIN\"").problem(422, "validation_failed");
-    admin.post(&format!("{PEOPLE}?upsert_on=/no"), &json!({"data": {"no": "PLAIN-no-1", "nick": "PLAIN-up"}})).expect(200);
+    admin
+        .post(&format!("{PEOPLE}?upsert_on=/no"), &json!({"data": {"no": "PLAIN-no-1", "nick": "PLAIN-up"}}))
+        .expect(200);
     assert!(admin.get(&format!("{path}/history")).expect(200).text.contains("PLAIN-iban-1"));
     let events = admin.get("/audit?target_type=entity").expect(200);
     assert!(events.text.contains("PLAIN-iban-1"));

@@ -87,11 +87,9 @@ fn a_property_is_marked_personal_indexed_unique_and_searched() {
     let browser = site.console();
     browser.visit("/console/entity-types?open=new");
     browser.fill("Name", "people");
-    for (number, name, marks) in [
-        (1, "iban", &["is personal", "is indexed"][..]),
-        (2, "no", &["is unique"]),
-        (3, "city", &["is searched"]),
-    ] {
+    for (number, name, marks) in
+        [(1, "iban", &["is personal", "is indexed"][..]), (2, "no", &["is unique"]), (3, "city", &["is searched"])]
+    {
         browser.press("Add a property");
         browser.fill(&format!("Name of property {number}"), name);
         for mark in marks {
@@ -120,7 +118,9 @@ fn a_property_is_marked_personal_indexed_unique_and_searched() {
     browser.tick("city is unique");
     browser.tick("iban is personal");
     browser.press("Save");
-    browser.holds("document.querySelector('[data-pointer=\"/fields/~1iban\"] .error').textContent.includes('stays sealed')");
+    browser.holds(
+        "document.querySelector('[data-pointer=\"/fields/~1iban\"] .error').textContent.includes('stays sealed')",
+    );
     browser.tick("iban is personal");
     browser.tick("city is personal");
     browser.press("Save");

@@ -20,7 +20,7 @@ use crate::{
     params,
     permit::{Action, Allowed, Permit, Reach, Route, rights::DeleteUsers},
     personal::Forgetting,
-    storage::{Reader, Tx},
+    storage::{Reader, Row, Tx},
     web::{At, Body, Precondition, Valid, etag},
 };
 use actix_web::{HttpResponse, http::header::ETAG, web::Data};
@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -125,7 +126,7 @@ impl Entities {
         asked: EraseUser,
         precondition: Precondition,
     ) -> Result<(User, Owned)> {
-        let (entities, asker) = (self.clone(), permit.clone());
+        let (entities, by) = (self.clone(), permit.clone());
         let (fate, to) = (asked.owned.unwrap_or_default(), asked.to);
         let look = move |reader: &Reader<'_>| {
             if let Some(to) = to
@@ -133,11 +134,10 @@ impl Entities {
             {
                 return Err(Error::invalid_at("/to", "not_found", "There is no other user with this id."));
             }
-            entities.owned_by(reader, &asker, id, fate)
+            entities.owned_by(reader, &by, id, fate)
         };
         let (owned, types) = self.ledger.db().read_off(look).await?;
-        let task =
-            Task { owner: id, to, types, by: permit.user_id(), reason: asked.reason.clone(), after: None };
+        let task = Task { owner: id, to, types, by: permit.user_id(), reason: asked.reason.clone(), after: None };
         let now = self.ledger.clock().now();
         let besides = move |tx: &Tx<'_>| {
             if fate != Fate::Keep {
@@ -191,7 +191,7 @@ impl Entities {
             let ahead = self.ledger.db().read_long(move |reader| {
                 let sql = "SELECT id, type FROM entities WHERE owner_id = ?1 AND id > ?2 AND erased_at IS NULL
                            ORDER BY id LIMIT ?3";
-                let read = |row: &crate::storage::Row<'_>| Ok((row.get::<Id>(0)?, row.get::<String>(1)?));
+                let read = |row: &Row<'_>| Ok((row.get::<Id>(0)?, row.get::<String>(1)?));
                 reader.query_all(sql, params![owner, &after, AHEAD], read)
             })?;
             let Some((last, _)) = ahead.last() else { break };
@@ -246,7 +246,7 @@ impl Entities {
         &self,
         tx: &Tx<'_>,
         task: &Task,
-        entity_type: &std::sync::Arc<EntityType>,
+        entity_type: &Arc<EntityType>,
         old: &Entity,
         tell: &dyn Fn(Event) -> Result<()>,
     ) -> Result<()> {

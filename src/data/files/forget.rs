@@ -61,13 +61,8 @@ pub(in crate::data) fn hand_over(
 ) -> Result<usize> {
     let files = some_of(tx, Of::Owner(from), most)?;
     for before in &files {
-        let after = File {
-            owner_id: Some(to),
-            version: before.version + 1,
-            updated_at: now,
-            updated_by: by,
-            ..before.clone()
-        };
+        let after =
+            File { owner_id: Some(to), version: before.version + 1, updated_at: now, updated_by: by, ..before.clone() };
         let sql = "UPDATE files SET owner_id = ?2, version = ?3, updated_at = ?4, updated_by = ?5 WHERE id = ?1";
         tx.execute(sql, params![after.id, to, after.version, now, by])?;
         tell(Event::new("file.updated", "file", after.id).changed(before, &after))?;

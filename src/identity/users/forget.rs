@@ -69,7 +69,8 @@ impl Identity {
                 if store::is_erased(tx, id)? {
                     return Err(Error::conflict("This account was erased already."));
                 }
-                let outcome = identity.forget_in(tx, &before, act, permit.user_id(), reason.as_deref(), &besides(tx)?)?;
+                let outcome =
+                    identity.forget_in(tx, &before, act, permit.user_id(), reason.as_deref(), &besides(tx)?)?;
                 ensure_admin_stays(tx, &before)?;
                 identity.promise(&before, act, outcome.key)?;
                 Ok((outcome.after, outcome.event))
