@@ -4,19 +4,17 @@ use crate::{browser::Browser, site::Site};
 use serde_json::{Value, json};
 
 /// How it looks at a desk by day and in a hand by night.
-fn pictures(browser: &Browser, name: &str) {
+fn pictures(browser: &Browser, name: &str, part: &str) {
     for (width, height, scheme) in [(1440, 900, "light"), (390, 844, "dark")] {
         browser.resize(width, height);
         browser.prefer(scheme);
+        browser.script("document.querySelector(arguments[0]).scrollIntoView({block: 'center'})", vec![json!(part)]);
+        // Colours take a moment to change.
+        browser.script_later("setTimeout(arguments[0], 300)");
         browser.picture(&format!("entity-type-{name}-{width}-{scheme}"));
     }
     browser.resize(1440, 900);
     browser.prefer("light");
-}
-
-fn scrolled_to(browser: &Browser, selector: &str) {
-    let code = "document.querySelector(arguments[0]).scrollIntoView({block: 'center'})";
-    browser.script(code, vec![json!(selector)]);
 }
 
 fn places(site: &Site, entities: usize, search: &Value) {
@@ -98,7 +96,7 @@ fn a_property_is_marked_personal_indexed_unique_and_searched() {
     }
     browser.holds("document.querySelector('[aria-label=\"property 1 is searched\"]').disabled");
     assert_eq!(browser.value("Search"), "index", "a property that is searched asks for an index");
-    pictures(&browser, "marks");
+    pictures(&browser, "marks", ".properties");
     browser.press("Create the type");
     browser.arrives_at("/console/entities/people");
     let made = site.get("/entity-types/people");
@@ -150,8 +148,7 @@ fn what_stands_in_the_way_is_shown_and_migrated_from_there() {
     browser.choose("Stored values of code", "Move to secret");
     browser.choose("Stored values of old", "Remove them");
     browser.fill("Where tier is missing", "new");
-    scrolled_to(&browser, "fieldset[data-pointer='/migration']");
-    pictures(&browser, "refused");
+    pictures(&browser, "refused", "fieldset[data-pointer='/migration']");
     browser.press("Migrate and save");
     browser.shows("The entities were migrated.");
     browser.holds("document.querySelector('[aria-label=\"secret is personal\"]')?.checked");
@@ -176,7 +173,7 @@ fn a_migration_and_an_index_are_followed_until_they_are_done() {
     browser.holds("document.querySelector('dialog progress').value > 0");
     assert!(!browser.offers("Save"), "nothing is changed meanwhile");
     browser.holds("document.querySelector('main').innerText.includes('Being migrated')");
-    pictures(&browser, "migrating");
+    pictures(&browser, "migrating", "dialog progress");
     browser.shows("The entities were migrated.");
     browser.holds("document.querySelector('[aria-label=\"city is indexed\"]')?.checked");
     browser.loses("being migrated");
@@ -186,7 +183,7 @@ fn a_migration_and_an_index_are_followed_until_they_are_done() {
     browser.holds("document.querySelector('[aria-label=\"city is searched\"]').checked");
     browser.press("Save");
     browser.shows("The indexes are being made:");
-    pictures(&browser, "indexing");
+    pictures(&browser, "indexing", "dialog progress");
     browser.loses("The indexes are being made:");
     let whole = site.get("/entity-types/places");
     assert_eq!((&whole["indexing"], &whole["search"]), (&Value::Null, &json!(["/city"])));

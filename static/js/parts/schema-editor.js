@@ -124,11 +124,16 @@ function follow(list, type) {
   };
 }
 
-/** The marks of the fields: what was said of properties that are gone goes too. */
+const ORDER = CLEARANCES.map(([level]) => level);
+const protects = ({ sensitivity, pii }) => pii || ORDER.indexOf(sensitivity) > ORDER.indexOf('internal');
+
+/** The marks of the fields. Those that protect stay where a property went, since what is stored may hold it still. */
 function fieldsFrom(list, type) {
   const where = follow(list, type);
-  const kept = Object.entries(type?.fields ?? {}).map(([pointer, options]) => [where(pointer), options]);
-  const marked = Object.fromEntries(kept.filter(([pointer]) => pointer));
+  const said = Object.entries(type?.fields ?? {});
+  const left = said.filter(([pointer, options]) => where(pointer) !== pointer && protects(options));
+  const marked = Object.fromEntries(left.map(([pointer, { sensitivity, pii }]) => [pointer, { sensitivity, pii }]));
+  for (const [pointer, options] of said) if (where(pointer)) marked[where(pointer)] = options;
   for (const row of rowsIn(list)) {
     const pointer = pointerOf(nameOf(row));
     const { index, unique, pii } = Object.fromEntries(MARKS.map(([name]) => [name, part(row, name).checked]));
@@ -221,7 +226,8 @@ export function schemaEditor(type, editable) {
   const json = field({ name: 'schema', type: 'json', rows: 16, label, value: pretty(schema), readonly: !editable });
   const text = json.querySelector('textarea');
   const details = h('details', {}, h('summary', {}, 'Schema as JSON'), json);
-  const node = h('div', { class: 'stack' }, heading(), list, editable && addButton(list), details);
+  const rows = h('div', {}, heading(), list);
+  const node = h('div', { class: 'stack' }, rows, editable && addButton(list), details);
 
   list.addEventListener('change', ({ target }) => {
     const row = target.closest?.('[data-property]');

@@ -39,10 +39,12 @@ export function storedValues(name, changes) {
   const node = h('fieldset', { class: 'field', 'data-pointer': '/migration', hidden: true }, legend, hint, refusal, lines, error, act); // prettier-ignore
   let refused = false;
 
-  /** A choice that is kept while others change. */
-  function choice(was, options) {
-    const kept = options.some(([key]) => key === chosen.get(was)) ? chosen.get(was) : options[0][0];
-    chosen.set(was, kept);
+  /** What was chosen while it is still open to choice, else the first. */
+  const fate = ([was, options]) => (options.find(([key]) => key === chosen.get(was)) ?? options[0])[0];
+
+  function choice(question) {
+    const [was, options] = question;
+    const kept = fate(question);
     const node = h(
       'select',
       { class: 'select', 'aria-label': `Stored values of ${was}`, value: kept, onchange: ({ target }) => choose(was, target.value) },
@@ -84,7 +86,7 @@ export function storedValues(name, changes) {
   }
 
   const targets = (questions) =>
-    questions.map(([was]) => chosen.get(was)).filter((key) => key?.startsWith('to ')).map((key) => key.slice(3));
+    questions.map(fate).filter((key) => key.startsWith('to ')).map((key) => key.slice(3));
   const open = ({ questions, required }) => {
     const spoken = [...targets(questions), ...questions.map(([was]) => was)];
     return required.filter(({ name: property }) => !spoken.includes(property));
@@ -92,7 +94,7 @@ export function storedValues(name, changes) {
 
   function update() {
     const all = asked();
-    const choices = all.questions.map(([was, options]) => choice(was, options));
+    const choices = all.questions.map(choice);
     const fillings = open(all).map(filling);
     lines.replaceChildren(...choices, ...fillings);
     node.hidden = !refused && !choices.length;
@@ -104,8 +106,8 @@ export function storedValues(name, changes) {
   function steps() {
     const all = asked();
     const made = { rename: {}, remove: [], set_default: {} };
-    for (const [was] of all.questions) {
-      const key = chosen.get(was) ?? 'leave';
+    for (const question of all.questions) {
+      const [[was], key] = [question, fate(question)];
       if (key === 'remove') made.remove.push(pointerOf(was));
       if (key.startsWith('to ')) made.rename[pointerOf(was)] = pointerOf(key.slice(3));
     }
