@@ -15,7 +15,7 @@ function shown({ indexing, migration }) {
     const words = `${number(migration.done)} of ${number(migration.total)} entities`;
     pieces.push(
       h('p', { class: 'strong' }, `The entities are being migrated: ${migration.percent} %`),
-      h('p', {}, `${words}. They can be read, and not written, until all are done; so can this type.`),
+      h('p', {}, `${words}. Until all are done they can be read and not written, and the type stays as it is.`),
       bar(`Migration: ${words}`, migration.done, migration.total),
     );
   }
@@ -31,7 +31,7 @@ function shown({ indexing, migration }) {
 
 /** A notice that says how far a type is, and goes when it is done; `ended(type)` hears of a migration's end. */
 export function progressNotice(type, ended) {
-  const place = h('div', { role: 'status' });
+  const place = h('div', { class: 'progress-notice', role: 'status' });
   const show = (now) => place.replaceChildren(...(isUnderWay(now) ? [notice('', shown(now))] : []));
 
   async function look() {
