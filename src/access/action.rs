@@ -10,7 +10,7 @@ use crate::{
     error::{Code, Error, Faults, Result},
     filter,
     ids::Id,
-    permit::{Clearance, Extent, Permission, Permit, is_name},
+    permit::{Clearance, Extent, Permission, Permit, is_name, rights::ReadEntityTypes},
     web::{Body, Precondition, etag, nullable},
 };
 use serde::Deserialize;
@@ -93,7 +93,11 @@ fn parse(texts: &[String]) -> Vec<Permission> {
 fn ensure_held(roles: &Roles, permit: &Permit, permissions: &[Permission], clearance: Option<Clearance>) -> Result<()> {
     let grants = permit.caller().own_grants();
     if let Some(missing) = permissions.iter().find(|permission| !roles.may_grant(grants, permission)) {
-        return Err(Error::forbidden(format!("You cannot grant {missing}, since you do not hold it.")));
+        // Which types and fields there are is told to those who may read them.
+        let knows = permit.extend::<ReadEntityTypes>(None).is_some() && grants.can_grant(missing);
+        let unseen = if knows { roles.rule_is_seen(grants, missing).err() } else { None };
+        let why = unseen.unwrap_or_else(|| "you do not hold it".to_owned());
+        return Err(Error::forbidden(format!("You cannot grant {missing}, since {why}.")));
     }
     match clearance {
         Some(clearance) if clearance > grants.clearance() => Err(Error::forbidden(format!(

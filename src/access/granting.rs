@@ -17,7 +17,9 @@ pub(super) fn may_grant(types: &[TypeFields], held: &Grants, permission: &Permis
     if held.permissions().contains(permission) {
         return true;
     }
-    held.can_grant(permission) && keeps_owners_apart(types, held, permission) && rule_is_seen(types, held, permission)
+    held.can_grant(permission)
+        && keeps_owners_apart(types, held, permission)
+        && rule_is_seen(types, held, permission).is_ok()
 }
 
 /// Whoever may break the glass may do everything for an hour, so handing that out takes holding everything.
@@ -45,25 +47,37 @@ fn keeps_owners_apart(types: &[TypeFields], held: &Grants, permission: &Permissi
     Grants::new(by_name, None).can_grant(permission)
 }
 
-fn rule_is_seen(types: &[TypeFields], held: &Grants, permission: &Permission) -> bool {
-    let Extent::Where(rule) = &permission.extent else { return true };
-    let Ok(rule) = filter::parse(&rule.0) else { return false };
+/// Whether the holder may see all that the permission's row rule looks at; what not, in words, otherwise. A type that
+/// is not there yet may come to keep anything in a field, so rules on its data are for those who see everything.
+pub(super) fn rule_is_seen(types: &[TypeFields], held: &Grants, permission: &Permission) -> Result<(), String> {
+    let Extent::Where(rule) = &permission.extent else { return Ok(()) };
+    let rule = filter::parse(&rule.0).map_err(|error| format!("its rule does not read: {error}"))?;
     let concerned = |kind: &&TypeFields| match &permission.subject {
         Subject::Entities(name) => *kind.name == **name,
         _ => true,
     };
-    let mut hidden = false;
+    let absent = match &permission.subject {
+        Subject::Entities(name) if !types.iter().any(|kind| *kind.name == **name) => Some(name),
+        _ => None,
+    };
+    let mut hidden = None;
     let _ = rule.each(&mut |comparison| {
         if let [first, path @ ..] = comparison.field.segments.as_slice()
             && first == "data"
+            && hidden.is_none()
         {
             let path =
                 path.iter().fold(String::new(), |path, name| path + "/" + &name.replace('~', "~0").replace('/', "~1"));
-            hidden |= types.iter().filter(concerned).any(|kind| is_above(kind, &path, held.clearance()));
+            if let Some(name) = absent.filter(|_| held.clearance() < Clearance::Restricted) {
+                hidden =
+                    Some(format!("there is no type {name} yet, and what it will keep may be above your clearance"));
+            } else if types.iter().filter(concerned).any(|kind| is_above(kind, &path, held.clearance())) {
+                hidden = Some(format!("{} is above your clearance", comparison.field.segments.join(".")));
+            }
         }
         Ok(())
     });
-    !hidden
+    hidden.map_or(Ok(()), Err)
 }
 
 /// Whether anything at the path, above or under it is more than the clearance shows.
@@ -99,6 +113,7 @@ mod tests {
             "entities.diaries:read:own",
             "entities.orders:read:where(data.city = 'x')",
             "entities.*:read:where(data.ibans = 'x')",
+            "entities.later:read:where(name = 'x')",
         ] {
             assert!(may(good), "{good}");
         }
@@ -108,12 +123,14 @@ mod tests {
             "entities.orders:read:where(data.iban ~ 'DE')",
             "entities.*:read:where(name = 'x' or not data.a = 'x')",
             "entities.orders:read:where(data.a.b.c = 1)",
+            "entities.later:read:where(name = 'x' or data.city = 'x')",
             "entities.orders:update",
         ] {
             assert!(!may(bad), "{bad}");
         }
         let admin = Grants::new(vec![Permission::EVERYTHING], Some(Clearance::Restricted));
         assert!(may_grant(&types, &admin, &permission("entities.diaries:read")));
+        assert!(may_grant(&types, &admin, &permission("entities.later:read:where(data.city = 'x')")));
         let on_call = Grants::new(vec![permission("elevations:create"), permission("elevations:read")], None);
         let glass = permission("elevations:create");
         assert!(!may_grant(&types, &on_call, &glass) && may_grant(&types, &admin, &glass));

@@ -76,6 +76,12 @@ impl Roles {
         granting::may_grant(&types, held, permission)
     }
 
+    /// Whether whoever holds `held` may see all that the row rule of `permission` looks at; what not, in words.
+    pub fn rule_is_seen(&self, held: &Grants, permission: &Permission) -> std::result::Result<(), String> {
+        let types = self.0.types.get().map(|types| types.types()).unwrap_or_default();
+        granting::rule_is_seen(&types, held, permission)
+    }
+
     /// Whether whoever holds `held` may let `permission` be used by themselves in somebody else's name.
     pub fn may_lend(&self, held: &Grants, permission: &Permission) -> bool {
         let types = self.0.types.get().map(|types| types.types()).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! What each kind of job does, in words.
 
-const WORDS: [(&str, &str); 22] = [
+const WORDS: [(&str, &str); 23] = [
     ("alerts.call", "Tell of an alert"),
     ("alerts.check", "Look whether an alert has to be told"),
     ("audit.anchor", "Post the head of the audit log outside"),
@@ -21,6 +21,7 @@ const WORDS: [(&str, &str); 22] = [
     ("mail.send", "Send a letter"),
     ("secrets.keep", "Rotate keys whose time has come"),
     ("secrets.reseal", "Encrypt anew under the current key"),
+    ("users.settle_owned", "See to what an erased account owned"),
     ("webhooks.clean_up", "Remove old webhook deliveries"),
     ("webhooks.deliver", "Deliver a webhook"),
 ];

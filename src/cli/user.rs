@@ -2,6 +2,7 @@
 
 use super::{Exit, Input, LiveCommand, checked, json_text, table::table, wait};
 use crate::{
+    data::entities::{EraseUser, Fate},
     error::{Error, Result},
     identity::{self, Email, Kind, NewUser, Password, Status, UserChange},
     permit::Permit,
@@ -63,13 +64,20 @@ pub enum User {
         #[command(flatten)]
         who: Who,
     },
-    /// Forget a person for good: the account's address, name, data, sessions and keys. Nothing brings them back.
+    /// Forget a person for good: the account's address, name, data, sessions and keys. Nothing brings them back. What
+    /// they own stays, unless you say otherwise.
     Erase {
         #[command(flatten)]
         who: Who,
         /// Why, for the audit log.
         #[arg(long)]
         reason: Option<String>,
+        /// Erase the entities and files that they own too, by a job of the server.
+        #[arg(long, conflicts_with = "hand_over_to")]
+        with_owned: bool,
+        /// Give the entities and files that they own to another account, by a job of the server.
+        #[arg(long, value_name = "ADDRESS")]
+        hand_over_to: Option<Email>,
     },
     /// Take away what says who a person is; the account stays, and what it owns keeps its owner.
     Anonymise {
@@ -142,9 +150,15 @@ impl LiveCommand for User {
                 wait(app.identity.reset_factor(&Permit::command_line(), user.id))?;
                 terminal.talk(&format!("{} signs in with the password alone.", user.email))?;
             }
-            Self::Erase { who, reason } => {
-                forget(app, who, Forgetting::Erase, reason.clone())?;
-                terminal.talk(&format!("{} was forgotten for good.", who.email))?;
+            Self::Erase { who, reason, with_owned, hand_over_to } => {
+                let to = hand_over_to.clone().map(|email| Who { email }.find(app)).transpose()?;
+                let fate = match (with_owned, &to) {
+                    (true, _) => Fate::Erase,
+                    (false, Some(_)) => Fate::HandOver,
+                    (false, None) => Fate::Keep,
+                };
+                let asked = EraseUser { reason: reason.clone(), owned: Some(fate), to: to.map(|user| user.id) };
+                erase(app, terminal, who, asked)?;
             }
             Self::Anonymise { who, reason } => {
                 let user = forget(app, who, Forgetting::Anonymise, reason.clone())?;
@@ -210,7 +224,25 @@ fn apply(app: &App, who: &Who, change: UserChange) -> Result<identity::User> {
 
 fn forget(app: &App, who: &Who, act: Forgetting, reason: Option<String>) -> Result<identity::User> {
     let (any, id) = (Precondition::default(), who.find(app)?.id);
-    wait(app.identity.forget_user(&Permit::command_line(), id, act, any, reason))
+    wait(app.identity.forget_user(&Permit::command_line(), id, act, any, reason, |_| Ok(serde_json::json!({}))))
+}
+
+fn erase(app: &App, terminal: &mut dyn Terminal, who: &Who, asked: EraseUser) -> Result<()> {
+    checked(&asked)?;
+    let (permit, any, id) = (Permit::command_line(), Precondition::default(), who.find(app)?.id);
+    let (_, owned) = wait(app.entities.erase_user(&app.identity, &permit, id, asked, any))?;
+    terminal.talk(&format!("{} was forgotten for good.", who.email))?;
+    let files = owned.files.filter(|files| *files > 0).map(|files| format!("files: {files}"));
+    let all: Vec<_> = owned.entities.iter().map(|(name, count)| format!("{name}: {count}")).chain(files).collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    let fate = match owned.fate {
+        Fate::Keep => "stays",
+        Fate::Erase => "is erased by a job of the server",
+        Fate::HandOver => "is handed over by a job of the server",
+    };
+    terminal.talk(&format!("What they own {fate} ({}).", all.join(", ")))
 }
 
 fn spoken(roles: &[String]) -> String {

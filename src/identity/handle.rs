@@ -183,7 +183,7 @@ impl Identity {
         Ok(())
     }
 
-    pub(super) fn view(&self, user: users::User) -> Result<users::UserView> {
+    pub(crate) fn view(&self, user: users::User) -> Result<users::UserView> {
         let locked = self.db().read(|reader| self.lockout.locked(reader))?;
         let until = if locked.is_empty() { None } else { locked.get(&self.account_key(&user.email)).copied() };
         Ok(users::UserView::new(user, until))

@@ -199,6 +199,7 @@ fn jobs(app: &App) -> Result<Engine> {
     app.entities.keep_house(&mut engine);
     app.files.keep_house(&mut engine);
     app.entities.keep_migrated(&mut engine);
+    app.entities.settle_owned(&mut engine);
     let anchor = Anchor::new(ledger.clone(), &app.outbound, app.config.load().audit.anchor_url.as_deref())?;
     app.doctor.anchored_by(anchor.posted());
     anchor.keep(&mut engine);

@@ -162,7 +162,13 @@ const NAVIGATION = [
     ],
   },
   { title: 'Integrations', pages: [['webhooks', 'Webhooks', 'bolt', 'webhooks']] },
-  { title: 'Operation', pages: [['jobs', 'Jobs', 'clock', 'jobs'], ['backups', 'Backups', 'download', 'backups']] },
+  {
+    title: 'Operation',
+    pages: [
+      ['jobs', 'Jobs', 'clock', 'jobs'],
+      ['backups', 'Backups', 'download', 'backups'],
+    ],
+  },
   {
     title: 'Safety',
     pages: [

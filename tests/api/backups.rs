@@ -48,7 +48,7 @@ pub fn make(admin: &Actor) -> (Value, Option<String>) {
     (made, asked["recovery_key"].as_str().map(str::to_owned))
 }
 
-fn file(site: &Site, backup: &Value) -> PathBuf {
+pub fn file(site: &Site, backup: &Value) -> PathBuf {
     site.folder.path().join("data/backups").join(backup["name"].as_str().unwrap())
 }
 

@@ -258,3 +258,140 @@ fn the_files_of_an_entity_go_with_it() {
     ensure_gone(&site, &["SECRET-1", "SECRET-letter", "SECRET-content"]);
     assert_eq!(admin.get("/audit/verify").expect(200).json()["valid"], true);
 }
+
+/// Somebody who owns two people, one held by a relationship, a note and a file.
+struct Owner {
+    path: String,
+    id: String,
+    one: String,
+    held: String,
+    note: String,
+    file: String,
+}
+
+fn owner(site: &Site, admin: &Actor) -> Owner {
+    people(admin);
+    admin.post("/entity-types", &json!({"name": "notes", "owner_only": true})).expect(201);
+    let grace = site.user(admin, "grace", &["analyst"]);
+    let own = |kind: &str, body: Value| {
+        let mut body = body;
+        body["owner_id"] = json!(grace.id);
+        admin.post(&format!("/entities/{kind}"), &body).expect(201).id()
+    };
+    let one = own("people", json!({"name": "SECRET-one", "data": {"iban": "SECRET-iban-1"}}));
+    let held = own("people", json!({"name": "SECRET-two", "data": {"iban": "SECRET-iban-2", "score": 3}}));
+    let note = own("notes", json!({"name": "SECRET-note"}));
+    let other = admin.post(PEOPLE, &json!({"name": "other"})).expect(201).id();
+    admin.post("/relationships", &json!({"type": "knows", "from_id": other, "to_id": held})).expect(201);
+    let file = grace.upload("SECRET-letter.txt", b"SECRET-content").expect(201).id();
+    let ready = || admin.get(&format!("/files/{file}")).expect(200).json()["state"] != "processing";
+    wait("the file to be looked into", ready);
+    Owner { path: format!("/users/{}", grace.id), id: grace.id, one, held, note, file }
+}
+
+fn wait(what: &str, done: impl Fn() -> bool) {
+    let begun = std::time::Instant::now();
+    while !done() {
+        assert!(begun.elapsed().as_secs() < 60, "waited for {what}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+fn settled(admin: &Actor) -> bool {
+    let jobs = admin.get("/jobs?filter=kind%20%3D%20%22users.settle_owned%22").expect(200).json();
+    let jobs = jobs["items"].as_array().unwrap();
+    !jobs.is_empty() && jobs.iter().all(|job| job["state"] == "done")
+}
+
+#[test]
+fn what_a_user_owns_is_erased_too_where_that_is_asked() {
+    let site = Site::new();
+    let admin = site.admin();
+    let grace = owner(&site, &admin);
+    for (role, permissions, clearance) in [
+        ("part", &["users:delete", "users:read", "entities.people:delete", "entities.people:read"][..], "restricted"),
+        (
+            "low",
+            &[
+                "users:delete",
+                "users:read",
+                "entities.*:delete",
+                "entities.*:read",
+                "entities.notes:delete",
+                "files:delete",
+            ],
+            "internal",
+        ),
+        (
+            "own",
+            &["users:delete", "users:read", "entities.people:delete:own", "entities.notes:delete", "files:delete"],
+            "restricted",
+        ),
+        ("no_files", &["users:delete", "users:read", "entities.people:delete", "entities.notes:delete"], "restricted"),
+    ] {
+        admin.post("/roles", &json!({"name": role, "permissions": permissions, "clearance": clearance})).expect(201);
+        let cleaner = site.user(&admin, role, &[role, "analyst"]);
+        let refused = cleaner.post(&format!("{}/erase", grace.path), &json!({"owned": "erase"}));
+        let told = refused.problem(403, "forbidden");
+        assert!(!told["detail"].as_str().unwrap().contains("notes"), "{role}: {told}");
+    }
+    for body in [json!({"owned": "hand_over"}), json!({"owned": "erase", "to": admin.id}), json!({"owned": "burn"})] {
+        admin.post(&format!("{}/erase", grace.path), &body).problem(422, "validation_failed");
+    }
+    assert_eq!(admin.get(&grace.path).expect(200).json()["status"], "active", "nothing was done so far");
+    let answer = admin.post(&format!("{}/erase", grace.path), &json!({"owned": "erase", "reason": "by letter"}));
+    let owned = answer.expect(200).json()["owned"].clone();
+    assert_eq!(owned, json!({"fate": "erase", "entities": {"people": 2, "notes": 1}, "files": 1}));
+    wait("the job", || settled(&admin));
+    let (one, held) = (format!("{PEOPLE}/{}", grace.one), format!("{PEOPLE}/{}", grace.held));
+    for gone in [&one, &format!("/entities/notes/{}", grace.note), &format!("/files/{}", grace.file)] {
+        admin.get(gone).problem(404, "not_found");
+    }
+    admin.send(admin.request(Method::POST, &format!("{one}/restore"))).problem(409, "conflict");
+    let held = admin.get(&held).expect(200).json();
+    assert_eq!((&held["name"], &held["data"]), (&Value::Null, &json!({"score": 3})), "a relationship holds it");
+    let event = admin.get(&format!("/audit?target_id={}", grace.one)).expect(200).json()["items"][0].clone();
+    assert_eq!(
+        (&event["action"], &event["changes"]["after"]["reason"]),
+        (&json!("entity.erased"), &json!("by letter"))
+    );
+    let told = admin.get(&format!("/audit?target_id={}", grace.id)).expect(200).json();
+    let actions: Vec<_> = told["items"].as_array().unwrap().iter().map(|event| &event["action"]).collect();
+    assert!(actions.contains(&&json!("user.files_erased")) && actions.contains(&&json!("user.erased")), "{actions:?}");
+    ensure_gone(&site, &["SECRET-one", "SECRET-two", "SECRET-iban", "SECRET-letter"]);
+    assert_eq!(admin.get("/audit/verify").expect(200).json()["valid"], true);
+}
+
+#[test]
+fn what_a_user_owns_is_handed_over_or_stays() {
+    let site = Site::new();
+    let admin = site.admin();
+    let grace = owner(&site, &admin);
+    let ida = site.user(&admin, "ida", &["analyst"]);
+    let note = format!("/entities/notes/{}", grace.note);
+    ida.get(&note).problem(404, "not_found");
+    for to in [grace.id.as_str(), grace.note.as_str()] {
+        let body = json!({"owned": "hand_over", "to": to});
+        admin.post(&format!("{}/erase", grace.path), &body).problem(422, "validation_failed");
+    }
+    let answer = admin.post(&format!("{}/erase", grace.path), &json!({"owned": "hand_over", "to": ida.id})).expect(200);
+    assert_eq!(answer.json()["owned"]["fate"], "hand_over");
+    wait("the job", || settled(&admin));
+    let mine = ida.get(&note).expect(200).json();
+    assert_eq!(
+        (&mine["owner_id"], &mine["name"], &mine["version"]),
+        (&json!(ida.id), &json!("SECRET-note"), &json!(2))
+    );
+    let file = ida.get(&format!("/files/{}", grace.file)).expect(200).json();
+    assert_eq!((&file["owner_id"], &file["name"]), (&json!(ida.id), &json!("SECRET-letter.txt")));
+    let one = admin.get(&format!("{PEOPLE}/{}", grace.one)).expect(200).json();
+    assert_eq!((&one["owner_id"], &one["data"]["iban"]), (&json!(ida.id), &json!("SECRET-iban-1")));
+    let event = admin.get(&format!("/audit?target_id={}&action=user.erased", grace.id)).expect(200).json();
+    let told = &event["items"][0]["changes"]["after"];
+    assert_eq!((&told["owned"], &told["to"]), (&json!("hand_over"), &json!(ida.id)));
+    let kept = admin.post(&format!("/users/{}/erase", ida.id), &json!({})).expect(200).json()["owned"].clone();
+    assert_eq!(kept, json!({"fate": "keep", "entities": {"people": 2, "notes": 1}, "files": 1}));
+    let one = admin.get(&format!("{PEOPLE}/{}", grace.one)).expect(200).json();
+    assert_eq!(one["owner_id"], json!(ida.id), "it stays as it was");
+    assert_eq!(admin.get("/audit/verify").expect(200).json()["valid"], true);
+}

@@ -1,6 +1,6 @@
 //! Rights that somebody tries to give themselves, or others, beyond their own.
 
-use crate::support::{Actor, Site};
+use crate::support::{Actor, PASSWORD, Site};
 use serde_json::json;
 
 const RULE: &str = "entities.customers:update:where(data.team = @user.data.team)";
@@ -59,6 +59,64 @@ fn nobody_grants_what_they_do_not_hold_by_any_wording() {
     }
     let held = ["entities.customers:read", "entities.diaries:read:own", RULE, "users:read"];
     manager.post("/roles", &json!({"name": "part", "permissions": held})).expect(201);
+}
+
+#[test]
+fn a_row_rule_looks_at_no_field_above_its_writer_whoever_comes_to_hold_it() {
+    let site = Site::new();
+    let admin = site.admin();
+    let manager = manager(&site, &admin);
+    let refused = |permission: &str| {
+        let made = json!({"name": "probe", "permissions": [permission]});
+        manager.post("/roles", &made).problem(403, "forbidden")["detail"].as_str().unwrap().to_owned()
+    };
+    // Whoever may not read types is not told which fields there are.
+    assert_eq!(
+        refused("entities.customers:read:where(data.iban ~ \"DE\")"),
+        "You cannot grant entities.customers:read:where(data.iban ~ \"DE\"), since you do not hold it."
+    );
+    // A type that comes later may keep anything there.
+    for permission in
+        ["entities.later:read:where(data.iban ~ \"DE\")", "entities.later:update:where(name = \"x\" or data.a.b = 1)"]
+    {
+        refused(permission);
+        admin.post("/roles", &json!({"name": "lure", "permissions": [permission]})).expect(201);
+        let friend = json!({"email": "friend@example.org", "roles": ["lure"]});
+        manager.post("/users", &friend).problem(403, "forbidden");
+        admin.delete("/roles/lure").expect(204);
+    }
+    for permission in ["entities.later:read", "entities.later:read:where(name = \"x\" or owner_id = @user.id)"] {
+        let role = json!({"name": "fine", "permissions": [permission]});
+        manager.post("/roles", &role).expect(201);
+        manager.patch("/roles/fine", &json!({"permissions": []})).expect(200);
+        admin.delete("/roles/fine").expect(204);
+    }
+    let held: Vec<_> = HELD.iter().copied().chain(["entity_types:read"]).collect();
+    admin.patch("/roles/manager", &json!({"permissions": held})).expect(200);
+    let told = refused("entities.customers:read:where(data.city = \"x\" or data.iban ~ \"DE\")");
+    assert!(told.contains("data.iban is above your clearance") && !told.contains("data.city is"), "{told}");
+    let told = refused("entities.later:read:where(data.iban ~ \"DE\")");
+    assert!(told.contains("there is no type later"), "{told}");
+}
+
+#[test]
+fn the_values_of_somebody_else_are_no_questions_about_a_hidden_field() {
+    let site = Site::new();
+    let admin = site.admin();
+    let by_iban = "entities.customers:read:where(data.iban = @user.data.iban)";
+    manager(&site, &admin);
+    let held: Vec<_> = HELD.iter().copied().chain([by_iban]).collect();
+    admin.patch("/roles/manager", &json!({"permissions": held})).expect(200);
+    let manager = site.log_in("manager@example.org");
+    admin.post("/roles", &json!({"name": "finder", "permissions": [by_iban]})).expect(201);
+    admin.post("/entities/customers", &json!({"name": "Ada", "data": {"iban": "DE-1"}})).expect(201);
+    let guess = |iban: &str| json!({"email": "friend@example.org", "password": PASSWORD, "roles": ["finder"], "data": {"iban": iban}});
+    manager.post("/users", &guess("DE-1")).problem(403, "forbidden");
+    let friend = admin.post("/users", &guess("DE-0")).expect(201).id();
+    manager.patch(&format!("/users/{friend}"), &json!({"data": {"iban": "DE-1"}})).problem(403, "forbidden");
+    admin.patch(&format!("/users/{friend}"), &json!({"data": {"iban": "DE-1"}})).expect(200);
+    let seen = site.log_in("friend@example.org").get("/entities/customers").expect(200).json();
+    assert_eq!(seen["items"].as_array().unwrap().len(), 1, "the rule itself works for whom the administrator says");
 }
 
 #[test]

@@ -49,6 +49,7 @@ mod observe;
 mod openapi;
 mod pages;
 mod personal;
+mod personal_copies;
 mod proxies;
 mod presign;
 #[path = "../support/mod.rs"]

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 
-const PEOPLE: &str = "/entities/people";
+pub const PEOPLE: &str = "/entities/people";
 
 fn schema() -> Value {
     json!({"type": "object", "properties": {
@@ -14,7 +14,7 @@ fn schema() -> Value {
         "bank": {"type": "object"}, "contacts": {"type": "array", "items": {"type": "object"}}}})
 }
 
-fn people(admin: &Actor) {
+pub fn people(admin: &Actor) {
     let fields = json!({
         "/iban": {"pii": true, "index": true, "sensitivity": "restricted"},
         "/no": {"pii": true, "unique": true},
@@ -35,7 +35,7 @@ fn bytes(site: &Site) -> Vec<(String, Vec<u8>)> {
     all
 }
 
-fn collect(folder: &Path, all: &mut Vec<(String, Vec<u8>)>) {
+pub fn collect(folder: &Path, all: &mut Vec<(String, Vec<u8>)>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
@@ -46,7 +46,7 @@ fn collect(folder: &Path, all: &mut Vec<(String, Vec<u8>)>) {
     }
 }
 
-fn holds(bytes: &[u8], text: &str) -> bool {
+pub fn holds(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
@@ -60,16 +60,16 @@ fn found(site: &Site, texts: &[&str]) -> Vec<String> {
     hits.collect()
 }
 
-fn make(actor: &Actor, data: &Value) -> Answer {
+pub fn make(actor: &Actor, data: &Value) -> Answer {
     actor.post(PEOPLE, &json!({ "data": data }))
 }
 
-fn upload(actor: &Actor, query: &str, media: &'static str, body: &str) -> Answer {
+pub fn upload(actor: &Actor, query: &str, media: &'static str, body: &str) -> Answer {
     let request = actor.request(Method::POST, &format!("{PEOPLE}/import?{query}"));
     actor.send(request.header("content-type", media).body(body.to_owned()))
 }
 
-fn listed(actor: &Actor, filter: &str) -> Answer {
+pub fn listed(actor: &Actor, filter: &str) -> Answer {
     actor.send(actor.request(Method::GET, PEOPLE).query(&[("filter", filter)]))
 }
 

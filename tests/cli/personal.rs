@@ -3,7 +3,11 @@
 
 use crate::place::{PASSWORD, Place, Said};
 use serde_json::{Value, json};
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 fn find(folder: &Path, texts: &[&str], hits: &mut Vec<String>) {
     for entry in fs::read_dir(folder).unwrap() {
@@ -47,6 +51,10 @@ fn people_are_taken_out_and_forgotten_and_a_restored_backup_forgets_again() {
         id(server.send("/entities/people", &token, body))
     };
     let (one, two) = (make("one"), make("two"));
+    let ida = json!({"email": "ida.secret@example.org", "password": PASSWORD, "roles": ["viewer"]});
+    let ida = id(server.send("/users", &token, ida));
+    let owned = json!({"name": "SECRET-owned", "owner_id": ida, "data": {"iban": "SECRET-iban-owned"}});
+    let owned = id(server.send("/entities/people", &token, owned));
     let grace =
         json!({"email": "grace.secret@example.org", "name": "SECRET-grace", "password": PASSWORD, "roles": ["viewer"]});
     id(server.send("/users", &token, grace));
@@ -63,6 +71,16 @@ fn people_are_taken_out_and_forgotten_and_a_restored_backup_forgets_again() {
 
     done(&place.run(&["entity", "anonymise", "people", &one, "--reason", "asked for by letter"]));
     done(&place.run(&["user", "erase", "--email", "grace.secret@example.org"]));
+    let erase = ["user", "erase", "--email", "ida.secret@example.org"];
+    assert_eq!(place.run(&[&erase[..], &["--with-owned", "--hand-over-to", "x@example.org"]].concat()).status, Some(2));
+    assert_eq!(place.run(&[&erase[..], &["--hand-over-to", "x@example.org"]].concat()).status, Some(1));
+    let erased = place.run(&[&erase[..], &["--with-owned"]].concat());
+    done(&erased);
+    assert!(erased.talk.contains("is erased by a job of the server (people: 1)"), "{}", erased.talk);
+    let begun = Instant::now();
+    while place.run(&["entity", "export", "people", &owned]).out.contains("SECRET") {
+        assert!(begun.elapsed() < Duration::from_secs(30), "a job erases it");
+    }
     done(&place.run(&["audit", "verify"]));
     assert_eq!(place.run(&["user", "erase", "--email", "grace.secret@example.org"]).status, Some(1));
     server.stop();
@@ -70,13 +88,13 @@ fn people_are_taken_out_and_forgotten_and_a_restored_backup_forgets_again() {
     let shown = place.run(&["entity", "export", "people", &one]);
     assert!(!shown.out.contains("SECRET") && shown.out.contains("erased"), "{}", shown.out);
     done(&place.run(&["audit", "verify"]));
-    let secrets = ["SECRET", "grace.secret"];
+    let secrets = ["SECRET", "grace.secret", "ida.secret"];
     assert!(found(&place, &secrets).is_empty(), "{:?}", found(&place, &secrets));
 
     done(&place.run(&["backup", "restore", &name, "--yes"]));
     let listed = place.run(&["user", "list"]);
     assert!(!listed.out.contains("grace"), "{}", listed.out);
-    for entity in [&one, &two] {
+    for entity in [&one, &two, &owned] {
         let shown = place.run(&["entity", "export", "people", entity]);
         assert!(shown.status == Some(0) && !shown.out.contains("SECRET"), "{}{}", shown.out, shown.talk);
     }

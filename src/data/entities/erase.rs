@@ -57,13 +57,16 @@ const REASON: usize = 500;
 
 impl Body for Why {
     fn check(&self, faults: &mut Faults) {
-        let reason = self.reason.as_deref();
-        if reason.is_some_and(|reason| reason.trim().is_empty() || reason.chars().count() > REASON) {
-            faults.push("/reason", "invalid", format!("A reason has 1 to {REASON} characters; leave it out for none."));
-        }
-        if reason.is_some_and(has_control) {
-            faults.push("/reason", "control_character", "The reason holds a control character.");
-        }
+        check_reason(self.reason.as_deref(), faults);
+    }
+}
+
+pub(super) fn check_reason(reason: Option<&str>, faults: &mut Faults) {
+    if reason.is_some_and(|reason| reason.trim().is_empty() || reason.chars().count() > REASON) {
+        faults.push("/reason", "invalid", format!("A reason has 1 to {REASON} characters; leave it out for none."));
+    }
+    if reason.is_some_and(has_control) {
+        faults.push("/reason", "control_character", "The reason holds a control character.");
     }
 }
 
@@ -144,7 +147,7 @@ impl Entities {
     }
 
     /// Forgets an entity within a transaction. The ledger of erasures hears of it before the commit.
-    fn forget_in(
+    pub(super) fn forget_in(
         &self,
         tx: &Tx<'_>,
         entity_type: &EntityType,
@@ -178,7 +181,7 @@ impl Entities {
         let key = SubjectKey::destroy(tx, old.id)?;
         keyed_forget(tx, self.types.keys().keyring(), old.id, now)?;
         let mut rewritten = empty_events(tx, entity_type, old.id)?;
-        let files = files::forget_of(tx, old.id, &mut rewritten, now)?;
+        let files = files::forget_of(tx, files::Of::Entity(old.id), usize::MAX, &mut rewritten, now)?;
         self.cache.outdate(tx, vec![old.id]);
         let erasure = Erasure { at: now, kind: SubjectKind::Entity, id: old.id, act: told.act, key };
         self.types.keys().erasures().record(&erasure)?;
@@ -246,10 +249,10 @@ fn empty_events(tx: &Tx<'_>, entity_type: &EntityType, id: Id) -> Result<Rewritt
 }
 
 /// What is done, why and by whom.
-struct Told<'a> {
-    act: Forgetting,
-    reason: Option<&'a str>,
-    by: Option<Id>,
+pub(super) struct Told<'a> {
+    pub act: Forgetting,
+    pub reason: Option<&'a str>,
+    pub by: Option<Id>,
 }
 
 async fn export(

@@ -7,7 +7,7 @@ use super::{
     erase, export, history, import,
     list::{EntityQuery, Listing},
     model::Entity,
-    of_user,
+    of_user, owned,
     pick::Picks,
     relationships::{self, Expansion},
     scope::Scope,
@@ -44,6 +44,7 @@ pub fn routes() -> Vec<Route> {
     all.extend(batch::routes());
     all.extend(erase::routes());
     all.extend(of_user::routes());
+    all.extend(owned::routes());
     all.extend(relationships::routes());
     all
 }

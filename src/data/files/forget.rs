@@ -7,7 +7,7 @@ use super::{
     store,
 };
 use crate::{
-    audit::{self, Rewritten},
+    audit::{self, Event, Rewritten},
     clock::Time,
     data::{entities::Entities, sealed::ERASED},
     error::{Error, Result},
@@ -38,10 +38,47 @@ impl Of {
     }
 }
 
-/// Takes the files of an entity out of the database, and what events tell of them; which those were.
-pub(in crate::data) fn forget_of(tx: &Tx<'_>, entity: Id, rewritten: &mut Rewritten, now: Time) -> Result<Vec<Id>> {
-    let sql = format!("SELECT {COLUMNS} FROM files WHERE entity_id = ?1");
-    let files = tx.query_all(&sql, params![entity], File::read)?;
+fn some_of(tx: &Tx<'_>, of: Of, most: usize) -> Result<Vec<File>> {
+    let (column, id) = of.column();
+    let sql = format!("SELECT {COLUMNS} FROM files WHERE {column} = ?1 ORDER BY created_at, id LIMIT ?2");
+    tx.query_all(&sql, params![id, i64::try_from(most).unwrap_or(i64::MAX)], File::read)
+}
+
+/// Files that an account owns, deleted ones too.
+pub(in crate::data) fn count_of_owner(reader: &Reader<'_>, owner: Id) -> Result<i64> {
+    let sql = "SELECT count(*) FROM files WHERE owner_id = ?1";
+    Ok(reader.query_one(sql, params![owner], |row| row.get(0))?.unwrap_or(0))
+}
+
+/// Gives up to `most` files of one account to another; how many those were.
+pub(in crate::data) fn hand_over(
+    tx: &Tx<'_>,
+    (from, to): (Id, Id),
+    by: Option<Id>,
+    most: usize,
+    now: Time,
+    tell: &dyn Fn(Event) -> Result<()>,
+) -> Result<usize> {
+    let files = some_of(tx, Of::Owner(from), most)?;
+    for before in &files {
+        let after =
+            File { owner_id: Some(to), version: before.version + 1, updated_at: now, updated_by: by, ..before.clone() };
+        let sql = "UPDATE files SET owner_id = ?2, version = ?3, updated_at = ?4, updated_by = ?5 WHERE id = ?1";
+        tx.execute(sql, params![after.id, to, after.version, now, by])?;
+        tell(Event::new("file.updated", "file", after.id).changed(before, &after))?;
+    }
+    Ok(files.len())
+}
+
+/// Takes up to `most` files out of the database, and what events tell of them; which those were.
+pub(in crate::data) fn forget_of(
+    tx: &Tx<'_>,
+    of: Of,
+    most: usize,
+    rewritten: &mut Rewritten,
+    now: Time,
+) -> Result<Vec<Id>> {
+    let files = some_of(tx, of, most)?;
     if files.is_empty() {
         return Ok(Vec::new());
     }

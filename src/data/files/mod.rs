@@ -17,7 +17,7 @@ mod sight;
 mod store;
 mod upload;
 
-pub(in crate::data) use forget::{Of, forget_of, taken_out};
+pub(in crate::data) use forget::{Of, count_of_owner, forget_of, hand_over, taken_out};
 pub use model::{File, FileChange, Presign, State};
 pub use routes::routes;
 

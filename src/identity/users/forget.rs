@@ -48,7 +48,8 @@ fn nobodys(id: Id) -> Result<Email> {
 }
 
 impl Identity {
-    /// Anonymises or erases an account, deleted or not.
+    /// Anonymises or erases an account, deleted or not. `besides` is done with it, and answers what the event tells
+    /// of that.
     pub async fn forget_user(
         &self,
         permit: &Permit,
@@ -56,6 +57,7 @@ impl Identity {
         act: Forgetting,
         precondition: Precondition,
         reason: Option<String>,
+        besides: impl Fn(&Tx<'_>) -> Result<Value> + Send + 'static,
     ) -> Result<User> {
         let (identity, permit) = (self.clone(), permit.clone());
         let actor = permit.actor();
@@ -67,7 +69,8 @@ impl Identity {
                 if store::is_erased(tx, id)? {
                     return Err(Error::conflict("This account was erased already."));
                 }
-                let outcome = identity.forget_in(tx, &before, act, permit.user_id(), reason.as_deref())?;
+                let outcome =
+                    identity.forget_in(tx, &before, act, permit.user_id(), reason.as_deref(), &besides(tx)?)?;
                 ensure_admin_stays(tx, &before)?;
                 identity.promise(&before, act, outcome.key)?;
                 Ok((outcome.after, outcome.event))
@@ -82,6 +85,7 @@ impl Identity {
         act: Forgetting,
         by: Option<Id>,
         reason: Option<&str>,
+        besides: &Value,
     ) -> Result<Outcome> {
         let (id, now, erased) = (before.id, self.clock().now(), act == Forgetting::Erase);
         let email = nobodys(id)?;
@@ -113,7 +117,10 @@ impl Identity {
         let key = SubjectKey::destroy(tx, id)?;
         keyed_forget(tx, &self.keyring, id, now)?;
         let action = if erased { "user.erased" } else { "user.anonymised" };
-        let told = json!({"version": after.version, "deleted_at": after.deleted_at, "reason": reason});
+        let mut told = json!({"version": after.version, "deleted_at": after.deleted_at, "reason": reason});
+        for (name, value) in besides.as_object().into_iter().flatten() {
+            told[name] = value.clone();
+        }
         let event = Event::new(action, "user", id).after(&told).rewriting(rewritten);
         Ok(Outcome { after, event, key })
     }
@@ -135,7 +142,7 @@ impl Identity {
             self.ledger.change_blocking(&Actor::system("erasures"), move |tx| {
                 let before = store::find(tx, erasure.id)?.ok_or_else(Error::not_found)?;
                 let reason = Some("it was erased before this database was restored");
-                let outcome = identity.forget_in(tx, &before, erasure.act, None, reason)?;
+                let outcome = identity.forget_in(tx, &before, erasure.act, None, reason, &json!({}))?;
                 Ok(((), outcome.event))
             })?;
             again += 1;

@@ -62,7 +62,8 @@ impl Identity {
         for permission in permissions {
             let Extent::Where(rule) = &permission.extent else { continue };
             let everywhere = Permission { extent: Extent::Any, ..permission.clone() };
-            if self.roles.may_grant(held, &everywhere) {
+            // Values are questions too, where the rule looks at what one may not see.
+            if self.roles.may_grant(held, &everywhere) && self.roles.rule_is_seen(held, permission).is_ok() {
                 continue;
             }
             let mut kept = true;

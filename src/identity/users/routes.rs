@@ -40,7 +40,6 @@ pub fn routes() -> Vec<Route> {
             "Take away what says who a user is; the account stays, for nobody",
             anonymise,
         ),
-        Route::post("/users/{id}/erase", "Forget a user for good", erase),
         Route::post("/users/{id}/password-link", "A one-time link to choose a password", password_link).ends(201),
     ]
 }
@@ -150,18 +149,7 @@ async fn anonymise(
     identity: Data<Identity>,
 ) -> Result<HttpResponse> {
     let act = Forgetting::Anonymise;
-    let user = identity.forget_user(&permit, id.0, act, precondition, body.0.reason).await?;
-    answer(&identity, HttpResponse::Ok(), user)
-}
-
-async fn erase(
-    permit: Allowed<DeleteUsers>,
-    id: At<Id>,
-    precondition: Precondition,
-    body: Valid<Why>,
-    identity: Data<Identity>,
-) -> Result<HttpResponse> {
-    let user = identity.forget_user(&permit, id.0, Forgetting::Erase, precondition, body.0.reason).await?;
+    let user = identity.forget_user(&permit, id.0, act, precondition, body.0.reason, |_| Ok(json!({}))).await?;
     answer(&identity, HttpResponse::Ok(), user)
 }
 

@@ -2,10 +2,13 @@
 
 import { get, patch, post, remove, segment } from '../api.js';
 import { confirm, recordDrawer } from '../parts/dialog.js';
-import { button, copyable, facts, h, number, sentence, time } from '../main.js';
+import { button, copyable, facts, h, sentence, time } from '../main.js';
 import { field, fieldError, form } from '../parts/form.js';
+import { isUnderWay } from '../pages/entity-types.js';
 import { schemaEditor } from '../parts/schema-editor.js';
+import { storedValues } from '../parts/stored-values.js';
 import { toast } from '../parts/toast.js';
+import { progressNotice } from '../parts/type-progress.js';
 import { auditLink, go, to } from '../router.js';
 import { can } from '../session.js';
 
@@ -17,28 +20,41 @@ const INSPECTION = [
   ['block', 'Block: refuse findings'],
 ];
 
-const SEARCHED = 10;
-
-/** The texts of a schema that a search index holds: pointers to its top properties. */
-function textsOf(schema) {
-  const isText = ({ type, enum: choices }) => [type].flat().includes('string') && !choices;
-  return Object.entries(schema?.properties ?? {})
-    .filter(([, property]) => isText(property ?? {}))
-    .slice(0, SEARCHED)
-    .map(([key]) => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`);
-}
-
-const searchOptions = (type) =>
-  [
-    ['', 'Look at each entity'],
-    type?.search && ['as it is', ['By an index of the name', ...type.search.map((path) => sentence(path.slice(1)))].join(', ')],
-    ['texts', type?.search ? 'By an index of the name and the texts of now' : 'By an index of the name and all texts'],
-  ].filter(Boolean);
+const SEARCH = [
+  ['', 'Look at each entity'],
+  ['index', 'By an index of the name and of what is searched'],
+];
 
 const mayChange = () => can('entity_types', 'update');
 
+const inOrder = (pointers) => JSON.stringify(pointers && [...pointers].sort());
+
+/** The schema with what is said of its fields. A migration takes that along by itself where nobody changed it. */
+function definition(type, editor, { pointers, migration }) {
+  const read = editor.read();
+  const sameSearch = Boolean(pointers) === Boolean(type?.search);
+  if (migration && sameSearch && !editor.marked()) return { schema: read.schema, migration };
+  const search = inOrder(pointers) !== inOrder(type?.search ?? null) && { search: pointers };
+  return { ...read, ...search, ...(migration && { migration }) };
+}
+
 function typeForm(drawer, type, send, actions) {
   const editor = schemaEditor(type, true);
+  const stored = storedValues(type?.name, editor.changes);
+  const search = field({
+    type: 'select',
+    name: 'search',
+    label: 'Search',
+    options: SEARCH,
+    value: type?.search ? 'index' : '',
+    hint: 'With many entities an index finds words at once; each change then costs a little more',
+  });
+  const searchSelect = search.querySelector('select');
+  searchSelect.addEventListener('change', () => editor.search(searchSelect.value !== ''));
+  editor.node.addEventListener('change', ({ target }) => {
+    if (target.dataset?.part === 'searched' && target.checked) searchSelect.value = 'index';
+    if (type) stored.update();
+  });
   return form({
     submit: type ? 'Save' : 'Create the type',
     drawer,
@@ -67,14 +83,7 @@ function typeForm(drawer, type, send, actions) {
         value: type?.inspection ?? '',
         hint: 'Looks for script, SQL, commands and paths in what is written',
       }),
-      field({
-        type: 'select',
-        name: 'search',
-        label: 'Search',
-        options: searchOptions(type),
-        value: type?.search ? 'as it is' : '',
-        hint: 'With many entities an index finds words at once; each change then costs a little more',
-      }),
+      search,
       field({
         name: 'retention_days',
         label: 'Days that deleted entities are kept',
@@ -87,19 +96,26 @@ function typeForm(drawer, type, send, actions) {
         hint: 'After that they are gone for good, with their history; empty keeps them',
       }),
       h('div', { class: 'field' }, h('p', { class: 'label' }, 'Properties'), editor.node),
+      type && stored.node,
     ].filter(Boolean),
-    send: async ({ name, alias, inspection, search, retention_days: days }) => {
+    send: async ({ name, alias, inspection, search: searches, retention_days: days }) => {
+      stored.settle();
       if (!type && !/^[a-z][a-z0-9_]{0,62}$/.test(name))
         throw fieldError('/name', 'Begin with a small letter; then small letters, digits and _.');
-      await send({
+      const values = {
         ...(type ? {} : { name }),
         ...((alias || type?.alias) && { alias: alias || null }),
         ...(inspection !== (type?.inspection ?? '') && { inspection: inspection || null }),
         ...(days !== String(type?.retention_days ?? '') && { retention_days: days === '' ? null : Number(days) }),
-        ...(search === '' && type?.search && { search: null }),
-        ...(search === 'texts' && { search: textsOf(editor.read().schema) }),
-        ...editor.read(),
-      });
+        ...definition(type, editor, { pointers: searches ? editor.searched() : null, migration: type && stored.steps() }),
+      };
+      try {
+        await send(values);
+      } catch (problem) {
+        if (type && problem.body?.count !== undefined) return stored.refuse(problem);
+        if (problem.errors?.some(({ pointer }) => pointer?.startsWith('/schema'))) editor.reveal();
+        throw problem;
+      }
     },
   });
 }
@@ -134,10 +150,11 @@ async function existingType(drawer, name, { changed }) {
   const type = await get(`/entity-types/${segment(name)}`);
   drawer.setTitle(sentence(type.name));
   const send = async (values) => {
-    await patch(`/entity-types/${type.name}`, values);
+    const now = await patch(`/entity-types/${type.name}`, values);
     changed();
-    toast('The type was changed.');
-    drawer.close();
+    toast(now.migration ? 'The entities are being migrated.' : 'The type was changed.');
+    if (isUnderWay(now)) await drawer.reload();
+    else drawer.close();
   };
   const deletable = can('entity_types', 'delete');
   const actions = [
@@ -146,11 +163,15 @@ async function existingType(drawer, name, { changed }) {
     h('a', { class: 'button', href: to(`entities/${type.name}`) }, 'Entities'),
   ].filter(Boolean);
   drawer.setFoot(...actions);
+  const ended = () => {
+    changed();
+    toast('The entities were migrated.');
+    drawer.reload();
+  };
+  const editable = mayChange() && !type.migration;
   drawer.body.replaceChildren(
+    progressNotice(type, ended),
     facts([
-      ['Indexes', Number.isInteger(type.indexing) && `Being made: ${type.indexing} %`],
-      ['Entities', type.migration && `Being migrated, and read only: ${type.migration.percent} %`],
-      ['Entities', type.entity_count !== undefined && number(type.entity_count)],
       ['Created', time(type.created_at, { full: true })],
       ['Updated', time(type.updated_at, { full: true })],
       ['Id', type.id && copyable(type.id, 'Copy the id')],
@@ -158,7 +179,7 @@ async function existingType(drawer, name, { changed }) {
     h(
       'div',
       { class: 'section' },
-      mayChange() ? typeForm(drawer, type, send, actions) : schemaEditor(type, false).node,
+      editable ? typeForm(drawer, type, send, actions) : schemaEditor(type, false).node,
     ),
   );
 }

@@ -104,6 +104,7 @@ const WHOLE = {
   'backup.restored': ['restored a backup', 'restore a backup'],
   'user.anonymised': ['anonymised a user', 'anonymise a user'],
   'user.erased': ['erased a user', 'erase a user'],
+  'user.files_erased': ['erased the files of a user', 'erase the files of a user'],
   'user.exported': ['took out what is kept of a user', 'take out what is kept of a user'],
   'entity.anonymised': ['anonymised an entity', 'anonymise an entity'],
   'entity.erased': ['erased an entity', 'erase an entity'],

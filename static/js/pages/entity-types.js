@@ -11,6 +11,13 @@ function strictest(type) {
   return badge(sentence(level), { confidential: 'accent', restricted: 'caution' }[level]);
 }
 
+export const isUnderWay = ({ indexing, migration }) => Number.isInteger(indexing) || Boolean(migration);
+
+function inShort({ indexing, migration }) {
+  if (migration) return `Being migrated: ${migration.percent} %`;
+  return Number.isInteger(indexing) ? `Indexes: ${indexing} %` : '';
+}
+
 const propertiesOf = (type) => Object.keys(type.schema?.properties ?? {});
 
 const columnsFor = (types) => [
@@ -24,15 +31,7 @@ const columnsFor = (types) => [
   ...(types.some((type) => type.entity_count !== undefined)
     ? [{ label: 'Entities', numeric: true, phoneLabel: 'Entities', cell: (type) => number(type.entity_count) }]
     : []),
-  ...(types.some(({ indexing }) => Number.isInteger(indexing))
-    ? [
-        {
-          label: 'Indexes',
-          phoneLabel: 'Indexes',
-          cell: ({ indexing }) => (Number.isInteger(indexing) ? `Being made: ${indexing} %` : ''),
-        },
-      ]
-    : []),
+  ...(types.some(isUnderWay) ? [{ label: 'Under way', phoneLabel: 'Under way', cell: inShort }] : []),
   { label: 'Updated', phoneLabel: 'Updated', cell: (type) => time(type.updated_at) },
   {
     label: h('span', { class: 'visually-hidden' }, 'Definition'),
@@ -65,6 +64,7 @@ export default function entityTypes({ root }) {
     path: '/entity-types',
     noun: 'entity type',
     columns: columnsFor,
+    moving: isUnderWay,
     rowHref: (type) => to(`entities/${type.name}`),
     empty: {
       icon: 'layers',

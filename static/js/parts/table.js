@@ -5,6 +5,7 @@ import { here, setQuery, withQuery } from '../router.js';
 import { button, count, emptyState, h, icon, problemNotice, returnFocus } from '../main.js';
 
 const SKELETON_ROWS = 12;
+const LOOK_AGAIN_MS = 1500;
 
 function sortHeader(column, sort) {
   const direction = sort === column.sort ? 'ascending' : sort === `-${column.sort}` ? 'descending' : null;
@@ -173,7 +174,7 @@ function loadingTable(columns) {
 
 /**
  * `path`, `columns` (or a function of the items), `params(query)` for the API, `rowHref(item)`, `noun`,
- * `search`, `filters` (as selects), `hidden` (other filters in the address), `tools`, `empty` (a state for a list that never had anything), `missing` (for one that does not exist), `sort` (the default), `live` (the types whose changes concern it).
+ * `search`, `filters` (as selects), `hidden` (other filters in the address), `tools`, `empty` (a state for a list that never had anything), `missing` (for one that does not exist), `sort` (the default), `live` (the types whose changes concern it), `moving(item)` (whether a row says how far something is, and is read again).
  */
 export function listView(options) {
   const { path, params = () => ({}), noun, search, filters = [], tools = [], sort: defaultSort = '' } = options;
@@ -196,6 +197,7 @@ export function listView(options) {
   let lastKey = null;
   let keeping = null;
   let fresh = null;
+  let moving = null;
 
   function controlsFollow(query) {
     const input = searchNode?.querySelector('input');
@@ -210,6 +212,9 @@ export function listView(options) {
     const focused = body.contains(document.activeElement) && document.activeElement;
     body.replaceChildren(...content(page, query, options));
     if (focused) returnFocus(focused);
+    clearTimeout(moving);
+    const again = () => node.isConnected && load();
+    if (options.moving && page.items.some(options.moving)) moving = setTimeout(again, LOOK_AGAIN_MS);
   }
 
   /** Begins once the rows are there, since nothing on a first visit waits for it. */
@@ -264,6 +269,7 @@ export function listView(options) {
 
   const leave = () => {
     clearTimeout(keeping);
+    clearTimeout(moving);
     fresh?.leave();
   };
   update(here());

@@ -272,6 +272,8 @@ fn keys_reach_as_far_as_their_scopes_and_owners() {
     system.get("/customers").problem(401, "unauthenticated");
 }
 
+/// The settings of the server are a fixed tree, in which a team's own are flags, on or off. A group with texts, numbers
+/// and ranges is an entity type: checked by its schema, with versions, `If-Match`, and rights of its own.
 #[test]
 fn the_settings_of_a_model_are_checked_and_have_a_history() {
     let bank = open();

@@ -40,6 +40,11 @@ fn count(tx: &Tx<'_>, condition: &str, params: &[Param<'static>]) -> Result<i64>
     Ok(tx.query_one(&sql, params, |row| row.get(0))?.unwrap_or(0))
 }
 
+/// Whether a relationship keeps an entity from being deleted.
+pub(in super::super) fn is_held(tx: &Tx<'_>, id: Id) -> Result<bool> {
+    Ok(count(tx, &holding(), &[Param::Id(id)])? > 0)
+}
+
 fn ensure_free(tx: &Tx<'_>, entities: &Entities, scope: &Scope, id: Id) -> Result<()> {
     let mut params = vec![Param::Id(id)];
     let all = count(tx, &holding(), &params)?;

@@ -10,6 +10,6 @@ mod store;
 mod write;
 
 pub(super) use expand::Expansion;
-pub(super) use follow::follow;
+pub(super) use follow::{follow, is_held};
 pub(super) use model::shows_data;
 pub(super) use routes::routes;
