@@ -39,12 +39,17 @@ fn migration() -> Value {
     json!({"schema": next_schema(), "migration": steps})
 }
 
-fn wait(admin: &Actor) {
-    let begun = Instant::now();
+/// Until it is over; how far it said that it was meanwhile.
+fn wait(admin: &Actor) -> Vec<Value> {
+    let (begun, mut told) = (Instant::now(), Vec::new());
     while admin.get("/entity-types/places").expect(200).json()["migration"] != Value::Null {
+        let jobs = admin.get("/jobs?kind=entity_types.migrate&state=running").expect(200).json();
+        let progress = jobs["items"][0]["progress"].clone();
+        told.extend((progress != Value::Null).then_some(progress));
         assert!(begun.elapsed() < Duration::from_secs(90), "it does not end");
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(20));
     }
+    told
 }
 
 #[test]
@@ -65,7 +70,10 @@ fn entities_are_moved_to_the_new_shape_by_a_job_that_goes_on_after_a_restart() {
     let folder = site.close();
     let site = Site::on(folder, &[("PORTCULLIS_LIMITS__ENABLED", "false")]);
     let admin = site.log_in("admin@example.org");
-    wait(&admin);
+    let told = wait(&admin);
+    let last = told.last().expect("the job tells how far it is");
+    assert_eq!((&last["total"], &last["message"]), (&json!(ROWS), &json!("Migrating places")));
+    assert!(last["done"].as_u64().is_some_and(|done| done >= 500), "{last}");
     let after = admin.get("/entity-types/places").expect(200).json();
     assert_eq!(after["schema"], next_schema());
     let fields = json!({"/city": {"sensitivity": "internal", "index": true}, "/secret": {"sensitivity": "restricted"},
