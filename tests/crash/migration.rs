@@ -9,20 +9,24 @@ use rusqlite::Connection;
 use serde_json::Value;
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 const DATABASE: &str = "portcullis.db";
 
-fn remove(path: &Path) {
-    let _ = fs::remove_file(path);
+/// The copy of what was there before.
+fn kept(folder: &Path) -> PathBuf {
+    folder.join(format!("portcullis-schema-{OLDER}.db"))
 }
 
 /// The folder as the older version left it.
 fn put_back(folder: &Path, older: &Path) {
-    for name in ["portcullis.db-wal", "portcullis.db-shm", "portcullis-schema-26.db", "portcullis-schema-26.db.new"] {
-        remove(&folder.join(name));
+    let copy = kept(folder);
+    for left in
+        [folder.join("portcullis.db-wal"), folder.join("portcullis.db-shm"), copy.with_extension("db.new"), copy]
+    {
+        let _ = fs::remove_file(left);
     }
     fs::copy(older, folder.join(DATABASE)).unwrap();
 }
@@ -58,7 +62,7 @@ fn a_migration_of_the_schema_that_is_killed_leaves_the_old_one_or_the_new() {
     let began = Instant::now();
     run(folder.path(), &["migrate", "run"]);
     let took = began.elapsed();
-    let copy = folder.path().join("portcullis-schema-26.db");
+    let copy = kept(folder.path());
     let rounds = rounds(8);
     let (mut old, mut new, mut copied) = (0, 0, 0);
     for round in 0..rounds {
