@@ -201,12 +201,15 @@ fn no_route_tells_a_foreign_page_anything() {
     }
 }
 
+/// Ends a session: whose it is, an administrator, and what else it takes.
+type End<'e> = &'e dyn Fn(&Actor, &Actor, &str);
+
 #[test]
 fn what_ends_a_session_holds_on_every_connection_at_once() {
     let site = Site::with(&[("PORTCULLIS_LIMITS__ENABLED", "false"), ("PORTCULLIS_SERVER__WORKERS", "4")]);
     let admin = site.admin();
     let change = json!({"current_password": PASSWORD, "new_password": "quiet marble lantern"});
-    let ends: [(&str, &dyn Fn(&Actor, &Actor, &str)); 6] = [
+    let ends: [(&str, End<'_>); 6] = [
         ("log_out", &|vera, _, _| drop(vera.post("/auth/logout", &json!({})).expect(204))),
         ("password", &|vera, _, _| drop(site.log_in_as(vera).post("/auth/password", &change).expect(204))),
         ("disabled", &|vera, admin, _| {

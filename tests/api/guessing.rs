@@ -24,7 +24,7 @@ fn administrators(site: &Site) -> Vec<Actor> {
         .map(|number| {
             site.clock.advance(60_000);
             let guard = site.user(&first, &format!("guard{number}"), &["admin"]);
-            enrol(&site, &guard);
+            enrol(site, &guard);
             guard
         })
         .collect()

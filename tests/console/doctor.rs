@@ -36,6 +36,7 @@ fn the_scores_of_some_days_are_a_picture() {
     for score in [41, 67] {
         browser.holds(&format!("[...document.querySelectorAll('main td')].some((td) => td.textContent === '{score}')"));
     }
+    browser.holds("document.querySelectorAll('main .chart-axis span').length === document.querySelectorAll('main .chart-frame + * tbody tr').length");
     look(&browser, "doctor-trend");
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
