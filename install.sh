@@ -116,7 +116,8 @@ stop() {
 
 # Whether it answers that it is ready, within the time that it has.
 is_ready() {
-    address=$(cd "$settings" && sed -n 's/^listen *= *"\([^"]*\)".*/\1/p' portcullis.toml | head -n 1)
+    address=$(sed -n 's/^ *PORTCULLIS_SERVER__LISTEN *= *["'\'']\{0,1\}\([^"'\''#[:space:]]*\).*/\1/p' "$settings/.env" 2>/dev/null | tail -n 1)
+    [ -n "$address" ] || address=$(sed -n 's/^listen *= *"\([^"]*\)".*/\1/p' "$settings/portcullis.toml" | head -n 1)
     address=$(printf '%s' "${address:-127.0.0.1:8080}" | sed 's/^0\.0\.0\.0:/127.0.0.1:/; s/^\[::\]:/[::1]:/')
     end=$(($(date +%s) + patience))
     while [ "$(date +%s)" -lt "$end" ]; do

@@ -3,6 +3,10 @@
 
 mod support;
 
+#[path = "crash/migration.rs"]
+mod migration;
+#[path = "support/older.rs"]
+mod older;
 #[path = "crash/recovery.rs"]
 mod recovery;
 

@@ -30,8 +30,9 @@ pub(super) fn aside<T: Send>(watch: Watch<'_>, work: impl FnOnce(Watch<'_>) -> R
         let working = scope.spawn(move || {
             lower();
             let mut watch = |done: u64, total: u64, note: &str| {
-                // Whoever listens hears of the next one.
-                let _ = tell.try_send((done, total, note.to_owned()));
+                let so_far = (done, total, note.to_owned());
+                // Of what is missed the next one tells as much; after a last one nothing comes.
+                let _ = if done < total { tell.try_send(so_far).is_ok() } else { tell.send(so_far).is_ok() };
                 if is_ended.load(Relaxed) { Err(Error::unavailable("The work was ended.")) } else { Ok(()) }
             };
             work(&mut watch)

@@ -130,6 +130,8 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     connection.execute_batch("PRAGMA foreign_keys = ON;")?;
     embedded::migrations::runner()
         .set_abort_divergent(true)
+        // Whoever is cut short leaves the old schema or the new.
+        .set_grouped(true)
         .run(connection)
         .map_err(|cause| Error::unavailable(format!("the database could not be migrated: {cause}")).caused_by(cause))?;
     Ok(())

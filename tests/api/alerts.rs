@@ -128,3 +128,28 @@ fn failing_requests_expiring_keys_old_keys_and_a_full_disk_are_seen() {
     look_again(&site);
     assert!(!warnings(&admin).iter().any(|warning| warning["code"] == "alert_disk"), "a rule that is off is over");
 }
+
+#[test]
+fn a_route_that_is_slow_is_told_of_until_it_is_quick_again() {
+    let site = Site::with(&[QUIET, ("PORTCULLIS_ALERTS__DISK_FREE_PERCENT", "0")]);
+    let admin = site.admin();
+    look_again(&site);
+    assert_eq!(warnings(&admin), Vec::<Value>::new(), "two seconds are allowed");
+    admin.patch("/settings", &json!({"alerts": {"slow_p95_ms": 8}})).expect(200);
+    site.clock.advance(10 * MINUTE);
+    // A password takes its time to be checked, and nothing else happens.
+    for _ in 0..25 {
+        site.log_in("admin@example.org");
+    }
+    look_again(&site);
+    let slow = warnings(&admin).into_iter().find(|warning| warning["code"] == "alert_slowness");
+    let slow = slow.expect("it is noticed");
+    assert_eq!(slow["title"], "Answers are slow");
+    assert!(slow["detail"].as_str().unwrap().starts_with("Five in a hundred answers took "), "{slow}");
+    site.clock.advance(10 * MINUTE);
+    for _ in 0..60 {
+        admin.get("/auth/me").expect(200);
+    }
+    look_again(&site);
+    assert_eq!(warnings(&admin), Vec::<Value>::new());
+}

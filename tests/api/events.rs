@@ -1,11 +1,10 @@
-//! Changes as they happen: who hears of what, going on where one stopped, and what ends a stream.
+//! Changes as they happen: who hears of what, and going on where one stopped.
 
 use crate::support::{Actor, PASSWORD, Site};
 use reqwest::{Method, blocking::Response};
 use serde_json::{Value, json};
 use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::{Shutdown, TcpStream},
+    io::{BufRead, BufReader},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
     time::{Duration, Instant},
@@ -16,26 +15,26 @@ const SOON: Duration = Duration::from_secs(4);
 
 /// One block of a stream.
 #[derive(Clone, Debug, Default)]
-struct Block {
-    event: String,
-    id: String,
-    data: String,
-    comment: String,
+pub struct Block {
+    pub event: String,
+    pub id: String,
+    pub data: String,
+    pub comment: String,
 }
 
 impl Block {
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.data).unwrap_or_else(|_| panic!("no JSON in {self:?}"))
     }
 }
 
 /// Somebody who listens.
-struct Ear {
-    blocks: Receiver<Block>,
+pub struct Ear {
+    pub blocks: Receiver<Block>,
 }
 
 impl Ear {
-    fn open(actor: &Actor, query: &str, last: Option<&str>) -> Self {
+    pub fn open(actor: &Actor, query: &str, last: Option<&str>) -> Self {
         let mut request = actor.request(Method::GET, &format!("/events{query}"));
         if let Some(last) = last {
             request = request.header("last-event-id", last);
@@ -49,18 +48,18 @@ impl Ear {
         ear
     }
 
-    fn on(actor: &Actor, query: &str) -> Self {
+    pub fn on(actor: &Actor, query: &str) -> Self {
         Self::open(actor, query, None)
     }
 
     #[track_caller]
-    fn next(&self) -> Block {
+    pub fn next(&self) -> Block {
         self.blocks.recv_timeout(SOON).expect("something to hear")
     }
 
     /// The next message, whatever beats between.
     #[track_caller]
-    fn message(&self) -> Value {
+    pub fn message(&self) -> Value {
         loop {
             let block = self.next();
             if !block.data.is_empty() {
@@ -72,7 +71,7 @@ impl Ear {
 
     /// That it ends before the next heartbeat, without a word more.
     #[track_caller]
-    fn ends(&self) {
+    pub fn ends(&self) {
         let begun = Instant::now();
         loop {
             match self.blocks.recv_timeout(SOON) {
@@ -109,7 +108,7 @@ fn listen(answer: Response) -> Receiver<Block> {
     blocks
 }
 
-fn types(admin: &Actor, names: &[&str]) {
+pub fn types(admin: &Actor, names: &[&str]) {
     for name in names {
         admin
             .post("/entity-types", &json!({"name": name, "fields": {"/iban": {"sensitivity": "restricted"}}}))
@@ -117,7 +116,7 @@ fn types(admin: &Actor, names: &[&str]) {
     }
 }
 
-fn role(site: &Site, admin: &Actor, name: &str, permissions: &[&str]) -> Actor {
+pub fn role(site: &Site, admin: &Actor, name: &str, permissions: &[&str]) -> Actor {
     admin.post("/roles", &json!({"name": name, "permissions": permissions})).expect(201);
     site.user(admin, name, &[name])
 }
@@ -371,155 +370,4 @@ fn a_silent_stream_beats() {
     // The reaper of idle connections leaves it alone.
     admin.post("/roles", &json!({"name": "later", "permissions": []})).expect(201);
     assert_eq!(ear.message()["type"], "roles");
-}
-
-#[test]
-fn a_stream_ends_with_its_session_key_account_and_rights() {
-    let site = Site::new();
-    let admin = site.admin();
-    types(&admin, &["customers"]);
-    let patch = |id: &str, body: &Value| admin.patch(&format!("/users/{id}"), body).expect(200);
-    let someone = |name: &str| {
-        let person = site.user(&admin, name, &["viewer"]);
-        let ear = Ear::on(&person, "");
-        (person, ear)
-    };
-    let (leaver, ear) = someone("leaver");
-    leaver.send(leaver.request(Method::POST, "/auth/logout")).expect(204);
-    ear.ends();
-    let (revoked, ear) = someone("revoked");
-    admin.send(admin.request(Method::POST, &format!("/users/{}/sessions/revoke", revoked.id)));
-    ear.ends();
-    let (renewed, ear) = someone("renewed");
-    let change = json!({"current_password": PASSWORD, "new_password": "quiet marble lantern"});
-    site.log_in("renewed@example.org").post("/auth/password", &change).expect(204);
-    ear.ends();
-    renewed.get("/auth/me").problem(401, "unauthenticated");
-    let (disabled, ear) = someone("disabled");
-    patch(&disabled.id, &json!({"status": "disabled"}));
-    ear.ends();
-    let (deleted, ear) = someone("deleted");
-    admin.delete(&format!("/users/{}", deleted.id)).expect(204);
-    ear.ends();
-    let (demoted, ear) = someone("demoted");
-    patch(&demoted.id, &json!({"roles": []}));
-    ear.ends();
-    demoted.get("/events").problem(403, "forbidden");
-    let (_, ear) = someone("stays");
-    admin.post("/entities/customers", &json!({"name": "heard"})).expect(201);
-    assert_eq!(ear.message()["type"], "customers", "others go on");
-    let made = admin.post("/api-keys", &json!({"name": "a", "scopes": ["entities.customers:read"]})).expect(201).json();
-    let holder = site.holder(made["key"].as_str().unwrap());
-    let ear = Ear::on(&holder, "");
-    admin.delete(&format!("/api-keys/{}", made["id"].as_str().unwrap())).expect(204);
-    ear.ends();
-    let part = role(&site, &admin, "part", &["entities.customers:read", "roles:read"]);
-    let (whole, named) = (Ear::on(&part, ""), Ear::on(&part, "?types=customers"));
-    admin.patch("/roles/part", &json!({"permissions": ["roles:read"]})).expect(200);
-    named.ends();
-    admin.post("/entities/customers", &json!({"name": "unheard"})).expect(201);
-    let heard = [whole.message(), {
-        admin.post("/roles", &json!({"name": "r", "permissions": []})).expect(201);
-        whole.message()
-    }];
-    assert!(heard.iter().all(|said| said["type"] == "roles"), "{heard:?}");
-}
-
-#[test]
-fn a_stream_ends_when_its_token_does() {
-    let site = Site::new();
-    let admin = site.admin();
-    let ear = Ear::on(&admin, "");
-    site.clock.advance(31 * 60_000);
-    let begun = Instant::now();
-    while ear.blocks.recv_timeout(Duration::from_secs(7)).is_ok() {
-        assert!(begun.elapsed() < Duration::from_secs(7), "it goes on");
-    }
-}
-
-#[test]
-fn the_kill_switch_ends_streams() {
-    let site = Site::new();
-    let admin = site.admin();
-    types(&admin, &["customers", "orders"]);
-    let switch = |active: bool, scope: &str| {
-        let body = json!({"active": active, "scope": scope, "reason": "a test", "password": PASSWORD});
-        let body = if active { body } else { json!({"active": false, "password": PASSWORD}) };
-        admin.put("/kill-switch", &body).expect(200);
-    };
-    let (whole, named) = (Ear::on(&admin, ""), Ear::on(&admin, "?types=customers,orders"));
-    switch(true, "type:customers");
-    named.ends();
-    admin.get("/events?types=customers").problem(503, "kill_switch_active");
-    admin.post("/entities/orders", &json!({"name": "open"})).expect(201);
-    assert_eq!(whole.message()["type"], "kill_switch");
-    assert_eq!(whole.message()["type"], "orders");
-    switch(true, "all");
-    whole.ends();
-    admin.get("/events").problem(503, "kill_switch_active");
-    switch(false, "all");
-    let ear = Ear::on(&admin, "");
-    std::fs::write(site.app.folder.join("KILL"), "closed by file").expect("a file");
-    ear.ends();
-}
-
-#[test]
-fn one_user_has_so_many_streams_and_no_more() {
-    let site = Site::new();
-    let admin = site.admin();
-    let ears: Vec<_> = (0..20).map(|_| Ear::on(&admin, "")).collect();
-    let refused = admin.get("/events");
-    assert!(!refused.header("retry-after").is_empty());
-    refused.problem(429, "rate_limited");
-    let other = site.user(&admin, "vera", &["viewer"]);
-    drop(Ear::on(&other, ""));
-    admin.post("/roles", &json!({"name": "heard", "permissions": []})).expect(201);
-    for ear in &ears {
-        assert_eq!(ear.message()["type"], "users");
-        assert!(ear.message()["action"].as_str().is_some());
-    }
-}
-
-#[test]
-fn a_client_that_never_reads_holds_nobody_up() {
-    let site = Site::new();
-    let admin = site.admin();
-    types(&admin, &["customers"]);
-    let mut deaf = TcpStream::connect(site.url.trim_start_matches("http://")).expect("a connection");
-    let head = format!(
-        "GET /api/v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n",
-        admin.token.as_deref().unwrap()
-    );
-    deaf.write_all(head.as_bytes()).expect("sent");
-    let mut first = [0; 512];
-    assert!(deaf.read(&mut first).expect("an answer") > 0);
-    let ear = Ear::on(&admin, "");
-    let rows = "{\"name\":\"one\"}\n".repeat(8_000);
-    let import =
-        admin.request(Method::POST, "/entities/customers/import").header("content-type", "application/x-ndjson");
-    admin.send(import.body(rows)).expect(200);
-    let begun = Instant::now();
-    // The one who reads is told of all, or that some were missed.
-    let mut told = 0;
-    loop {
-        let block = ear.next();
-        if block.event == "reset" || told == 7_999 {
-            break;
-        }
-        told += usize::from(!block.data.is_empty());
-    }
-    assert!(begun.elapsed() < Duration::from_secs(30));
-    admin.get("/entities/customers?limit=1").expect(200);
-    let _ = deaf.shutdown(Shutdown::Both);
-}
-
-#[test]
-fn shutting_down_ends_streams_at_once() {
-    let site = Site::new();
-    let admin = site.admin();
-    let ear = Ear::on(&admin, "");
-    let begun = Instant::now();
-    drop(site.close());
-    ear.ends();
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }

@@ -1,18 +1,26 @@
 //! Jobs as they are seen, retried and called off, with letters that no mail server takes.
 
-use crate::support::{Actor, PASSWORD, Site};
+use crate::{
+    held_store::HeldStore,
+    support::{Actor, PASSWORD, Site},
+};
 use portcullis::jobs;
 use serde_json::{Value, json};
 use std::{
+    net::TcpListener,
     thread,
     time::{Duration, Instant},
 };
 
 /// Nobody listens there.
 fn site() -> Site {
+    site_that_mails_to("smtp://127.0.0.1:9")
+}
+
+fn site_that_mails_to(server: &str) -> Site {
     Site::with(&[
         ("PORTCULLIS_LIMITS__ENABLED", "false"),
-        ("PORTCULLIS_MAIL__SMTP_URL", "smtp://127.0.0.1:9"),
+        ("PORTCULLIS_MAIL__SMTP_URL", server),
         ("PORTCULLIS_MAIL__FROM", "The Gate <gate@example.org>"),
         ("PORTCULLIS_OUTBOUND__ALLOW", "127.0.0.1"),
     ])
@@ -152,4 +160,70 @@ fn the_list_is_filtered_in_pages_and_its_items_have_tags() {
     admin.get("/jobs/01900000-0000-7000-8000-000000000000").problem(404, "not_found");
     let viewer = site.user(&admin, "viewer", &["viewer"]);
     viewer.get("/jobs").problem(403, "forbidden");
+}
+
+#[test]
+fn what_runs_is_ended_when_somebody_says_so() {
+    // It takes calls and says nothing: an attempt would take its thirty seconds.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let site = site_that_mails_to(&format!("smtp://{}", silent.local_addr().unwrap()));
+    let admin = site.admin();
+    admin.post("/users", &json!({"email": "grace@example.org", "password": PASSWORD})).expect(201);
+    site.nobody().post("/auth/password/forgot", &json!({"email": "grace@example.org"})).expect(202);
+    let begun = Instant::now();
+    let id = loop {
+        let running = jobs(&admin, "state=running&kind=identity.mail_link");
+        if let Some(job) = running.first() {
+            break job["id"].as_str().unwrap().to_owned();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "the letter is never tried");
+        thread::sleep(Duration::from_millis(20));
+    };
+    admin.post(&format!("/jobs/{id}/retry"), &json!({})).problem(409, "conflict");
+    let viewer = site.user(&admin, "viewer", &["viewer"]);
+    viewer.post(&format!("/jobs/{id}/cancel"), &json!({})).problem(403, "forbidden");
+    let told = Instant::now();
+    let asked = admin.post(&format!("/jobs/{id}/cancel"), &json!({})).expect(200).json();
+    assert_eq!((&asked["state"], &asked["cancelling"]), (&json!("running"), &json!(true)));
+    let ended = until(&admin, &id, "cancelled", |job| job["state"] == "cancelled");
+    assert!(told.elapsed() < Duration::from_secs(10), "it was ended, not waited for");
+    assert_eq!((&ended["cancelling"], &ended["attempts"]), (&json!(false), &json!(1)));
+    let history = ended["history"].as_array().unwrap();
+    assert_eq!((history.len(), &history[0]["outcome"]), (1, &json!("cancelled")), "{ended}");
+    admin.post(&format!("/jobs/{id}/cancel"), &json!({})).problem(409, "conflict");
+    let event = admin.get("/audit?action=job.cancelled").expect(200).json()["items"][0].clone();
+    assert_eq!((&event["target"]["id"], &event["actor"]["id"]), (&json!(id), &json!(admin.id)));
+    drop(silent);
+    admin.post(&format!("/jobs/{id}/retry"), &json!({})).expect(200);
+    until(&admin, &id, "run after all", |job| job["attempts"] == 2);
+}
+
+#[test]
+fn how_far_a_job_is_can_be_seen_while_it_runs_and_afterwards() {
+    let store = HeldStore::start();
+    let settings = store.settings();
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let site = Site::with(&settings);
+    let admin = site.admin();
+    let id = admin.post("/backups", &json!({})).expect(202).json()["id"].as_str().unwrap().to_owned();
+    let job = until(&admin, &id, "telling how far it is", |job| !job["progress"].is_null());
+    assert_eq!(job["state"], "running", "{job}");
+    let is_progress = |progress: &Value| {
+        let (done, total) = (progress["done"].as_u64().unwrap(), progress["total"].as_u64().unwrap());
+        assert!(done <= total && total > 0, "{progress}");
+        let message = progress["message"].as_str().unwrap();
+        assert!(["Copying the database", "Encrypting", "Putting it in its place"].contains(&message), "{progress}");
+    };
+    is_progress(&job["progress"]);
+    is_progress(&jobs(&admin, "kind=backups.create")[0]["progress"]);
+    admin.post(&format!("/jobs/{id}/cancel"), &json!({})).expect(200);
+    until(&admin, &id, "cancelled", |job| job["state"] == "cancelled");
+    drop(store);
+
+    let site = Site::new();
+    let admin = site.admin();
+    let id = admin.post("/backups", &json!({})).expect(202).json()["id"].as_str().unwrap().to_owned();
+    let done = until(&admin, &id, "done", |job| job["state"] == "done");
+    is_progress(&done["progress"]);
+    assert_eq!(done["progress"]["done"], done["progress"]["total"], "{done}");
 }

@@ -104,3 +104,46 @@ fn errors_are_reported_without_what_is_personal_or_secret() {
     let shown = admin.get("/logs?level=error").expect(200).json();
     assert_eq!(shown["items"][0]["fields"]["request_id"], "known-id");
 }
+
+#[test]
+fn slow_requests_are_told_with_how_long_they_took() {
+    let (site, file) = site(&[]);
+    let admin = site.admin();
+    let slow_from = |ms: u32| {
+        admin.patch("/settings", &json!({"log": {"slow_ms": ms}})).expect(200);
+        site.log_in("admin@example.org");
+    };
+    let slow = || -> Vec<Value> {
+        let text = file();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.filter(|line| line["message"] == "slow request" && line["path"] == "/api/v1/auth/login").collect()
+    };
+    let before = slow().len();
+    slow_from(600_000);
+    assert_eq!(slow().len(), before, "ten minutes are allowed");
+    // No password is checked within a millisecond.
+    slow_from(1);
+    let told = slow();
+    assert_eq!(told.len(), before + 1, "{told:?}");
+    let line = told.last().unwrap();
+    assert_eq!((&line["level"], &line["status"], &line["method"]), (&json!("WARN"), &json!(200), &json!("POST")));
+    assert!(line["ms"].as_f64().unwrap() >= 1.0 && line["request_id"].is_string(), "{line}");
+    let shown = admin.get("/logs?level=warn&q=slow%20request&limit=200").expect(200).text;
+    assert!(shown.contains(line["request_id"].as_str().unwrap()), "{shown}");
+}
+
+#[test]
+fn a_panic_is_reported_as_fatal_and_without_its_words() {
+    let receiver = Receiver::start();
+    let dsn = format!("http://abcdef0123@127.0.0.1:{}/7", receiver.port);
+    let allowed = receiver.allowed();
+    let (site, _) = site(&[("PORTCULLIS_SENTRY__DSN", &dsn), ("PORTCULLIS_OUTBOUND__ALLOW", &allowed)]);
+    let panicked = site.app.ledger.unrecorded_blocking::<()>("test", |_| panic!("grace@example.org in a panic"));
+    assert!(panicked.is_err());
+    let call = receiver.wait_for(1)[0].clone();
+    let event: Value = serde_json::from_str(call.body.lines().nth(2).unwrap()).unwrap();
+    assert_eq!((&event["level"], &event["message"]["formatted"]), (&json!("fatal"), &json!("a panic")));
+    assert!(event["culprit"].as_str().unwrap().starts_with("tests/api/logs.rs:"), "{event}");
+    assert!(!call.body.contains("grace@example.org"), "{}", call.body);
+    site.admin().get("/auth/me").expect(200);
+}

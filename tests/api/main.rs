@@ -1,7 +1,9 @@
 //! Through the front door: the real application, its API, and the people who use it.
 
 mod alerts;
+mod anchor;
 mod anothers_objects;
+mod api_key_bounds;
 mod api_keys;
 mod audit;
 mod backup_places;
@@ -13,10 +15,12 @@ mod contract;
 mod decisions;
 mod doctor;
 mod edge;
+mod elevation_reviews;
 mod elevations;
 mod entities;
 mod entity_types;
 mod escalation;
+mod event_ends;
 mod events;
 mod every_field;
 mod every_field_of_types;
@@ -26,6 +30,8 @@ mod files;
 mod every_route;
 mod guessing;
 mod health;
+#[path = "../support/held_store.rs"]
+mod held_store;
 mod hidden;
 mod forward_auth;
 mod front_end;
@@ -39,11 +45,13 @@ mod inspection;
 mod jobs;
 mod kill_switch;
 mod kill_switch_scopes;
+mod kept_secret;
 mod large_files;
 mod limits;
 mod login;
 mod logs;
 mod mail;
+mod mail_server;
 mod metrics;
 mod observe;
 mod openapi;
@@ -71,10 +79,12 @@ mod settings;
 #[path = "../support/sink.rs"]
 mod sink;
 mod stories;
+mod storage;
 mod support;
 mod unique;
 mod tokens;
 mod type_migrations;
 mod users;
 mod webhook_filters;
+mod webhook_targets;
 mod webhooks;

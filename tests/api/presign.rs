@@ -262,3 +262,27 @@ fn a_signed_address_tells_a_missing_content_from_a_store_that_fails() {
     assert_eq!(get(&fetch.url), (404, "not_found".into()));
     assert_eq!(put(&bring.url, b"words").0, 201);
 }
+
+#[test]
+fn a_rotation_lets_addresses_live_out_their_time_and_an_emergency_ends_them() {
+    let site = Site::new();
+    let admin = site.admin();
+    let file = admin.upload("a.txt", b"words").expect(201).id();
+    let rotate = |emergency: bool| {
+        let body = json!({"emergency": emergency, "reason": "a drill", "password": PASSWORD});
+        admin.post("/secrets/presign/rotate", &body).expect(200);
+    };
+    let before = (to_fetch(&admin, &file), to_bring(&admin, "b.txt", "text/plain", 5));
+    rotate(false);
+    let between = (to_fetch(&admin, &file), to_bring(&admin, "c.txt", "text/plain", 5));
+    assert_eq!((get(&before.0.url).0, put(&before.1.url, b"words").0), (200, 201), "the key before still counts");
+    assert_eq!(get(&between.0.url).0, 200);
+    rotate(true);
+    for fetch in [&before.0, &between.0] {
+        assert_eq!(get(&fetch.url), forbidden());
+    }
+    assert_eq!(put(&between.1.url, b"words"), forbidden());
+    assert_eq!(admin.get("/files?count=true").expect(200).json()["total"], 2, "nothing came in");
+    let after = (to_fetch(&admin, &file), to_bring(&admin, "d.txt", "text/plain", 5));
+    assert_eq!((get(&after.0.url).0, put(&after.1.url, b"words").0), (200, 201));
+}

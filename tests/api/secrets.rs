@@ -3,6 +3,7 @@
 use crate::{
     second_factor::enrol,
     support::{Actor, PASSWORD, Receiver, Site},
+    webhooks::signed_with,
 };
 use portcullis::{
     clock::Clock,
@@ -245,4 +246,41 @@ fn a_rotation_that_was_cut_short_is_told_of_at_the_next_start() {
     let event = &events["items"][0];
     assert_eq!((&event["target"]["id"], &event["changes"]["after"]["late"]), (&json!("jwt"), &json!(true)));
     rotate(&admin, "presign", false);
+}
+
+#[test]
+fn an_emergency_of_keys_that_seal_loses_nothing_and_lets_the_old_key_go() {
+    let receiver = Receiver::start();
+    let allowed = receiver.allowed();
+    let site = Site::with(&[QUIET, ("PORTCULLIS_OUTBOUND__ALLOW", &allowed)]);
+    let admin = site.admin();
+    let hook = json!({"name": "Chat", "url": receiver.url("/hook"), "events": ["role.created"]});
+    let hook = admin.post("/webhooks", &hook).expect(201).json();
+    let schema = json!({"properties": {"iban": {"type": "string"}}});
+    let fields = json!({"/iban": {"pii": true}});
+    admin.post("/entity-types", &json!({"name": "people", "schema": schema, "fields": fields})).expect(201);
+    let person = admin.post("/entities/people", &json!({"data": {"iban": "DE1"}})).expect(201).id();
+    let old: Vec<String> = ["fields", "webhooks"]
+        .map(|kind| key(&admin, kind, "current").unwrap()["id"].as_str().unwrap().to_owned())
+        .into();
+    assert!(old.iter().all(|key| !places(&site, &format!("{key}.")).is_empty()));
+    for (kind, old) in ["fields", "webhooks"].into_iter().zip(&old) {
+        let rotated = rotate(&admin, kind, true);
+        assert_eq!((&rotated["emergency"], &rotated["replaced"]), (&json!(true), &json!(old)));
+        assert_eq!((&rotated["sessions_ended"], &rotated["retires_at"]), (&json!(0), &Value::Null));
+    }
+    let reads = || {
+        let person = admin.get(&format!("/entities/people/{person}")).expect(200).json();
+        assert_eq!(person["data"]["iban"], "DE1");
+    };
+    reads();
+    until("everything is sealed anew", || old.iter().all(|key| places(&site, &format!("{key}.")).is_empty()));
+    site.clock.advance(21 * MINUTE);
+    until("the old keys are gone", || board(&admin).iter().all(|key| key["state"] == "current"));
+    let ring = fs::read_to_string(site.folder.path().join("data/keyring.json")).unwrap();
+    assert!(old.iter().all(|key| !ring.contains(key)), "and stand nowhere");
+    reads();
+    admin.post("/roles", &json!({"name": "first", "permissions": []})).expect(201);
+    let call = receiver.wait_for(1).remove(0);
+    assert!(signed_with(hook["secret"].as_str().unwrap(), &call), "its receiver notices nothing");
 }

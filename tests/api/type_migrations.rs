@@ -47,6 +47,20 @@ fn wait(admin: &Actor) {
     }
 }
 
+/// How far the job says that it is, once it says so.
+fn told(admin: &Actor) -> Value {
+    let begun = Instant::now();
+    loop {
+        let jobs = admin.get("/jobs?kind=entity_types.migrate").expect(200).json();
+        let progress = jobs["items"].as_array().unwrap().iter().map(|job| &job["progress"]);
+        if let Some(progress) = progress.into_iter().find(|progress| progress.is_object()) {
+            return progress.clone();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "it does not say how far it is: {jobs}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn entities_are_moved_to_the_new_shape_by_a_job_that_goes_on_after_a_restart() {
     const ROWS: usize = 6000;
@@ -62,6 +76,9 @@ fn entities_are_moved_to_the_new_shape_by_a_job_that_goes_on_after_a_restart() {
         assert_eq!(type_now["schema"]["required"], json!(["town"]));
         admin.patch("/entity-types/places", &json!({"alias": "spots"})).problem(409, "conflict");
     }
+    let so_far = told(&admin);
+    assert_eq!((&so_far["total"], &so_far["message"]), (&json!(ROWS), &json!("Migrating places")));
+    assert!(so_far["done"].as_u64().is_some_and(|done| done >= 500), "{so_far}");
     let folder = site.close();
     let site = Site::on(folder, &[("PORTCULLIS_LIMITS__ENABLED", "false")]);
     let admin = site.log_in("admin@example.org");

@@ -13,27 +13,27 @@ use std::{
     time::{Duration, Instant},
 };
 
-const QUIET: (&str, &str) = ("PORTCULLIS_LIMITS__ENABLED", "false");
-const ALLOW: &str = "PORTCULLIS_OUTBOUND__ALLOW";
+pub const QUIET: (&str, &str) = ("PORTCULLIS_LIMITS__ENABLED", "false");
+pub const ALLOW: &str = "PORTCULLIS_OUTBOUND__ALLOW";
 
-fn site(receivers: &[&Receiver]) -> Site {
+pub fn site(receivers: &[&Receiver]) -> Site {
     let allowed: Vec<String> = receivers.iter().map(|receiver| receiver.allowed()).collect();
     Site::with(&[QUIET, (ALLOW, &allowed.join(","))])
 }
 
 /// A webhook and its secret.
-fn hook(admin: &Actor, receiver: &Receiver, events: &[&str]) -> (String, String) {
+pub fn hook(admin: &Actor, receiver: &Receiver, events: &[&str]) -> (String, String) {
     let body = json!({"name": "Chat", "url": receiver.url("/hook?token=in-the-query"), "events": events});
     let made = admin.post("/webhooks", &body).expect(201).json();
     (made["id"].as_str().unwrap().to_owned(), made["secret"].as_str().unwrap().to_owned())
 }
 
-fn somebody(admin: &Actor, name: &str) -> String {
+pub fn somebody(admin: &Actor, name: &str) -> String {
     admin.post("/users", &json!({"email": format!("{name}@example.org"), "name": "Confidential Name"})).expect(201).id()
 }
 
 /// As a receiver does it, apart from the code that signs.
-fn signed_with(secret: &str, call: &Received) -> bool {
+pub fn signed_with(secret: &str, call: &Received) -> bool {
     let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
     let content = format!("{}.{}.{}", call.headers["webhook-id"], call.headers["webhook-timestamp"], call.body);
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), content.as_bytes());
@@ -41,13 +41,13 @@ fn signed_with(secret: &str, call: &Received) -> bool {
     call.headers["webhook-signature"].split(' ').any(|given| given == expected)
 }
 
-fn deliveries(admin: &Actor, hook: &str) -> Vec<Value> {
+pub fn deliveries(admin: &Actor, hook: &str) -> Vec<Value> {
     let page = admin.get(&format!("/webhooks/{hook}/deliveries?sort=created_at")).expect(200).json();
     page["items"].as_array().unwrap().clone()
 }
 
 #[track_caller]
-fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+pub fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -172,107 +172,6 @@ fn what_fails_is_tried_three_times_and_can_be_sent_again() {
     });
     let (other, _) = hook(&admin, &receiver, &["role.*"]);
     admin.post(&again.replace(&id, &other), &json!({})).problem(404, "not_found");
-}
-
-#[test]
-fn addresses_inside_are_refused_when_saved() {
-    let receiver = Receiver::start();
-    let site = site(&[&receiver]);
-    let admin = site.admin();
-    let (id, _) = hook(&admin, &receiver, &["user.*"]);
-    for url in [
-        "http://127.0.0.1/",
-        "http://2130706433/",
-        "http://0177.0.0.1/",
-        "http://0x7f000001/",
-        "http://127.1/",
-        "http://127.0.0.1./",
-        "http://localhost/",
-        "http://localhost./",
-        "http://LocalHost:9/",
-        "http://a.localhost/",
-        "http://[::1]/",
-        "http://[::ffff:127.0.0.1]/",
-        "http://[::ffff:7f00:1]/",
-        "http://10.0.0.1/",
-        "http://172.16.0.1/",
-        "http://192.168.1.1/",
-        "http://169.254.169.254/latest/meta-data/",
-        "http://2852039166/",
-        "http://[::ffff:169.254.169.254]/",
-        "http://[fd00:ec2::254]/",
-        "http://[fe80::1]/",
-        "http://100.64.0.1/",
-        "http://0.0.0.0/",
-        "http://[::]/",
-        "http://224.0.0.1/",
-        "http://[64:ff9b::a9fe:a9fe]/",
-        "http://①②⑦.0.0.1/",
-        "ftp://example.org/",
-        "file:///etc/passwd",
-        "gopher://example.org/",
-        "http://user:password@example.org/",
-        "nonsense",
-        "",
-    ] {
-        let body = json!({"name": "Inside", "url": url, "events": ["*"]});
-        let problem = admin.post("/webhooks", &body).problem(422, "validation_failed");
-        assert_eq!(problem["errors"][0]["pointer"], "/url", "{url}: {problem}");
-        let problem = admin.patch(&format!("/webhooks/{id}"), &json!({"url": url})).problem(422, "validation_failed");
-        assert_eq!(problem["errors"][0]["pointer"], "/url", "{url}: {problem}");
-    }
-    let all = admin.get("/webhooks?count=true").expect(200).json();
-    assert_eq!((&all["total"], &all["items"][0]["version"]), (&json!(1), &Value::Null));
-    assert_eq!(all["items"][0]["url"], receiver.url("/hook?token=in-the-query"));
-    let body = json!({"name": "", "url": "https://example.org/", "events": ["nonsense"], "active": true});
-    let problem = admin.post("/webhooks", &body).problem(422, "validation_failed");
-    let places: Vec<&Value> = problem["errors"].as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
-    assert_eq!(places, ["/name", "/events/0"]);
-}
-
-#[test]
-fn an_address_is_judged_again_when_it_is_connected_to() {
-    let receiver = Receiver::start();
-    let site = Site::with(&[QUIET, (ALLOW, &format!("localhost:{0},127.0.0.1:{0}", receiver.port))]);
-    let admin = site.admin();
-    let by_name = json!({"name": "Name", "url": format!("http://localhost:{}/", receiver.port), "events": ["user.*"]});
-    let (by_name, by_address) =
-        (admin.post("/webhooks", &by_name).expect(201).id(), hook(&admin, &receiver, &["user.*"]).0);
-    somebody(&admin, "before");
-    receiver.wait_for(2);
-    let folder = site.close();
-    let site = Site::on(folder, &[QUIET]);
-    let admin = site.log_in("admin@example.org");
-    somebody(&admin, "after");
-    for id in [by_name, by_address] {
-        let refused = until("a refusal", || {
-            deliveries(&admin, &id)
-                .into_iter()
-                .find(|one| one["error"].as_str().is_some_and(|why| why.contains("outbound.allow")))
-        });
-        assert_eq!(refused["status"], Value::Null);
-    }
-    assert_eq!(receiver.calls().len(), 2);
-}
-
-#[test]
-fn redirects_are_not_followed() {
-    let (receiver, inside) = (Receiver::start(), Receiver::start());
-    let site = site(&[&receiver, &inside]);
-    let admin = site.admin();
-    let (id, _) = hook(&admin, &receiver, &["user.created"]);
-    for (number, location) in [inside.url("/stolen"), "http://169.254.169.254/latest/".into()].iter().enumerate() {
-        receiver.answer(&format!("307 Temporary Redirect\r\nlocation: {location}"));
-        somebody(&admin, &format!("user{number}"));
-        receiver.wait_for(number + 1);
-    }
-    until("both are noted", || {
-        let all = deliveries(&admin, &id);
-        (all.len() == 2
-            && all.iter().all(|one| one["status"] == 307 && one["error"].as_str().unwrap().contains("redirect")))
-        .then_some(())
-    });
-    assert!(inside.calls().is_empty());
 }
 
 #[test]
@@ -471,32 +370,4 @@ fn the_script_in_the_documentation_verifies_what_is_sent() {
     let mut old = headers.clone();
     old["webhook-timestamp"] = json!("1000000000");
     assert!(!verify(&old, &call.body, &secret));
-}
-
-#[test]
-fn the_head_of_the_audit_log_is_anchored_when_it_changed() {
-    let receiver = Receiver::start();
-    let (allow, url) = (receiver.allowed(), receiver.url("/heads"));
-    let site = Site::with(&[QUIET, (ALLOW, &allow), ("PORTCULLIS_AUDIT__ANCHOR_URL", &url)]);
-    site.admin();
-    // The first look is at the start, perhaps before there was anything.
-    let told = |after: usize| {
-        site.clock.advance(601_000);
-        jobs::wake();
-        receiver.wait_for(after + 1).pop().unwrap().json()
-    };
-    let head = || portcullis::audit::head(site.app.ledger.db()).unwrap();
-    let expected = head();
-    let first = told(receiver.calls().len());
-    assert_eq!((first["seq"].as_i64(), first["hash"].as_str()), (Some(expected.0), Some(&*expected.1)));
-    let before = receiver.calls().len();
-    site.clock.advance(601_000);
-    jobs::wake();
-    thread::sleep(Duration::from_millis(300));
-    assert_eq!(receiver.calls().len(), before, "nothing changed");
-    let admin = site.log_in("admin@example.org");
-    somebody(&admin, "somebody");
-    let next = told(before);
-    assert_eq!(next["seq"].as_i64(), Some(head().0));
-    assert!(next["seq"].as_i64() > first["seq"].as_i64());
 }

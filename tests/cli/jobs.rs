@@ -1,9 +1,12 @@
 //! Jobs from the shell.
 
-use crate::place::Place;
+use crate::{held_store::HeldStore, place::Place};
 use portcullis::clock::Clock;
-use serde_json::Value;
-use std::time::{Duration, Instant};
+use serde_json::{Value, json};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 #[test]
 fn jobs_are_listed_shown_and_run_now() {
@@ -34,4 +37,96 @@ fn jobs_are_listed_shown_and_run_now() {
     let table = place.run(&["jobs", "list"]);
     assert!(table.out.contains("Remove finished jobs") && table.out.starts_with("ID"), "{}", table.out);
     assert_eq!(place.run(&["audit", "verify"]).status, Some(0));
+}
+
+fn listed(place: &Place, arguments: &[&str]) -> Vec<Value> {
+    serde_json::from_str(&place.run(&[&["jobs", "list", "--json"], arguments].concat()).out).unwrap()
+}
+
+fn shown(place: &Place, id: &str) -> Value {
+    serde_json::from_str(&place.run(&["jobs", "show", id]).out).unwrap()
+}
+
+#[track_caller]
+fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "{what}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// What a command that goes well tells.
+#[track_caller]
+fn told(place: &Place, arguments: &[&str]) -> String {
+    let said = place.run(arguments);
+    assert_eq!(said.status, Some(0), "{}", said.talk);
+    said.talk
+}
+
+#[test]
+fn a_job_that_runs_shows_how_far_it_is_and_is_ended() {
+    let store = HeldStore::start();
+    let place = Place::new();
+    place.make_admin();
+    let settings = store.settings();
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let server = place.serve_with(&settings);
+    let asked: Value = server.send("/backups", &server.log_in(), json!({})).json().unwrap();
+    let id = asked["id"].as_str().unwrap().to_owned();
+    let progress = until("it tells how far it is", || {
+        let running = listed(&place, &["--state", "running", "--kind", "backups.create"]);
+        let progress = &running.first()?["progress"];
+        progress.is_object().then(|| format!("{}/{}", progress["done"], progress["total"]))
+    });
+    let table = place.run(&["jobs", "list", "--state", "running"]).out;
+    let line = table.lines().find(|line| line.starts_with(&id)).unwrap_or_else(|| panic!("{table}"));
+    let of = progress.split_once('/').unwrap().1;
+    assert!(line.contains("Make a backup") && line.contains(&format!("/{of} ")), "{progress}: {table}");
+    let refused = place.run(&["jobs", "retry", &id]);
+    assert_eq!((refused.status, refused.talk.contains("runs now")), (Some(1), true), "{}", refused.talk);
+    assert!(told(&place, &["jobs", "cancel", &id]).contains("Make a backup is being ended."));
+    until("it is cancelled", || (shown(&place, &id)["state"] == "cancelled").then_some(()));
+    let over = place.run(&["jobs", "cancel", &id]);
+    assert_eq!((over.status, over.talk.contains("it was cancelled")), (Some(1), true), "{}", over.talk);
+}
+
+#[test]
+fn a_job_that_was_given_up_shows_its_errors_and_is_run_again_or_called_off() {
+    let place = Place::new();
+    place.make_admin();
+    let server = place.serve_with(&[
+        ("PORTCULLIS_MAIL__SMTP_URL", "smtp://127.0.0.1:9"),
+        ("PORTCULLIS_MAIL__FROM", "gate@example.org"),
+        ("PORTCULLIS_OUTBOUND__ALLOW", "127.0.0.1"),
+    ]);
+    assert_eq!(server.send("/auth/password/forgot", "", json!({"email": "ada@team.example"})).status(), 202);
+    let tried = |id: &str, times: i64| {
+        until("it is tried", || {
+            let job = shown(&place, id);
+            (job["attempts"] == times && job["state"] != "running").then_some(job)
+        })
+    };
+    let mails = ["--kind", "identity.mail_link"];
+    let id = until("there is a letter", || Some(listed(&place, &mails).first()?["id"].as_str()?.to_owned()));
+    for times in 1..3 {
+        tried(&id, times);
+        assert!(told(&place, &["jobs", "retry", &id]).contains("is due now."));
+    }
+    let failed = tried(&id, 3);
+    assert_eq!(failed["state"], "failed", "{failed}");
+    let errors: Vec<_> =
+        failed["history"].as_array().unwrap().iter().map(|one| one["error"].as_str().unwrap()).collect();
+    assert!(errors.len() == 3 && errors.iter().all(|error| !error.is_empty()), "{failed}");
+    let table = place.run(&["jobs", "list", "--state", "failed"]).out;
+    let start: String = errors[2].chars().take(40).collect();
+    assert!(table.contains(&id) && table.contains(&start), "{table}");
+    assert!(!table.contains("ada@team.example"), "{table}");
+    told(&place, &["jobs", "retry", &id]);
+    assert_eq!(tried(&id, 4)["state"], "waiting", "it has all its attempts again");
+    assert!(told(&place, &["jobs", "cancel", &id]).contains("is cancelled."));
+    assert_eq!(shown(&place, &id)["state"], "cancelled");
 }

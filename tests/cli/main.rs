@@ -7,15 +7,20 @@ mod api_keys;
 mod backup;
 mod beside;
 mod blueprint;
+mod container;
 mod decisions;
 mod doctor;
 mod elevations;
 mod entities;
+#[path = "../support/held_store.rs"]
+mod held_store;
 mod jobs;
 mod documents;
 mod install;
 mod mail;
 mod migrations;
+#[path = "../support/older.rs"]
+mod older;
 mod personal;
 mod secrets;
 mod shutdown;

@@ -38,9 +38,14 @@ impl Place {
 
     /// Starts a server and waits until it says where it listens.
     pub fn serve(&self) -> Serving {
+        self.serve_with(&[])
+    }
+
+    pub fn serve_with(&self, env: &[(&str, &str)]) -> Serving {
         let mut server = self
             .program()
             .args(["serve", "--listen", "127.0.0.1:0"])
+            .envs(env.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

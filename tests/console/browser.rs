@@ -142,6 +142,11 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", &json!({"features": features}));
     }
 
+    /// What is downloaded from now on goes there without a question.
+    pub fn keep_downloads_in(&self, folder: &Path) {
+        self.devtools("Browser.setDownloadBehavior", &json!({"behavior": "allow", "downloadPath": folder}));
+    }
+
     /// The next visit is as cold as the first.
     pub fn forget_files(&self) {
         self.devtools("Network.clearBrowserCache", &json!({}));

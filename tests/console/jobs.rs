@@ -1,6 +1,6 @@
 //! Jobs: seen, run again, called off.
 
-use crate::site::Site;
+use crate::{elevations::look, held_store::HeldStore, site::Site};
 use serde_json::json;
 
 #[test]
@@ -42,4 +42,26 @@ fn what_comes_by_itself_says_so() {
     browser.shows("Comes by itself");
     browser.shows("Run now");
     assert!(!browser.text().contains("Cancel job"));
+}
+
+#[test]
+fn a_job_that_runs_shows_how_far_it_is_and_is_ended() {
+    let store = HeldStore::start();
+    let settings = store.settings();
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let site = Site::with(&settings);
+    let id = site.post("/backups", &json!({}))["id"].as_str().expect("a job").to_owned();
+    let browser = site.console();
+    browser.visit("/console/jobs?state=running");
+    browser.shows("Make a backup");
+    browser.holds("document.querySelector('progress[aria-label^=\"Progress: \"]')?.max > 1");
+    look(&browser, "jobs-running");
+    browser.press("Make a backup");
+    browser.holds("document.querySelector('dialog[open] progress')");
+    browser.press("Cancel job");
+    browser.shows("Its attempt is ended as soon as it can be.");
+    browser.script("document.querySelector('dialog[open]:not(.drawer) .button.danger').click()", Vec::new());
+    browser.shows("It is being ended.");
+    browser.shows("Run again");
+    assert_eq!(site.get(&format!("/jobs/{id}"))["state"], "cancelled");
 }

@@ -14,6 +14,8 @@ mod elevations;
 mod entities;
 mod entity_types;
 mod files;
+#[path = "../support/held_store.rs"]
+mod held_store;
 mod import;
 mod jobs;
 mod kill_switch;

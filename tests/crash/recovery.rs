@@ -12,32 +12,32 @@ use std::{
     time::{Duration, Instant},
 };
 
-const ORDERS: usize = 3000;
+pub const ORDERS: usize = 3000;
 
-fn rounds(few: u32) -> u32 {
+pub fn rounds(few: u32) -> u32 {
     std::env::var("PORTCULLIS_CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(few)
 }
 
-fn command(folder: &Path, arguments: &[&str]) -> Command {
+pub fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
     command.arg("--data-dir").arg(folder).args(arguments).current_dir(folder).stderr(Stdio::piped());
     command.stdout(Stdio::piped());
     command
 }
 
-fn run(folder: &Path, arguments: &[&str]) -> Output {
+pub fn run(folder: &Path, arguments: &[&str]) -> Output {
     let output = command(folder, arguments).output().expect("the binary runs");
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     output
 }
 
-fn killed_after(mut child: Child, time: Duration) {
+pub fn killed_after(mut child: Child, time: Duration) {
     thread::sleep(time);
     let _ = child.kill();
     child.wait().expect("reaped");
 }
 
-fn fill(server: &Portcullis, token: &str, count: usize) {
+pub fn fill(server: &Portcullis, token: &str, count: usize) {
     assert_eq!(server.post(token, "/entity-types", &json!({"name": "orders"})).status(), 201);
     let mut lines = String::new();
     for number in 0..count {
@@ -48,7 +48,7 @@ fn fill(server: &Portcullis, token: &str, count: usize) {
     assert_eq!(import.body(lines).send().unwrap().status(), 200);
 }
 
-fn orders(server: &Portcullis, token: &str) -> u64 {
+pub fn orders(server: &Portcullis, token: &str) -> u64 {
     server.get(token, "/entities/orders?count=true&limit=1")["total"].as_u64().expect("a count")
 }
 

@@ -52,7 +52,11 @@ impl Entities {
     fn migrate(&self, context: &Context) -> Result<()> {
         let began = Instant::now();
         for migration in self.ledger.db().read(migration::all)? {
-            while !self.migrate_chunk(migration.entity_type.to_string())? {
+            let name = &*migration.entity_type;
+            while !self.migrate_chunk(name.to_owned())? {
+                if let Some(so_far) = self.ledger.db().read(|reader| migration::progress(reader, name))? {
+                    context.report(so_far.done as u64, so_far.total as u64, &format!("Migrating {name}"));
+                }
                 if context.is_cancelled() || began.elapsed() > TURN {
                     let (now, reason) = (self.ledger.clock().now(), "the rest of a migration");
                     return self

@@ -81,7 +81,7 @@ pub fn of(reader: &Reader<'_>, entity_type: &str) -> Result<Option<Migration>> {
     reader.query_one(&sql, params![entity_type], read)
 }
 
-pub(super) fn progress(reader: &Reader<'_>, entity_type: &str) -> Result<Option<Progress>> {
+pub fn progress(reader: &Reader<'_>, entity_type: &str) -> Result<Option<Progress>> {
     Ok(of(reader, entity_type)?.map(|migration| migration.progress))
 }
 

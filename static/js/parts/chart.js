@@ -81,9 +81,9 @@ export function chart({ points, series, unit = '', by = 'minute' }) {
     ...drawn.map(({ key, tone = '' }) => svg('path', { class: `line ${tone}`, d: path(points, key, top) })),
   );
   const scale = [top, top / 2, 0].map((value) => h('span', {}, `${number(value)}${unit ? ` ${unit}` : ''}`));
-  const axis = [points[0], points[Math.floor(points.length / 2)], points.at(-1)].map((point) =>
-    h('span', {}, LABELS[by](point.at)),
-  );
+  // Of two points neither is in the middle.
+  const middle = points.length > 2 ? [points[Math.floor(points.length / 2)]] : [];
+  const axis = [points[0], ...middle, points.at(-1)].map((point) => h('span', {}, LABELS[by](point.at)));
   return h(
     'div',
     {},
