@@ -17,8 +17,9 @@ use std::{
 };
 
 const SIZE: u64 = 100 << 20;
-/// What a hundred megabytes may add to the memory that the server holds, at most.
-const BOUND: u64 = 48 << 20;
+/// What a hundred megabytes may add to the memory that the server holds, at most; pages of the program that were not
+/// used before are among it.
+const BOUND: u64 = 80 << 20;
 
 /// Bytes of the server's memory: what it holds now, or held at most.
 fn memory(server: &Portcullis, line: &str) -> u64 {
@@ -204,12 +205,12 @@ fn a_listener_that_never_reads_is_cut_and_holds_no_memory() {
         thread::sleep(Duration::from_millis(500));
     }
     // Long enough for the server to see that nobody takes what it sends.
-    thread::sleep(Duration::from_secs(14));
+    thread::sleep(Duration::from_secs(30));
     let grown = memory(&server, "VmHWM:").saturating_sub(before);
     println!("{EVENTS} events before two deaf listeners: {} MB more at most", grown >> 20);
     assert!(grown < 64 << 20, "{} MB", grown >> 20);
     for stream in &mut deaf {
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let (mut received, mut piece) = (0, vec![0; 64 << 10]);
         let ended = loop {
             match stream.read(&mut piece) {
