@@ -7,6 +7,7 @@ use crate::{
     error::{Error, Result},
     kill_switch::{Activation, Scope, State, unknown_type},
     server::{App, Terminal},
+    web::LONGEST_REASON,
 };
 use clap::Subcommand;
 use serde::{Deserialize, Serialize};
@@ -38,8 +39,6 @@ pub enum KillSwitch {
         reason: Option<String>,
     },
 }
-
-const LONGEST_REASON: usize = 500;
 
 fn reason(text: &str) -> Result<String, String> {
     match text.trim() {

@@ -189,10 +189,12 @@ pub(super) fn routes() -> Vec<Route> {
         Route::post("/setup", "Make the first administrator", set_up)
             .gives::<users::UserView>(201)
             .open("There is nobody yet; the one-time link is the credential.")
+            .refuses(&[Code::Unauthenticated])
             .limit(LimitClass::Login),
         Route::post("/auth/signup", "Make an account for oneself", sign_up)
             .gives::<users::UserView>(201)
             .open("Strangers make their account here, where the configuration lets them.")
+            .refuses(&[Code::Forbidden])
             .limit(LimitClass::Login),
     ]
 }

@@ -202,6 +202,7 @@ pub(super) fn routes() -> Vec<Route> {
         Route::post("/auth/password/reset", "Choose a new password by a one-time link", reset)
             .ends(204)
             .open("The one-time link is the credential.")
+            .refuses(&[Code::Unauthenticated])
             .limit(LimitClass::Login),
     ]
 }

@@ -13,12 +13,10 @@ use crate::{
         Allowed, Caller, Route,
         rights::{ReadKillSwitch, WriteKillSwitch},
     },
-    web::{Body, Valid},
+    web::{Body, LONGEST_REASON, Valid},
 };
 use actix_web::web::{Data, Json};
 use serde::Deserialize;
-
-const LONGEST_REASON: usize = 500;
 
 pub fn routes() -> Vec<Route> {
     vec![

@@ -1,7 +1,10 @@
 //! A route is a value: mounted, documented, shown in the access matrix and walked by a test. One list, four uses.
 
 use super::allowed::{Gatekeeper, Need};
-use crate::web::{Described, Description};
+use crate::{
+    error::Code,
+    web::{Described, Description},
+};
 use actix_web::{FromRequest, Handler, Responder, http::Method, web};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use std::sync::Arc;
@@ -83,6 +86,8 @@ pub struct Route {
     pub while_enrolling: bool,
     /// Asked by proxies, which know no refusals but 401 and 403.
     pub for_proxies: bool,
+    /// Why it refuses callers although it is public, for the document of the API.
+    pub refuses: &'static [Code],
     mount: Mount,
     describe: fn(&mut Description<'_>),
     answers: Vec<(u16, Option<SchemaOf>)>,
@@ -108,6 +113,7 @@ impl Route {
             streams: false,
             while_enrolling: false,
             for_proxies: false,
+            refuses: &[],
             mount,
             describe: Args::describe,
             answers: Vec::new(),
@@ -119,6 +125,12 @@ impl Route {
         if let Need::Public(why) = &mut self.need {
             *why = reason;
         }
+        self
+    }
+
+    /// Says how a public route refuses: what it is sent may be no good credential, or not for everybody.
+    pub fn refuses(mut self, codes: &'static [Code]) -> Self {
+        self.refuses = codes;
         self
     }
 

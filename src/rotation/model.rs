@@ -5,12 +5,11 @@ use crate::{
     error::Faults,
     identity::Password,
     secrets::{KeyFacts, Purpose, UNTIL_UNUSED},
-    web::Body,
+    web::{Body, LONGEST_REASON},
 };
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
-const LONGEST_REASON: usize = 500;
 const HOUR: Duration = Duration::from_secs(3600);
 /// The longest that an access token can be made to live, and the leeway of its end.
 const LONGEST_TOKEN: Duration = Duration::from_secs(24 * 3600 + 60);

@@ -13,6 +13,7 @@ mod precondition;
 mod problem;
 mod query;
 mod strict;
+mod why;
 
 pub use body::{Body, BodyCheck, BodyLimit, Valid, ensure_plain, media_type, nullable, read as read_body};
 pub use describe::{Described, Description};
@@ -26,3 +27,4 @@ pub use path::At;
 pub use precondition::{Precondition, etag};
 pub use problem::{render, status};
 pub use query::Params;
+pub use why::{LONGEST_REASON, Why, check_reason};

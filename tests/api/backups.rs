@@ -1,6 +1,6 @@
 //! Backups through the API: under writes, checked, kept by number and age, refused when altered.
 
-use crate::support::{Actor, Site};
+use crate::support::{Actor, Site, within};
 use portcullis::jobs;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,7 +9,6 @@ use std::{
     path::PathBuf,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
-    time::{Duration, Instant},
 };
 
 const DAY: i64 = 86_400_000;
@@ -20,14 +19,7 @@ pub fn backups(admin: &Actor) -> Vec<Value> {
 
 #[track_caller]
 pub fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
-        thread::sleep(Duration::from_millis(20));
-    }
+    within(60, what, look)
 }
 
 /// One more, made by a job and checked by another; the recovery key where this was the first.

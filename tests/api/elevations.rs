@@ -355,7 +355,7 @@ fn it_survives_a_restart_no_longer_than_its_time() {
     olga.get("/users").expect(200);
     again.clock.advance(5 * MINUTE);
     olga.get("/users").problem(403, "forbidden");
-    again.clock.advance(-60 * MINUTE);
-    let status = olga.get("/users").status;
-    assert!(matches!(status, 401 | 403), "{status}: before its token was made");
+    // A clock that goes back gives nothing back.
+    again.clock.advance(-4 * MINUTE);
+    olga.get("/users").problem(403, "forbidden");
 }

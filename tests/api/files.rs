@@ -1,6 +1,6 @@
 //! Files: told by their content, served so that nothing runs, seen by those who may see them.
 
-use crate::support::{Actor, GIF, Site, png};
+use crate::support::{Actor, GIF, Site, png, within};
 use portcullis::jobs;
 use reqwest::{
     Method,
@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 use std::{
     io::{Read, Write},
     net::TcpStream,
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 const READS_OWN: &[&str] = &["files:read:own", "files:create", "files:update:own", "files:delete:own"];
@@ -22,14 +21,7 @@ pub fn role(admin: &Actor, name: &str, permissions: &[&str]) {
 
 #[track_caller]
 pub fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
-        thread::sleep(Duration::from_millis(20));
-    }
+    within(60, what, look)
 }
 
 /// The file once the job is done with it.

@@ -2,7 +2,7 @@
 
 use crate::{
     held_store::HeldStore,
-    support::{Actor, PASSWORD, Site},
+    support::{Actor, PASSWORD, Site, within},
 };
 use portcullis::jobs;
 use serde_json::{Value, json};
@@ -32,15 +32,9 @@ fn jobs(admin: &Actor, query: &str) -> Vec<Value> {
 
 #[track_caller]
 fn until(admin: &Actor, id: &str, what: &str, look: impl Fn(&Value) -> bool) -> Value {
-    let begun = Instant::now();
-    loop {
-        let job = admin.get(&format!("/jobs/{id}")).expect(200).json();
-        if look(&job) {
-            return job;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(30), "not {what}: {job}");
-        thread::sleep(Duration::from_millis(20));
-    }
+    within(30, &format!("not {what}"), || {
+        Some(admin.get(&format!("/jobs/{id}")).expect(200).json()).filter(|job| look(job))
+    })
 }
 
 /// A letter that waits for its second attempt; answers its job.

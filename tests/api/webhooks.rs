@@ -1,6 +1,6 @@
 //! Webhooks: signed, thin, tried again, sent once more, never to where they must not go.
 
-use crate::support::{Actor, Received, Receiver, Site};
+use crate::support::{Actor, Received, Receiver, Site, within};
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use portcullis::jobs;
@@ -10,7 +10,7 @@ use std::{
     io::Write as _,
     process::{Command, Stdio},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 pub const QUIET: (&str, &str) = ("PORTCULLIS_LIMITS__ENABLED", "false");
@@ -48,14 +48,7 @@ pub fn deliveries(admin: &Actor, hook: &str) -> Vec<Value> {
 
 #[track_caller]
 pub fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(15), "{what}");
-        thread::sleep(Duration::from_millis(20));
-    }
+    within(15, what, look)
 }
 
 #[track_caller]

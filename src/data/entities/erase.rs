@@ -17,7 +17,7 @@ use crate::{
         entity_types::{EntityType, Mask, claim},
         files, sealed,
     },
-    error::{Error, Faults, Result},
+    error::{Error, Result},
     ids::Id,
     params,
     permit::{
@@ -26,11 +26,9 @@ use crate::{
     },
     personal::{Erasure, Forgetting, SubjectKey, SubjectKind},
     storage::{Reader, Tx},
-    validate::has_control,
-    web::{At, Body, Deleted, Precondition, Valid},
+    web::{At, Deleted, Precondition, Valid, Why},
 };
 use actix_web::{HttpResponse, web::Data};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -44,30 +42,6 @@ pub(super) fn routes() -> Vec<Route> {
         Route::post("/entities/{type}/{id}/erase", "Destroy the personal data of an entity and delete it", erase),
         Route::get("/entities/{type}/{id}/export", "Everything that is kept of an entity", export),
     ]
-}
-
-/// Why something is forgotten, for the audit log.
-#[derive(Debug, Deserialize, schemars::JsonSchema)]
-pub(in crate::data) struct Why {
-    pub reason: Option<String>,
-}
-
-/// Characters of a reason, at most.
-const REASON: usize = 500;
-
-impl Body for Why {
-    fn check(&self, faults: &mut Faults) {
-        check_reason(self.reason.as_deref(), faults);
-    }
-}
-
-pub(super) fn check_reason(reason: Option<&str>, faults: &mut Faults) {
-    if reason.is_some_and(|reason| reason.trim().is_empty() || reason.chars().count() > REASON) {
-        faults.push("/reason", "invalid", format!("A reason has 1 to {REASON} characters; leave it out for none."));
-    }
-    if reason.is_some_and(has_control) {
-        faults.push("/reason", "control_character", "The reason holds a control character.");
-    }
 }
 
 async fn anonymise(

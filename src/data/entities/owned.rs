@@ -1,14 +1,7 @@
 //! What becomes of the entities and files of an account that is erased: they stay, are erased with it, or get another
 //! owner. A job sees to them, begun with the erasure and for the types that the caller reaches all of.
 
-use super::{
-    erase::{Told, check_reason},
-    model::Entity,
-    relationships,
-    scope::Scope,
-    store,
-    write::Entities,
-};
+use super::{erase::Told, model::Entity, relationships, scope::Scope, store, write::Entities};
 use crate::{
     actor::Actor,
     audit::{Event, Rewritten},
@@ -21,7 +14,7 @@ use crate::{
     permit::{Action, Allowed, Permit, Reach, Route, rights::DeleteUsers},
     personal::Forgetting,
     storage::{Reader, Row, Tx},
-    web::{At, Body, Precondition, Valid, etag},
+    web::{At, Body, Precondition, Valid, check_reason, etag},
 };
 use actix_web::{HttpResponse, http::header::ETAG, web::Data};
 use serde::{Deserialize, Serialize};
@@ -297,9 +290,8 @@ fn beyond(action: Action) -> Error {
 fn count(reader: &Reader<'_>, entity_type: &EntityType, owner: Id) -> Result<i64> {
     let mut count = 0;
     for deleted in ["deleted_at IS NULL", "deleted_at IS NOT NULL AND erased_at IS NULL"] {
-        let name = &entity_type.name;
-        let sql = format!("SELECT count(*) FROM entities WHERE type = '{name}' AND {deleted} AND owner_id = ?1");
-        count += reader.query_one(&sql, params![owner], |row| row.get::<i64>(0))?.unwrap_or(0);
+        let sql = format!("SELECT count(*) FROM entities WHERE type = ?1 AND {deleted} AND owner_id = ?2");
+        count += reader.query_one(&sql, params![&*entity_type.name, owner], |row| row.get::<i64>(0))?.unwrap_or(0);
     }
     Ok(count)
 }

@@ -9,7 +9,7 @@ use super::{
     upload::Form,
 };
 use crate::{
-    error::{Error, Result},
+    error::{Code, Error, Result},
     filter::CursorKey,
     ids::Id,
     permit::{
@@ -28,7 +28,7 @@ use serde::Deserialize;
 const WHY_OPEN: &str = "The signature in the address is the credential: for one method, one file and five minutes.";
 
 pub fn routes() -> Vec<Route> {
-    let signed = |route: Route| route.open(WHY_OPEN).limit(LimitClass::Uncounted).streams();
+    let signed = |route: Route| route.open(WHY_OPEN).refuses(&[Code::Forbidden]).limit(LimitClass::Uncounted).streams();
     vec![
         Route::get("/files", "List files", list),
         Route::post("/files", "Upload a file", upload).streams(),

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     clock::Time,
-    error::{Error, Faults, Result},
+    error::{Code, Error, Faults, Result},
     identity::{Identity, Password, Waiting, challenge::Answer, second_factor, second_factor::Given, users},
     ids::Id,
     observation::Observations,
@@ -24,10 +24,15 @@ use std::sync::Arc;
 pub fn routes() -> Vec<Route> {
     let credentials = "This is where credentials are exchanged.";
     vec![
-        Route::post("/auth/login", "Sign in", log_in).open(credentials).limit(LimitClass::Login).under_kill_switch(),
+        Route::post("/auth/login", "Sign in", log_in)
+            .open(credentials)
+            .refuses(&[Code::Unauthenticated])
+            .limit(LimitClass::Login)
+            .under_kill_switch(),
         Route::post("/auth/refresh", "Take a refresh token for its successor", refresh)
             .gives::<Tokens>(200)
             .open(credentials)
+            .refuses(&[Code::Unauthenticated])
             .under_kill_switch(),
         Route::post("/auth/logout", "End this session", log_out).ends(204).under_kill_switch().while_enrolling(),
         Route::post("/auth/logout-all", "End all of one's sessions", log_out_everywhere).ends(204).while_enrolling(),

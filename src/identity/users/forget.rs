@@ -9,38 +9,15 @@ use super::{
 use crate::{
     actor::Actor,
     audit::{self, Event, Rewritten, keyed_forget},
-    error::{Error, Faults, Result},
+    error::{Error, Result},
     identity::{Email, Identity, api_keys, links, lockout, second_factor, sessions},
     ids::Id,
     permit::Permit,
     personal::{Erasure, Forgetting, SubjectKey, SubjectKind},
     storage::{Reader, Tx},
-    validate::has_control,
-    web::{Body, Precondition, etag},
+    web::{Precondition, etag},
 };
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
-
-/// Why somebody is forgotten, for the audit log.
-#[derive(Debug, Deserialize, schemars::JsonSchema)]
-pub(super) struct Why {
-    pub reason: Option<String>,
-}
-
-/// Characters of a reason, at most.
-const REASON: usize = 500;
-
-impl Body for Why {
-    fn check(&self, faults: &mut Faults) {
-        let reason = self.reason.as_deref();
-        if reason.is_some_and(|reason| reason.trim().is_empty() || reason.chars().count() > REASON) {
-            faults.push("/reason", "invalid", format!("A reason has 1 to {REASON} characters; leave it out for none."));
-        }
-        if reason.is_some_and(has_control) {
-            faults.push("/reason", "control_character", "The reason holds a control character.");
-        }
-    }
-}
 
 /// The address of an account that is nobody's any more. Nothing is ever sent there (RFC 2606).
 fn nobodys(id: Id) -> Result<Email> {

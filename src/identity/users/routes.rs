@@ -1,9 +1,6 @@
 //! Users over HTTP.
 
-use super::{
-    forget::Why,
-    model::{NewUser, User, UserChange, UserView},
-};
+use super::model::{NewUser, User, UserChange, UserView};
 use crate::{
     error::{Error, Result},
     filter::CursorKey,
@@ -14,7 +11,7 @@ use crate::{
         rights::{CreateUsers, DeleteUsers, ReadUsers, UpdateUsers},
     },
     personal::Forgetting,
-    web::{At, Deleted, ListQuery, Page, Params, Precondition, Valid, etag},
+    web::{At, Deleted, ListQuery, Page, Params, Precondition, Valid, Why, etag},
 };
 use actix_web::{
     HttpResponse, HttpResponseBuilder,

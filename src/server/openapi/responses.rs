@@ -93,8 +93,7 @@ fn good(schema: Option<&Schema>, conditional: bool) -> Value {
 fn applies(route: &Route, code: Code, takes_body: bool, conditional: bool) -> bool {
     let (read, public) = (route.method == Method::GET, matches!(route.need, Need::Public(_)));
     match code {
-        Code::Unauthenticated => !public || route.path.starts_with("/auth") || route.path == "/setup",
-        Code::Forbidden => !public || route.path == "/auth/signup" || route.path.ends_with("/presigned"),
+        Code::Unauthenticated | Code::Forbidden => !public || route.refuses.contains(&code),
         Code::NotFound => route.path.contains('{'),
         Code::Conflict | Code::StorageFull => !read,
         Code::PreconditionFailed => !read && conditional,

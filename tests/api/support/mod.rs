@@ -5,12 +5,14 @@ mod answer;
 mod bucket;
 mod contents;
 mod receiver;
+mod wait;
 
 pub use actor::Actor;
 pub use answer::Answer;
 pub use bucket::{Bucket, Weather};
 pub use contents::{GIF, png};
 pub use receiver::{Received, Receiver};
+pub use wait::within;
 
 use portcullis::{
     clock::Clock,
