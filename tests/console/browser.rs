@@ -3,6 +3,7 @@
 use fantoccini::{
     Client, ClientBuilder, Locator,
     elements::{Element, ElementRef},
+    error::CmdError,
 };
 use hyper_util::client::legacy::connect::HttpConnector;
 use reqwest::Url;
@@ -256,16 +257,19 @@ impl Browser {
         self.element("press", name).is_some()
     }
 
-    fn field(&self, label: &str) -> Element {
-        self.until(&format!("the field {label:?}"), || self.element("field", label))
+    /// Acts on the field with that label, on the new one if the page is drawn anew meanwhile.
+    fn at_field<T>(&self, label: &str, act: impl AsyncFn(&Element) -> Result<T, CmdError>) -> T {
+        self.until(&format!("the field {label:?}"), || {
+            let field = self.element("field", label)?;
+            self.runtime.block_on(act(&field)).ok()
+        })
     }
 
     /// Types into the field with that label, in place of what it held.
     pub fn fill(&self, label: &str, text: &str) {
-        let field = self.field(label);
-        self.runtime.block_on(async {
-            field.clear().await.unwrap_or_else(|error| panic!("{label}: {error}"));
-            field.send_keys(text).await.unwrap_or_else(|error| panic!("{label}: {error}"));
+        self.at_field(label, async |field| {
+            field.clear().await?;
+            field.send_keys(text).await
         });
     }
 
@@ -278,23 +282,18 @@ impl Browser {
     }
 
     pub fn attach(&self, label: &str, file: &Path) {
-        let field = self.field(label);
         let path = file.to_str().expect("a path in UTF-8");
-        self.runtime.block_on(field.send_keys(path)).expect("attached");
+        self.at_field(label, async |field| field.send_keys(path).await);
     }
 
     /// Takes an option of a select by its text.
     pub fn choose(&self, label: &str, option: &str) {
-        let field = self.field(label);
-        self.runtime
-            .block_on(field.select_by_label(option))
-            .unwrap_or_else(|error| panic!("{label}, {option}: {error}"));
+        self.at_field(label, async |field| field.select_by_label(option).await);
     }
 
     /// Clicks the box beside the label.
     pub fn tick(&self, label: &str) {
-        let field = self.field(label);
-        self.runtime.block_on(field.click()).unwrap_or_else(|error| panic!("{label}: {error}"));
+        self.at_field(label, async |field| field.click().await);
     }
 
     /// For what has its name from the group around it.
@@ -307,14 +306,19 @@ impl Browser {
 
     /// Takes an option of the select that `selector` finds.
     pub fn take(&self, selector: &str, option: &str) {
-        let found = self.runtime.block_on(self.client().find(Locator::Css(selector)));
-        let select = found.unwrap_or_else(|error| panic!("{selector}: {error}"));
-        self.runtime.block_on(select.select_by_label(option)).unwrap_or_else(|error| panic!("{selector}: {error}"));
+        self.until(&format!("{option:?} of {selector}"), || {
+            let select = self.runtime.block_on(self.client().find(Locator::Css(selector))).ok()?;
+            self.runtime.block_on(select.select_by_label(option)).ok()
+        });
     }
 
-    pub fn value(&self, label: &str) -> String {
-        let field = self.field(label);
-        self.runtime.block_on(field.prop("value")).expect("a property").unwrap_or_default()
+    /// Waits until the field with that label holds `value`.
+    pub fn reads(&self, label: &str, value: &str) {
+        self.until(&format!("{label:?} to read {value:?}"), || {
+            let field = self.element("field", label)?;
+            let held = self.runtime.block_on(field.prop("value")).ok()??;
+            (held == value).then_some(())
+        });
     }
 
     /// A picture of the page under `target/console-screenshots`, to look at.

@@ -62,7 +62,7 @@ fn a_change_meanwhile_is_not_overwritten() {
     browser.picture("entity-changed-meanwhile");
     browser.press("Load what it is now");
     browser.loses("Someone changed it meanwhile.");
-    assert_eq!(browser.value("Credit in euros"), "900");
+    browser.reads("Credit in euros", "900");
     browser.fill("Credit in euros", "950");
     browser.press("Save");
     browser.shows("Saved.");
@@ -107,7 +107,7 @@ fn an_earlier_version_is_seen_and_comes_back() {
     browser.shows("Restore version 1 of Acme?");
     browser.press("Restore this version");
     browser.shows("Version 1 is back.");
-    assert_eq!(browser.value("City"), "Delft");
+    browser.reads("City", "Delft");
     assert_eq!(site.get(&path)["version"], 3);
 }
 
@@ -133,7 +133,7 @@ fn search_filter_and_pages_live_in_the_address_and_back_undoes_one_step() {
     browser.shows("6 entities");
     browser.back();
     browser.shows("45 entities");
-    assert_eq!(browser.value("Search"), "");
+    browser.reads("Search", "");
     browser.press("Name");
     browser.arrives_at("/console/entities/customers?sort=-name");
     browser.shows("Customer 45");

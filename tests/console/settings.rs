@@ -57,10 +57,11 @@ fn what_inspection_does_by_route_is_chosen_and_taken_off_again() {
     browser.press("Dismiss");
     look(&browser, "settings-by-route");
     browser.press("Remove POST /users");
+    browser.holds("document.querySelectorAll('.entry').length === 0");
     browser.press("Save changes");
     browser.press("Save");
+    browser.shows("The settings were saved.");
     browser.loses("POST /users");
-    browser.holds("document.querySelectorAll('.entry').length === 0");
     assert_eq!(site.get("/settings")["values"]["inspection"]["routes"], json!({}));
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
