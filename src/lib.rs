@@ -10,6 +10,7 @@ pub mod ids;
 pub mod validate;
 pub mod clock;
 pub mod cron;
+pub mod priority;
 pub mod actor;
 pub mod config;
 pub mod secrets;

@@ -3,6 +3,7 @@
 use super::{
     envelope::unwritten,
     place::{Draft, Found, is_name},
+    quiet,
 };
 use crate::error::{Error, Result};
 use std::{
@@ -44,7 +45,10 @@ impl Directory {
     }
 
     pub fn open(&self, name: &str) -> Result<File> {
-        File::open(self.path_of(name)).map_err(unreadable)
+        let file = File::open(self.path_of(name)).map_err(unreadable)?;
+        // It stays whole for as long as it is read.
+        file.lock_shared().map_err(unreadable)?;
+        Ok(file)
     }
 
     pub fn list(&self) -> Result<Vec<Found>> {
@@ -82,14 +86,16 @@ impl Directory {
         for entry in fs::read_dir(&self.0).map_err(unreadable)?.filter_map(Result::ok) {
             let name = entry.file_name().to_string_lossy().into_owned();
             if name.strip_suffix(PART).is_some_and(is_name) {
-                let _ = fs::remove_file(entry.path());
+                let _ = quiet::remove_file(&entry.path());
             }
         }
         Ok(())
     }
 
     pub fn remove(&self, name: &str) -> Result<()> {
-        fs::remove_file(self.path_of(name)).map_err(unwritten)
+        let leftover = self.path_of(&format!("{name}{PART}"));
+        fs::rename(self.path_of(name), &leftover).map_err(unwritten)?;
+        quiet::remove_file(&leftover).map_err(unwritten)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     clock::Time,
     error::{Code, Result},
     jobs::NewJob,
-    storage,
+    priority, storage,
 };
 use serde_json::json;
 use std::{
@@ -30,7 +30,7 @@ use std::{
 /// Two at a time would clear away each other's beginnings.
 static MAKING: Mutex<()> = Mutex::new(());
 /// From here on the copy takes no rest.
-const LARGE_LOG: u64 = 64 << 20;
+const LARGE_LOG: u64 = 256 << 20;
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Hears how far it is, and may end it with an error.
@@ -109,6 +109,8 @@ impl Backups {
             since = Instant::now();
             Ok(())
         })?;
+        // Nobody waits for the snapshot any more.
+        priority::idle();
         let mut manifest = Manifest::count(&storage::open_copy(&copy)?)?;
         manifest.files_held = !self.files_elsewhere();
         let files = Contents::gather(self.folder.path(), &copy, &self.configuration())?;
@@ -153,6 +155,7 @@ impl Backups {
     ) -> Result<Backup> {
         let size = self.place.find(name)?.size;
         let checked = aside(watch, |watch| {
+            priority::idle();
             let (fetched, unpacked) = (Scratch::new(self.folder.path())?, Scratch::new(self.folder.path())?);
             let path = self.place.fetch(name, fetched.path(), &mut |done| watch(done, size, "Fetching"))?;
             let opener = key.map_or(Opener::Keyring(&self.keyring), Opener::Recovery);
@@ -191,17 +194,24 @@ impl Backups {
     }
 
     pub fn remove(&self, actor: &Actor, name: &str) -> Result<()> {
-        let (place, name) = (self.place.clone(), name.to_owned());
-        place.find(&name)?;
+        let size = self.place.find(name)?.size;
+        let event = |outcome| Event::new("backup.deleted", "backup", name).outcome(outcome);
+        let told = json!({ "name": name, "size": size });
+        let (gone, deleted) = (name.to_owned(), event(Outcome::Success).before(&told));
+        // The event first: nothing is lost that it does not tell of.
         self.ledger.change_blocking(actor, move |tx| {
-            catalogue::forget(tx, &name)?;
-            // It may be run again when others in its batch fail.
-            match place.remove(&name) {
-                Err(error) if error.code() != Code::NotFound => return Err(error),
-                _ => {}
-            }
-            Ok(((), Event::new("backup.deleted", "backup", &name).before(&json!({ "name": name }))))
-        })
+            catalogue::forget(tx, &gone)?;
+            Ok(((), deleted.clone()))
+        })?;
+        let removed = match self.place.remove(name) {
+            Err(error) if error.code() == Code::NotFound => Ok(()),
+            removed => removed,
+        };
+        if let Err(error) = &removed {
+            let failed = event(Outcome::Failed).after(&json!({ "name": name, "reason": error.to_string() }));
+            self.ledger.change_blocking(actor, move |_| Ok(((), failed.clone())))?;
+        }
+        removed
     }
 
     /// Removes what is too much or too old; never the newest that is known to be good.

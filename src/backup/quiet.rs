@@ -2,11 +2,17 @@
 //! with little at once for the disk to flush.
 
 use super::make::Watch;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    priority,
+};
+use rustix::fs::OFlags;
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     panic::resume_unwind,
+    path::Path,
     sync::{
         atomic::{AtomicBool, Ordering::Relaxed},
         mpsc::sync_channel,
@@ -15,9 +21,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-const NICE: i32 = 10;
 /// Bytes after which the disk is waited for.
 const PORTION: usize = 1 << 20;
+/// Bytes that the disk hears of at once as free.
+const FREED: u64 = 4 << 20;
+const REST_AFTER_FREEING: Duration = Duration::from_millis(20);
 /// The longest rest.
 const LONGEST_REST: Duration = Duration::from_millis(200);
 
@@ -28,7 +36,7 @@ pub(super) fn aside<T: Send>(watch: Watch<'_>, work: impl FnOnce(Watch<'_>) -> R
     let is_ended = &ended;
     thread::scope(|scope| {
         let working = scope.spawn(move || {
-            lower();
+            priority::lower();
             let mut watch = |done: u64, total: u64, note: &str| {
                 let so_far = (done, total, note.to_owned());
                 // Of what is missed the next one tells as much; after a last one nothing comes.
@@ -50,13 +58,6 @@ pub(super) fn aside<T: Send>(watch: Watch<'_>, work: impl FnOnce(Watch<'_>) -> R
             (outcome, _) => outcome,
         }
     })
-}
-
-fn lower() {
-    // Linux keeps a nice value for each thread.
-    if let Err(cause) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE) {
-        tracing::debug!(%cause, "a backup goes on at the usual priority");
-    }
 }
 
 /// Writes a file in portions, each on disk before the next is begun, with a rest as long as the work between: a flush
@@ -95,9 +96,72 @@ pub(super) fn rest(since: Instant) {
     thread::sleep(since.elapsed().min(LONGEST_REST));
 }
 
+/// Removes a file piece by piece: a disk that hears of a large one at once as free (`discard`) takes no commit meanwhile.
+pub(super) fn remove_file(path: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(path)?.is_file()
+        && let Err(cause) = shorten(path)
+    {
+        tracing::debug!(%cause, path = %path.display(), "a file is removed as a whole");
+    }
+    fs::remove_file(path)
+}
+
+fn shorten(path: &Path) -> io::Result<()> {
+    let nofollow = OFlags::NOFOLLOW.bits() as i32;
+    let file = File::options().write(true).custom_flags(nofollow).open(path)?;
+    // Whoever reads it still, or has it by another name, has it whole.
+    if file.metadata()?.nlink() > 1 || file.try_lock().is_err() {
+        return Ok(());
+    }
+    let mut left = file.metadata()?.len();
+    while left > FREED {
+        left -= FREED;
+        file.set_len(left)?;
+        thread::sleep(REST_AFTER_FREEING);
+    }
+    Ok(())
+}
+
+/// [`remove_file`] for all in a folder, and the folder.
+pub(super) fn remove_folder(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let removed =
+            if entry.file_type()?.is_dir() { remove_folder(&entry.path()) } else { remove_file(&entry.path()) };
+        match removed {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+            // A connection that closes takes its log along.
+            _ => {}
+        }
+    }
+    fs::remove_dir(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_removed_is_gone_and_what_others_have_stays_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = vec![3; 2 * FREED as usize + 5];
+        let here = folder.path().join("here");
+        fs::create_dir_all(here.join("deeper")).unwrap();
+        for name in ["kept", "here/linked", "here/read", "here/deeper/alone"] {
+            fs::write(folder.path().join(name), &bytes).unwrap();
+        }
+        fs::hard_link(here.join("linked"), folder.path().join("other name")).unwrap();
+        std::os::unix::fs::symlink(folder.path().join("kept"), here.join("pointer")).unwrap();
+        let mut read = File::open(here.join("read")).unwrap();
+        read.lock_shared().unwrap();
+        remove_folder(&here).unwrap();
+        assert!(!here.exists());
+        let whole = |name: &str| fs::read(folder.path().join(name)).unwrap() == bytes;
+        assert!(whole("kept") && whole("other name"));
+        let mut rest = Vec::new();
+        io::Read::read_to_end(&mut read, &mut rest).unwrap();
+        assert_eq!(rest.len(), bytes.len());
+    }
 
     #[test]
     fn what_is_done_aside_is_told_here_and_can_be_ended() {
@@ -124,6 +188,6 @@ mod tests {
         let file = File::create(folder.path().join("a")).unwrap();
         let bytes = vec![3; 2 * PORTION + 5];
         Paced::new(&file).write_all(&bytes).unwrap();
-        assert_eq!(std::fs::read(folder.path().join("a")).unwrap(), bytes);
+        assert_eq!(fs::read(folder.path().join("a")).unwrap(), bytes);
     }
 }

@@ -1,5 +1,6 @@
 //! A place in the data folder for what is half made: readable by its owner alone, gone when it is dropped.
 
+use super::quiet;
 use crate::{
     error::{Error, Result},
     ids::Id,
@@ -29,7 +30,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = quiet::remove_folder(&self.0);
     }
 }
 

@@ -96,7 +96,7 @@ fn swap(folder: &Path, aside: &str) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Every folder in it; files were flushed as they were written.
+/// Everything in it, to the disk.
 fn sync_all(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

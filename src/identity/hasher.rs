@@ -4,17 +4,16 @@
 //! Should others leave them none, a spare thread takes over, so that people get in all the same.
 
 use super::password::{MAX_BYTES, Password};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    priority,
+};
 use std::{
     collections::VecDeque,
     str::FromStr,
     sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
     time::{Duration, Instant},
-};
-use thread_priority::{
-    NormalThreadSchedulePolicy::Idle, ThreadPriority, ThreadSchedulePolicy::Normal, set_thread_priority_and_policy,
-    thread_native_id,
 };
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
@@ -23,8 +22,6 @@ use zeroize::Zeroizing;
 const WAITING_PER_THREAD: usize = 16;
 /// Without a hash for so long, while some are waited for, these threads get no time.
 const STARVED: Duration = Duration::from_secs(2);
-/// Nice value of the spare thread: about a tenth of a busy core.
-const NICE: i32 = 10;
 
 /// Hashes and verifies passwords. Clones share the threads; they end when the last is dropped.
 #[derive(Clone)]
@@ -147,9 +144,9 @@ impl Hasher {
             thread::Builder::new().name(name).spawn(run).map(drop).map_err(Error::internal)
         };
         for number in 0..threads {
-            spawn(format!("password-{number}"), Turn::Usual, be_idle)?;
+            spawn(format!("password-{number}"), Turn::Usual, priority::idle)?;
         }
-        spawn("password-spare".into(), Turn::Spare, be_nice)?;
+        spawn("password-spare".into(), Turn::Spare, priority::lower)?;
         Ok(Self { queue: Arc::new(Open(queue)), cost, dummy: Arc::default() })
     }
 
@@ -195,21 +192,6 @@ impl Hasher {
         queue.lock().waiting.push_back((Instant::now(), work));
         queue.more.notify_all();
         answer.await.map_err(Error::internal)
-    }
-}
-
-fn be_idle() {
-    let policy = Normal(Idle);
-    if let Err(cause) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy) {
-        tracing::debug!(?cause, "hashing goes on at a low priority");
-        be_nice();
-    }
-}
-
-fn be_nice() {
-    // Linux keeps a nice value for each thread.
-    if let Err(cause) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE) {
-        tracing::debug!(%cause, "hashing goes on at the usual priority");
     }
 }
 

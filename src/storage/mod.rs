@@ -156,9 +156,9 @@ pub fn open(folder: &Path, options: &Options) -> Result<(Db, Writer)> {
     Ok((Db::new(pool, options), writer))
 }
 
-/// Opens a copy that nobody writes to, for reading alone.
+/// Opens a copy that nobody writes to, for reading alone. No connection is opened ahead: it may be removed soon.
 pub fn open_copy(path: &Path) -> Result<Db> {
-    let options = Options { read_pool: 1, read_pool_max: 4, query_timeout: Duration::from_secs(3600) };
+    let options = Options { read_pool: 0, read_pool_max: 4, query_timeout: Duration::from_secs(3600) };
     Ok(Db::new(sqlite::Pool::open(path, &options)?, &options))
 }
 

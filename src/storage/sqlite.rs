@@ -1,8 +1,11 @@
 //! SQLite: with its pool of readers, the only file that names the driver.
 
+mod checkpointer;
 mod pool;
 
 pub(super) use pool::{Pool, copy};
+
+use checkpointer::Checkpointer;
 
 use super::{
     Options, search,
@@ -18,20 +21,19 @@ use rusqlite::{
 };
 use std::{
     cell::{Cell, RefCell},
-    fs,
     ops::Deref,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
+    path::Path,
+    time::Duration,
 };
 
-/// The write-ahead log is copied back into the database once it is this large.
-const CHECKPOINT_AT: u64 = 16 << 20;
-/// From here on the copy waits for readers, so that the log starts anew and cannot grow without end.
-const RESTART_AT: u64 = 128 << 20;
 const STATEMENTS: usize = 256;
 /// The longest wait for somebody else's lock.
 const BUSY: Duration = Duration::from_secs(5);
+/// The longest that changes wait for readers so that the write-ahead log begins anew.
+const BRIEF: Duration = Duration::from_millis(10);
+/// The longest that they wait so that nothing is left in it.
+const THOROUGH: Duration = Duration::from_millis(100);
 
 impl rusqlite::ToSql for Param<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -222,8 +224,7 @@ impl Tx<'_> {
 /// The connection that only the writer thread holds.
 pub(super) struct WriteConnection {
     connection: Connection,
-    log: PathBuf,
-    checked: Instant,
+    checkpointer: Checkpointer,
     traces: bool,
 }
 
@@ -250,56 +251,49 @@ impl WriteConnection {
         Ok(())
     }
 
-    pub fn checkpoint_if_due(&mut self) {
+    /// Between two changes: keeps the write-ahead log short, and free of what is to leave no trace.
+    pub fn tidy(&mut self) {
         if self.traces {
-            self.remove_traces();
+            // Where a reader is in its way it is tried again with the next change.
+            self.checkpointer.settle();
+            self.traces = !self.checkpoint("TRUNCATE", THOROUGH);
+        } else if self.checkpointer.is_ready() {
+            self.checkpoint("RESTART", BRIEF);
         }
-        if self.checked.elapsed() < Duration::from_millis(200) {
-            return;
-        }
-        let size = fs::metadata(&self.log).map_or(0, |file| file.len());
-        if size > RESTART_AT {
-            self.checkpoint("RESTART");
-        } else if size > CHECKPOINT_AT {
-            self.checkpoint("PASSIVE");
-        }
-        self.checked = Instant::now();
-    }
-
-    /// Readers under way may stand in its way: then it is tried again with the next change.
-    fn remove_traces(&mut self) {
-        let _ = self.connection.busy_timeout(Duration::from_millis(100));
-        self.traces = !self.checkpoint("TRUNCATE");
-        let _ = self.connection.busy_timeout(BUSY);
     }
 
     /// Whether nobody was in its way.
-    fn checkpoint(&self, mode: &str) -> bool {
+    fn checkpoint(&mut self, mode: &str, patience: Duration) -> bool {
         let sql = format!("PRAGMA wal_checkpoint({mode})");
-        match self.connection.query_row(&sql, [], |row| row.get::<_, i64>(0)) {
-            Ok(busy) => busy == 0,
-            Err(error) => {
-                tracing::warn!(%error, mode, "the write-ahead log could not be checkpointed");
-                false
-            }
+        let _ = self.connection.busy_timeout(patience);
+        let busy = self.connection.query_row(&sql, [], |row| row.get::<_, i64>(0));
+        let _ = self.connection.busy_timeout(BUSY);
+        let busy =
+            busy.inspect_err(|error| tracing::warn!(%error, mode, "the write-ahead log could not be checkpointed"));
+        let done = busy.is_ok_and(|busy| busy == 0);
+        if done {
+            self.checkpointer.begun_anew();
         }
+        done
     }
 
-    pub fn close(self) {
-        self.checkpoint("TRUNCATE");
+    pub fn close(mut self) {
+        self.checkpointer.settle();
+        self.checkpoint("TRUNCATE", BUSY);
+        self.checkpointer.close();
     }
 }
 
 pub(super) fn open_writer(path: &Path) -> Result<WriteConnection> {
-    let connection =
+    let mut connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     configure(&connection)?;
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
          PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864; PRAGMA secure_delete = ON;",
     )?;
-    let log = path.with_extension("db-wal");
-    Ok(WriteConnection { connection, log, checked: Instant::now(), traces: false })
+    let checkpointer = Checkpointer::start(path, &mut connection)?;
+    Ok(WriteConnection { connection, checkpointer, traces: false })
 }
 
 fn configure(connection: &Connection) -> Result<()> {

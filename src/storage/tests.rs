@@ -124,3 +124,38 @@ fn one_process_holds_the_folder() {
     drop(lock);
     data.lock().unwrap();
 }
+
+/// How often the write-ahead log has begun anew (byte 12 of its header, see "The Write-Ahead Log" of SQLite's file
+/// format).
+fn beginnings(folder: &tempfile::TempDir) -> u32 {
+    let log = std::fs::read(folder.path().join("portcullis.db-wal")).unwrap_or_default();
+    log.get(12..16).map_or(0, |bytes| u32::from_be_bytes(bytes.try_into().unwrap()))
+}
+
+fn write_large(writer: &Writer) {
+    let body = "x".repeat(2 << 20);
+    writer.write_blocking(move |tx| tx.execute("INSERT INTO notes VALUES (NULL, ?1)", params![body.as_str()])).unwrap();
+}
+
+#[test]
+fn the_log_begins_anew_while_changes_go_on_once_no_reader_needs_it() {
+    let (folder, db, writer) = opened();
+    let until_anew = |before: u32| {
+        let begun = std::time::Instant::now();
+        while beginnings(&folder) == before {
+            assert!(begun.elapsed() < Duration::from_secs(20), "the log goes on and on");
+            write_large(&writer);
+        }
+    };
+    until_anew(beginnings(&folder));
+    until_anew(beginnings(&folder));
+    let held = beginnings(&folder);
+    db.read_long(|reader| {
+        reader.query_one("SELECT count(*) FROM notes", &[], |row| row.get::<i64>(0))?;
+        (0..20).for_each(|_| write_large(&writer));
+        Ok(())
+    })
+    .unwrap();
+    assert!(beginnings(&folder) <= held + 1, "the reader needs what stands in the log");
+    until_anew(beginnings(&folder));
+}

@@ -75,7 +75,7 @@ impl Writer {
                         let size = BATCHES.iter().position(|bound| done as u64 <= *bound);
                         shared.batches[size.unwrap_or(BATCHES.len() - 1)].fetch_add(1, Ordering::Relaxed);
                     }
-                    connection.checkpoint_if_due();
+                    connection.tidy();
                 }
                 connection.close();
             })

@@ -106,7 +106,7 @@ impl Pool {
         let opener = Opener { path: path.to_owned(), start };
         let connections = r2d2::Pool::builder()
             .max_size(options.read_pool_max.max(1))
-            .min_idle(Some(2.min(options.read_pool.max(1))))
+            .min_idle(Some(2.min(options.read_pool)))
             .idle_timeout(Some(Duration::from_secs(300)))
             .max_lifetime(Some(Duration::from_secs(3600)))
             .connection_timeout(Duration::from_secs(5))
