@@ -292,6 +292,26 @@ pub fn take_in(tx: &Tx<'_>, entity_type: &str, limit: usize) -> Result<bool> {
     Ok(last)
 }
 
+/// Pages that are put together at a time.
+const MERGED: i64 = 200;
+
+/// Puts the parts of a type's index together, some pages at a time: every part has to be looked into by every search.
+/// `whole` begins to make one of all of them, else as many stay as suits what comes in. Whether nothing is left to do.
+/// See "The 'merge' Command" of SQLite's FTS5.
+pub fn merge(tx: &Tx<'_>, entity_type: &str, whole: bool) -> Result<bool> {
+    if SearchIndex::of(tx, entity_type)?.is_none() {
+        return Ok(true);
+    }
+    let table = table(entity_type)?;
+    let changes =
+        || tx.query_one("SELECT total_changes()", &[], |row| row.get::<i64>(0)).map(Option::unwrap_or_default);
+    let before = changes()?;
+    let pages = if whole { -MERGED } else { MERGED };
+    tx.execute(&format!("INSERT INTO {table} ({table}, rank) VALUES ('merge', ?1)"), params![pages])?;
+    // The command itself counts as one.
+    Ok(changes()? - before < 2)
+}
+
 struct Pending {
     id: String,
     gone: Option<i64>,

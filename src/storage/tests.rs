@@ -159,3 +159,32 @@ fn the_log_begins_anew_while_changes_go_on_once_no_reader_needs_it() {
     assert!(beginnings(&folder) <= held + 1, "the reader needs what stands in the log");
     until_anew(beginnings(&folder));
 }
+
+#[test]
+fn the_parts_of_a_search_index_are_put_together() {
+    let (_folder, db, writer) = opened();
+    writer.write_blocking(|tx| search::make_index(tx, "letters", &[vec!["text".to_owned()]])).unwrap();
+    for part in 0..3 {
+        writer
+            .write_blocking(move |tx| {
+                let sql = "INSERT INTO entities (id, type, data, version, created_at, updated_at)
+                           VALUES (?1, 'letters', ?2, 1, 5, 5)";
+                let data = format!(r#"{{"text": "common unique{part}x"}}"#);
+                tx.execute(sql, params![format!("letter {part}"), data])
+            })
+            .unwrap();
+    }
+    let number = |sql: &'static str| db.read(|reader| reader.query_one(sql, &[], |row| row.get::<i64>(0))).unwrap();
+    let parts = || number("SELECT count(DISTINCT segid) FROM search_of_letters_idx").unwrap();
+    assert_eq!(parts(), 3);
+    let merge = |whole: bool| writer.write_blocking(move |tx| search::merge(tx, "letters", whole)).unwrap();
+    assert!(merge(false), "three parts are few");
+    assert_eq!(parts(), 3);
+    let mut done = merge(true);
+    while !done {
+        done = merge(false);
+    }
+    assert_eq!(parts(), 1);
+    let found = "SELECT count(*) FROM search_of_letters WHERE search_of_letters MATCH '\"common\"'";
+    assert_eq!(number(found), Some(3));
+}

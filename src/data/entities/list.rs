@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    filter::{Field, Kind, Order, Position, parse_sort},
+    filter::{Field, Kind, Order, Path, Position, SortKey, parse_sort},
     permit::Action,
     storage::{Param, Reader},
     web::{Deleted, ListQuery},
@@ -43,6 +43,17 @@ impl EntityQuery {
 
 const DEFAULT_SORT: &str = "-created_at";
 
+/// Entities that share a value of their data come in the order of creation, as an index on that value has them.
+fn as_indexed(mut keys: Vec<SortKey>) -> Vec<SortKey> {
+    if let [SortKey { path, descending }] = &*keys
+        && path.segments.len() > 1
+    {
+        let path = Path { segments: vec!["created_at".to_owned()], position: path.position };
+        keys.push(SortKey { path, descending: *descending });
+    }
+    keys
+}
+
 /// A list that was understood, ready to run on any thread.
 pub(super) struct Listing {
     entities: Entities,
@@ -69,7 +80,7 @@ impl Listing {
         let picks = query.fields.as_deref().map(|text| Picks::parse(text, scope.mask())).transpose()?;
         let sort = query.sort.unwrap_or_else(|| DEFAULT_SORT.to_owned());
         let id = Field::column("id", Kind::Text);
-        let order = parse_sort(&sort).and_then(|keys| Order::new(&keys, &scope.fields(), id));
+        let order = parse_sort(&sort).and_then(|keys| Order::new(&as_indexed(keys), &scope.fields(), id));
         let mut order = order.map_err(|error| Error::invalid_at("/sort", "invalid_sort", error.to_string()))?;
         let (filter, q) = (query.filter.as_deref(), query.q.as_deref());
         let by_creation = matches!(sort.as_str(), "created_at" | DEFAULT_SORT);

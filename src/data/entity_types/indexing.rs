@@ -159,15 +159,38 @@ fn build(ledger: &Ledger, types: &EntityTypes, context: &Context) -> Result<()> 
                 expressions.get(&index).map_or(Ok(()), |sql| make(tx, &name, &index, sql))
             })?;
         }
-        let mut whole = missing.search.is_none();
-        while !whole {
-            if context.is_cancelled() || began.elapsed() > TURN {
-                let now = ledger.clock().now();
-                return ledger.unrecorded_blocking(REASON, move |tx| jobs::enqueue(tx, KIND, &(), now).map(drop));
+        let (name, searched) = (entity_type.name.clone(), entity_type.search.is_some());
+        let mut in_time = true;
+        if missing.search.is_some() {
+            let (taken, merged) = (name.clone(), name.clone());
+            in_time = repeated(ledger, context, began, move |tx| search::take_in(tx, &taken, CHUNK))?;
+            if in_time {
+                ledger.unrecorded_blocking(REASON, move |tx| search::merge(tx, &merged, true))?;
             }
-            let name = entity_type.name.clone();
-            whole = ledger.unrecorded_blocking(REASON, move |tx| search::take_in(tx, &name, CHUNK))?;
+        }
+        if searched && in_time {
+            in_time = repeated(ledger, context, began, move |tx| search::merge(tx, &name, false))?;
+        }
+        if !in_time {
+            let now = ledger.clock().now();
+            return ledger.unrecorded_blocking(REASON, move |tx| jobs::enqueue(tx, KIND, &(), now).map(drop));
         }
     }
     Ok(())
+}
+
+/// One change after the other, so that others get in between, until one says that it was the last; `false` when the
+/// job has to make way before.
+fn repeated(
+    ledger: &Ledger,
+    context: &Context,
+    began: Instant,
+    step: impl Fn(&Tx<'_>) -> Result<bool> + Clone + Send + 'static,
+) -> Result<bool> {
+    while !context.is_cancelled() && began.elapsed() < TURN {
+        if ledger.unrecorded_blocking(REASON, step.clone())? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
