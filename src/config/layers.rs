@@ -80,7 +80,7 @@ impl Layers {
         let origin = Origin::File(path.to_owned());
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound && !asked_for => return,
+            Err(_) if !asked_for && !may_be_there(path) => return,
             Err(cause) => return self.mistake("--config", None, origin, format!("cannot be read: {cause}")),
         };
         match text.parse::<toml::Table>() {
@@ -111,7 +111,7 @@ impl Layers {
     fn add_dot_env(&mut self, path: &Path) {
         let entries = match dotenvy::from_path_iter(path) {
             Ok(entries) => entries,
-            Err(cause) if cause.not_found() => return,
+            Err(_) if !may_be_there(path) => return,
             Err(_) => {
                 let message = "cannot be read; see its mode and owner";
                 return self.mistake(".env", None, Origin::File(path.to_owned()), message);
@@ -290,4 +290,11 @@ pub(super) fn shown(key: &Key, value: &Value) -> String {
         Some(((scheme, _), (_, rest))) => format!("{scheme}://{HIDDEN}@{rest}"),
         None => text.escape_debug().to_string(),
     }
+}
+
+/// Whether there is something that has to be read. In a folder that may not be looked into there is not: commands run
+/// as the service's user, from wherever an administrator stands.
+fn may_be_there(path: &Path) -> bool {
+    let missing = |cause: io::Error| matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied);
+    !fs::symlink_metadata(path).is_err_and(missing)
 }

@@ -164,7 +164,9 @@ fn the_log_begins_anew_while_changes_go_on_once_no_reader_needs_it() {
 fn the_parts_of_a_search_index_are_put_together() {
     let (_folder, db, writer) = opened();
     writer.write_blocking(|tx| search::make_index(tx, "letters", &[vec!["text".to_owned()]])).unwrap();
-    for part in 0..3 {
+    let scattered = || db.read(|reader| search::is_scattered(reader, "letters")).unwrap();
+    for part in 0..4 {
+        assert!(!scattered());
         writer
             .write_blocking(move |tx| {
                 let sql = "INSERT INTO entities (id, type, data, version, created_at, updated_at)
@@ -176,15 +178,15 @@ fn the_parts_of_a_search_index_are_put_together() {
     }
     let number = |sql: &'static str| db.read(|reader| reader.query_one(sql, &[], |row| row.get::<i64>(0))).unwrap();
     let parts = || number("SELECT count(DISTINCT segid) FROM search_of_letters_idx").unwrap();
-    assert_eq!(parts(), 3);
-    let merge = |whole: bool| writer.write_blocking(move |tx| search::merge(tx, "letters", whole)).unwrap();
-    assert!(merge(false), "three parts are few");
-    assert_eq!(parts(), 3);
+    assert_eq!(parts(), 4);
+    assert!(scattered());
+    let merge = |begin: bool| writer.write_blocking(move |tx| search::merge(tx, "letters", begin)).unwrap();
     let mut done = merge(true);
     while !done {
         done = merge(false);
     }
     assert_eq!(parts(), 1);
+    assert!(!scattered());
     let found = "SELECT count(*) FROM search_of_letters WHERE search_of_letters MATCH '\"common\"'";
-    assert_eq!(number(found), Some(3));
+    assert_eq!(number(found), Some(4));
 }

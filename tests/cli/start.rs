@@ -1,7 +1,7 @@
 //! What a start refuses, makes and shows.
 
 use crate::place::Place;
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 #[test]
 fn three_mistakes_are_all_told_and_nothing_is_made() {
@@ -197,4 +197,27 @@ fn what_holds_is_shown_without_secrets_and_with_its_source() {
     let example = place.run(&["config", "example"]);
     fs::write(place.path().join("portcullis.toml"), example.out).unwrap();
     assert_eq!(place.run(&["config", "check"]).status, Some(0));
+}
+
+#[test]
+fn where_nothing_may_be_looked_into_there_is_no_configuration() {
+    let place = Place::new();
+    let folder = place.path().join("another's");
+    fs::create_dir(&folder).unwrap();
+    // Whoever is root gives up the right to look into everything.
+    let script = r#"cd "$0" && chmod 0 . && drop="" && if [ "$(id -u)" = 0 ]; then
+        drop="setpriv --bounding-set=-dac_override,-dac_read_search"; fi && exec $drop "$@""#;
+    let check = |more: &[&str]| {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).arg(&folder).arg(env!("CARGO_BIN_EXE_portcullis")).args(more);
+        let said = command.args(["config", "check"]).output().unwrap();
+        fs::set_permissions(&folder, PermissionsExt::from_mode(0o700)).unwrap();
+        (said.status.code(), String::from_utf8(said.stderr).unwrap())
+    };
+    let data = place.path().join("data").display().to_string();
+    assert_eq!(check(&["--data-dir", &data]).0, Some(0));
+    let named = folder.join("portcullis.toml").display().to_string();
+    let (status, told) = check(&["--data-dir", &data, "--config", &named]);
+    assert_eq!(status, Some(2));
+    assert!(told.contains("cannot be read: Permission denied"), "{told}");
 }

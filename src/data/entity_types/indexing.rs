@@ -70,7 +70,10 @@ pub(super) fn follow(tx: &Tx<'_>, definition: &Definition) -> Result<()> {
     for (index, sql) in wanted.iter().filter(|(index, _)| !present.contains(*index)) {
         make(tx, name, index, sql)?;
     }
-    while definition.search.is_some() && !search::take_in(tx, name, CHUNK)? {}
+    if definition.search.is_some() {
+        while !search::take_in(tx, name, CHUNK)? {}
+        search::finish(tx, name)?;
+    }
     Ok(())
 }
 
@@ -159,17 +162,19 @@ fn build(ledger: &Ledger, types: &EntityTypes, context: &Context) -> Result<()> 
                 expressions.get(&index).map_or(Ok(()), |sql| make(tx, &name, &index, sql))
             })?;
         }
-        let (name, searched) = (entity_type.name.clone(), entity_type.search.is_some());
+        let (name, anew) = (entity_type.name.clone(), missing.search.is_some());
         let mut in_time = true;
-        if missing.search.is_some() {
-            let (taken, merged) = (name.clone(), name.clone());
-            in_time = repeated(ledger, context, began, move |tx| search::take_in(tx, &taken, CHUNK))?;
-            if in_time {
-                ledger.unrecorded_blocking(REASON, move |tx| search::merge(tx, &merged, true))?;
-            }
+        if anew {
+            let name = name.clone();
+            in_time = repeated(ledger, context, began, move |tx| search::take_in(tx, &name, CHUNK))?;
         }
-        if searched && in_time {
-            in_time = repeated(ledger, context, began, move |tx| search::merge(tx, &name, false))?;
+        if in_time && ledger.db().read(|reader| search::is_scattered(reader, &name))? {
+            let (first, others) = (name.clone(), name.clone());
+            ledger.unrecorded_blocking(REASON, move |tx| search::merge(tx, &first, true))?;
+            in_time = repeated(ledger, context, began, move |tx| search::merge(tx, &others, false))?;
+        }
+        if in_time && anew {
+            ledger.unrecorded_blocking(REASON, move |tx| search::finish(tx, &name))?;
         }
         if !in_time {
             let now = ledger.clock().now();
