@@ -3,6 +3,7 @@
 use super::{
     archive::{self, DATABASE, FILES, KEYRING, Manifest},
     envelope::{Head, Opener, Unsealed},
+    quiet::Resting,
 };
 use crate::{
     audit::{self, Checkpoint},
@@ -32,7 +33,7 @@ pub(super) struct Good {
 pub(super) fn check(path: &Path, with: &Opener<'_>, into: &Path, mut each: impl FnMut() -> Result<()>) -> Result<Good> {
     let began = Instant::now();
     let unreadable = |cause| Error::unavailable("The backup cannot be read.").caused_by(cause);
-    let mut file = BufReader::with_capacity(1 << 20, File::open(path).map_err(unreadable)?);
+    let mut file = BufReader::with_capacity(256 << 10, Resting(File::open(path).map_err(unreadable)?));
     let (head, bound) = Head::read(&mut file)?;
     let newest = storage::latest_migration();
     if head.schema > newest {

@@ -8,7 +8,7 @@ use super::{
     envelope::{Head, Opener, Sealed, unwritten},
     housekeeping::VERIFY,
     model::{Backup, Named},
-    quiet::{Paced, aside, rest},
+    quiet::{Paced, aside},
     recovery::{RecoveryKey, RecoveryPublic},
     scratch::Scratch,
 };
@@ -99,18 +99,14 @@ impl Backups {
     fn write(&self, name: &str, now: Time, watch: Watch<'_>) -> Result<()> {
         let scratch = Scratch::new(self.folder.path())?;
         let copy = scratch.path().join(DATABASE);
-        let mut since = Instant::now();
         self.ledger.db().copy_to(&copy, |done, total| {
             watch(done, total, "Copying the database")?;
             // The log cannot begin anew while the copy goes on.
             if self.ledger.db().sizes().1 < LARGE_LOG {
-                rest(since);
+                priority::make_way();
             }
-            since = Instant::now();
             Ok(())
         })?;
-        // Nobody waits for the snapshot any more.
-        priority::idle();
         let mut manifest = Manifest::count(&storage::open_copy(&copy)?)?;
         manifest.files_held = !self.files_elsewhere();
         let files = Contents::gather(self.folder.path(), &copy, &self.configuration())?;
@@ -155,7 +151,6 @@ impl Backups {
     ) -> Result<Backup> {
         let size = self.place.find(name)?.size;
         let checked = aside(watch, |watch| {
-            priority::idle();
             let (fetched, unpacked) = (Scratch::new(self.folder.path())?, Scratch::new(self.folder.path())?);
             let path = self.place.fetch(name, fetched.path(), &mut |done| watch(done, size, "Fetching"))?;
             let opener = key.map_or(Opener::Keyring(&self.keyring), Opener::Recovery);

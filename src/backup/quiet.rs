@@ -6,10 +6,11 @@ use crate::{
     error::{Error, Result},
     priority,
 };
-use rustix::fs::OFlags;
+use rustix::fs::{Advice, OFlags, fadvise};
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io::{self, Read, Write},
+    num::NonZeroU64,
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     panic::resume_unwind,
     path::Path,
@@ -18,16 +19,16 @@ use std::{
         mpsc::sync_channel,
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+/// Bytes that are begun to be written to the disk at once.
+const PORTION: u64 = 1 << 20;
 /// Bytes after which the disk is waited for.
-const PORTION: usize = 1 << 20;
+const UNFLUSHED: u64 = 16 << 20;
 /// Bytes that the disk hears of at once as free.
 const FREED: u64 = 4 << 20;
 const REST_AFTER_FREEING: Duration = Duration::from_millis(20);
-/// The longest rest.
-const LONGEST_REST: Duration = Duration::from_millis(200);
 
 /// Does the work on a thread of its own, since a thread cannot raise its priority again, and tells here how far it is.
 pub(super) fn aside<T: Send>(watch: Watch<'_>, work: impl FnOnce(Watch<'_>) -> Result<T> + Send) -> Result<T> {
@@ -60,28 +61,33 @@ pub(super) fn aside<T: Send>(watch: Watch<'_>, work: impl FnOnce(Watch<'_>) -> R
     })
 }
 
-/// Writes a file in portions, each on disk before the next is begun, with a rest as long as the work between: a flush
-/// of all of it at once would hold up every commit behind it.
+/// Writes a file with rests, in portions that go to the disk one by one: a flush of all of it at once would hold up every
+/// commit behind it.
 pub(super) struct Paced<'f> {
     file: &'f File,
-    written: usize,
-    since: Instant,
+    written: u64,
+    begun: u64,
 }
 
 impl<'f> Paced<'f> {
     pub fn new(file: &'f File) -> Self {
-        Self { file, written: 0, since: Instant::now() }
+        Self { file, written: 0, begun: 0 }
     }
 }
 
 impl Write for Paced<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        priority::make_way();
         let count = self.file.write(bytes)?;
-        self.written += count;
-        if self.written >= PORTION {
-            self.file.sync_data()?;
-            rest(self.since);
-            (self.written, self.since) = (0, Instant::now());
+        self.written += count as u64;
+        if self.written - self.begun >= PORTION {
+            // Nobody reads it again soon: that begins its way to the disk, without the commit of the file system's
+            // journal that each flush is.
+            fadvise(self.file, self.begun, NonZeroU64::new(self.written - self.begun), Advice::DontNeed)?;
+            if self.written / UNFLUSHED > self.begun / UNFLUSHED {
+                self.file.sync_data()?;
+            }
+            self.begun = self.written;
         }
         Ok(count)
     }
@@ -91,9 +97,14 @@ impl Write for Paced<'_> {
     }
 }
 
-/// Rests for as long as was worked since.
-pub(super) fn rest(since: Instant) {
-    thread::sleep(since.elapsed().min(LONGEST_REST));
+/// Reads from `from` with rests.
+pub(super) struct Resting<R>(pub R);
+
+impl<R: Read> Read for Resting<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        priority::make_way();
+        self.0.read(into)
+    }
 }
 
 /// Removes a file piece by piece: a disk that hears of a large one at once as free (`discard`) takes no commit meanwhile.
@@ -159,7 +170,7 @@ mod tests {
         let whole = |name: &str| fs::read(folder.path().join(name)).unwrap() == bytes;
         assert!(whole("kept") && whole("other name"));
         let mut rest = Vec::new();
-        io::Read::read_to_end(&mut read, &mut rest).unwrap();
+        read.read_to_end(&mut rest).unwrap();
         assert_eq!(rest.len(), bytes.len());
     }
 
@@ -186,7 +197,7 @@ mod tests {
     fn every_byte_arrives() {
         let folder = tempfile::tempdir().unwrap();
         let file = File::create(folder.path().join("a")).unwrap();
-        let bytes = vec![3; 2 * PORTION + 5];
+        let bytes = vec![3; 2 * PORTION as usize + 5];
         Paced::new(&file).write_all(&bytes).unwrap();
         assert_eq!(fs::read(folder.path().join("a")).unwrap(), bytes);
     }

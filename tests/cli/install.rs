@@ -175,6 +175,11 @@ fn the_service_is_confined() {
     let said =
         analyse.args(["security", "--offline=true", "--threshold=20"]).arg(unit).output().expect("systemd is there");
     assert!(said.status.success(), "exposed by more than 2.0: {}", String::from_utf8_lossy(&said.stdout));
+    // Of what is taken away, that by which threads make way for others is given back.
+    let unit = fs::read_to_string(unit).unwrap();
+    let (_, later) = unit.split_once("SystemCallFilter=~@privileged @resources\n").unwrap();
+    assert!(later.lines().any(|line| line == "SystemCallFilter=sched_setscheduler setpriority"));
+    assert!(later.lines().any(|line| line == "LimitNICE=+10"));
 }
 
 #[test]

@@ -62,9 +62,13 @@ pub fn set_level(level: LogLevel) {
     }
 }
 
-/// What a client sends that is no HTTP is no error of ours.
+/// What a client sends that is no HTTP is no error of ours, and how the parts of a start go on is told where all is.
 fn filter(level: LogLevel) -> EnvFilter {
-    EnvFilter::new(format!("{},actix_http=off", level.as_str()))
+    let parts = match level {
+        LogLevel::Info => ",actix_server=warn,refinery_core=warn",
+        _ => "",
+    };
+    EnvFilter::new(format!("{},actix_http=off{parts}", level.as_str()))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::{Connection, OpenFlags, Options, Reader, configure};
 use crate::{
     error::{Error, Result},
+    priority,
     storage::PoolState,
 };
 use rusqlite::backup::StepResult;
@@ -51,7 +52,10 @@ impl r2d2::ManageConnection for Opener {
         connection.execute_batch("PRAGMA query_only = ON;")?;
         let deadline = Arc::new(AtomicI64::new(i64::MAX));
         let (limit, start) = (deadline.clone(), self.start);
-        let overdue = move || start.elapsed().as_millis() as i64 > limit.load(Ordering::Relaxed);
+        let overdue = move || {
+            priority::make_way();
+            start.elapsed().as_millis() as i64 > limit.load(Ordering::Relaxed)
+        };
         connection.progress_handler(STEPS, Some(overdue))?;
         Ok(ReadConnection { connection, deadline })
     }
@@ -65,8 +69,8 @@ impl r2d2::ManageConnection for Opener {
     }
 }
 
-/// Pages of one step: a MB.
-const STEP: i32 = 256;
+/// Pages of one step: a quarter of a MB.
+const STEP: i32 = 64;
 
 /// Copies what `from` sees now, in steps, so that others get their turn. The snapshot is held by a transaction: without
 /// one every change by others would begin the copy anew.
