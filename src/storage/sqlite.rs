@@ -30,8 +30,6 @@ use std::{
 const STATEMENTS: usize = 256;
 /// The longest wait for somebody else's lock.
 const BUSY: Duration = Duration::from_secs(5);
-/// The longest that changes wait for readers so that the write-ahead log begins anew.
-const BRIEF: Duration = Duration::from_millis(10);
 /// The longest that they wait so that nothing is left in it.
 const THOROUGH: Duration = Duration::from_millis(100);
 
@@ -258,7 +256,7 @@ impl WriteConnection {
             self.checkpointer.settle();
             self.traces = !self.checkpoint("TRUNCATE", THOROUGH);
         } else if self.checkpointer.is_ready() {
-            self.checkpoint("RESTART", BRIEF);
+            self.checkpoint("RESTART", self.checkpointer.patience());
         }
     }
 

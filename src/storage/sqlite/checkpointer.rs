@@ -12,6 +12,7 @@ use std::{
         mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
     },
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 /// Pages of the log from which on it is brought back: 16 MB.
@@ -20,6 +21,10 @@ const DUE: u32 = 4_096;
 const AGAIN: u32 = 1_024;
 /// So few pages the writer brings back itself.
 const FEW: u32 = 256;
+/// From here on changes wait for readers so that the log begins anew: 64 MB.
+const LONG: u32 = 16_384;
+/// The longest that they wait.
+const BRIEF: Duration = Duration::from_millis(10);
 /// While the log is brought back it grows; so often that is followed.
 const PASSES: u32 = 4;
 
@@ -70,6 +75,11 @@ impl Checkpointer {
             self.working = self.orders.try_send(()).is_ok();
         }
         false
+    }
+
+    /// How long readers may be waited for.
+    pub fn patience(&self) -> Duration {
+        if self.pages.load(Relaxed) < LONG { Duration::ZERO } else { BRIEF }
     }
 
     /// The log begins anew with the next change.
