@@ -82,8 +82,8 @@ impl Write for Paced<'_> {
         self.written += count as u64;
         if self.written - self.begun >= PORTION {
             // Nobody reads it again soon: that begins its way to the disk, without the commit of the file system's
-            // journal that each flush is.
-            fadvise(self.file, self.begun, NonZeroU64::new(self.written - self.begun), Advice::DontNeed)?;
+            // journal that each flush is. A file system may ignore it.
+            let _ = fadvise(self.file, self.begun, NonZeroU64::new(self.written - self.begun), Advice::DontNeed);
             if self.written / UNFLUSHED > self.begun / UNFLUSHED {
                 self.file.sync_data()?;
             }

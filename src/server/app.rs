@@ -111,6 +111,7 @@ fn storage_options(config: &Config) -> storage::Options {
         read_pool: config.storage.read_pool,
         read_pool_max: config.storage.read_pool_max,
         query_timeout: seconds(config.storage.query_timeout_s),
+        ..storage::Options::default()
     }
 }
 

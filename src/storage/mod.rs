@@ -39,11 +39,13 @@ pub struct Options {
     pub read_pool_max: u32,
     /// The longest a read may take.
     pub query_timeout: Duration,
+    /// Whether the file is mapped into memory. One that is cut short while it is read must not be.
+    pub mapped: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { read_pool: 20, read_pool_max: 50, query_timeout: Duration::from_secs(5) }
+        Self { read_pool: 20, read_pool_max: 50, query_timeout: Duration::from_secs(5), mapped: true }
     }
 }
 
@@ -158,7 +160,7 @@ pub fn open(folder: &Path, options: &Options) -> Result<(Db, Writer)> {
 
 /// Opens a copy that nobody writes to, for reading alone. No connection is opened ahead: it may be removed soon.
 pub fn open_copy(path: &Path) -> Result<Db> {
-    let options = Options { read_pool: 0, read_pool_max: 4, query_timeout: Duration::from_secs(3600) };
+    let options = Options { read_pool: 0, read_pool_max: 4, query_timeout: Duration::from_secs(3600), mapped: false };
     Ok(Db::new(sqlite::Pool::open(path, &options)?, &options))
 }
 

@@ -37,6 +37,7 @@ pub(super) struct ReadConnection {
 struct Opener {
     path: PathBuf,
     start: Instant,
+    mapped: bool,
 }
 
 impl r2d2::ManageConnection for Opener {
@@ -50,6 +51,9 @@ impl r2d2::ManageConnection for Opener {
         )?;
         configure(&connection).map_err(|_| rusqlite::Error::InvalidQuery)?;
         connection.execute_batch("PRAGMA query_only = ON;")?;
+        if !self.mapped {
+            connection.execute_batch("PRAGMA mmap_size = 0;")?;
+        }
         let deadline = Arc::new(AtomicI64::new(i64::MAX));
         let (limit, start) = (deadline.clone(), self.start);
         let overdue = move || {
@@ -107,7 +111,7 @@ pub(in crate::storage) fn copy(
 impl Pool {
     pub fn open(path: &Path, options: &Options) -> Result<Self> {
         let start = Instant::now();
-        let opener = Opener { path: path.to_owned(), start };
+        let opener = Opener { path: path.to_owned(), start, mapped: options.mapped };
         let connections = r2d2::Pool::builder()
             .max_size(options.read_pool_max.max(1))
             .min_idle(Some(2.min(options.read_pool)))
