@@ -8,7 +8,7 @@ fn pictures(browser: &Browser, name: &str, part: &str) {
     for (width, height, scheme) in [(1440, 900, "light"), (390, 844, "dark")] {
         browser.resize(width, height);
         browser.prefer(scheme);
-        browser.script("document.querySelector(arguments[0]).scrollIntoView({block: 'center'})", vec![json!(part)]);
+        browser.script("document.querySelector(arguments[0])?.scrollIntoView({block: 'center'})", vec![json!(part)]);
         // Colours take a moment to change.
         browser.script_later("setTimeout(arguments[0], 300)");
         browser.picture(&format!("entity-type-{name}-{width}-{scheme}"));
