@@ -40,8 +40,10 @@ thread_local! {
 /// [`make_way`]. Where it gets next to none, or where it could not come back from there, it takes about a tenth of a
 /// busy core.
 pub fn lower() {
-    lessen();
     let idle = comes_back() && set(Idle);
+    if !idle {
+        lessen();
+    }
     let now = Instant::now();
     MAKING.set(Some(Making { rested: now, looked: now, worked: worked(), slept: Duration::ZERO, idle }));
 }
@@ -87,14 +89,10 @@ fn set(policy: NormalThreadSchedulePolicy) -> bool {
     set.inspect_err(|cause| tracing::debug!(?cause, ?policy, "a thread cannot be scheduled so")).is_ok()
 }
 
-/// Whether a thread that is idle can be made a usual one again, which takes a right (`RLIMIT_NICE`).
+/// Whether a thread that is idle can be made a usual one again, which takes a right (`RLIMIT_NICE` of 20).
 fn comes_back() -> bool {
     static COMES_BACK: OnceLock<bool> = OnceLock::new();
-    let tried = || {
-        lessen();
-        set(Idle) && set(Other)
-    };
-    *COMES_BACK.get_or_init(|| thread::spawn(tried).join().unwrap_or(false))
+    *COMES_BACK.get_or_init(|| thread::spawn(|| set(Idle) && set(Other)).join().unwrap_or(false))
 }
 
 /// How long this thread was on a core.

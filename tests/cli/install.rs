@@ -179,7 +179,7 @@ fn the_service_is_confined() {
     let unit = fs::read_to_string(unit).unwrap();
     let (_, later) = unit.split_once("SystemCallFilter=~@privileged @resources\n").unwrap();
     assert!(later.lines().any(|line| line == "SystemCallFilter=sched_setscheduler setpriority"));
-    assert!(later.lines().any(|line| line == "LimitNICE=+10"));
+    assert!(later.lines().any(|line| line == "LimitNICE=+0"));
 }
 
 #[test]
