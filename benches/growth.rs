@@ -18,7 +18,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use support::Portcullis;
+use support::{Memory, Portcullis, added};
 use tempfile::TempDir;
 
 /// How much longer than with few it may take with many.
@@ -33,8 +33,8 @@ struct Filled {
     rows: usize,
     ids: Vec<String>,
     deep: String,
-    /// What the import and the export added to the server's memory at most, as [`memory`] tells.
-    memory: [[u64; 2]; 2],
+    /// What the import and the export added to the server's memory at most.
+    memory: [Memory; 2],
     took: [Duration; 2],
     _folder: TempDir,
 }
@@ -49,12 +49,14 @@ fn main() -> ExitCode {
     let mut sites = [few, many].map(fill);
     for (index, what) in ["import", "export"].iter().enumerate() {
         print(&format!("{what} of all rows"), "", sites.each_ref().map(|site| site.took[index]));
-        for (part, which) in ["its own", "with mapped files"].iter().enumerate() {
-            let [few, many] = sites.each_ref().map(|site| site.memory[index][part] >> 20);
+        let memory = sites.each_ref().map(|site| site.memory[index]);
+        for (which, bytes) in [("its own", memory.map(|of| of.own)), ("with mapped files", memory.map(|of| of.mapped))]
+        {
+            let [few, many] = bytes.map(|bytes| bytes >> 20);
             println!("{:<44} {few:>8}MB {many:>8}MB", format!("memory added at most, {which}"));
         }
     }
-    let mut good = sites.iter().flat_map(|site| site.memory).all(|[own, _]| own <= MEMORY);
+    let mut good = sites.iter().flat_map(|site| site.memory).all(|memory| memory.own <= MEMORY);
     for (index, what) in ["/no", "/city"].iter().enumerate() {
         let waited = sites.each_ref().map(|site| {
             let all: Vec<_> = ["/no", "/city"][..=index].to_vec();
@@ -179,36 +181,6 @@ impl Read for Rows {
         self.line.drain(..size);
         Ok(size)
     }
-}
-
-/// Bytes of memory that the server holds: its own, and with what it has mapped of files, which the system takes back
-/// where it needs the room.
-fn memory(process: u32) -> [u64; 2] {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("the server lives");
-    ["RssAnon:", "VmRSS:"].map(|name| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("its memory");
-        line.trim().trim_end_matches(" kB").trim().parse::<u64>().expect("a number") << 10
-    })
-}
-
-/// What `work` added at most to the server's memory, looked at each 2 ms.
-fn added<T>(server: &Portcullis, work: impl FnOnce() -> T) -> ([u64; 2], T) {
-    let process = server.id();
-    let (before, done) = (memory(process), AtomicBool::new(false));
-    thread::scope(|scope| {
-        let watcher = scope.spawn(|| {
-            let mut most = before;
-            while !done.load(Ordering::Relaxed) {
-                let now = memory(process);
-                most = [most[0].max(now[0]), most[1].max(now[1])];
-                thread::sleep(Duration::from_millis(2));
-            }
-            [most[0] - before[0], most[1] - before[1]]
-        });
-        let outcome = work();
-        done.store(true, Ordering::Relaxed);
-        (watcher.join().expect("the watcher"), outcome)
-    })
 }
 
 impl Filled {

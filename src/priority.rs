@@ -42,14 +42,14 @@ thread_local! {
 pub fn lower() {
     let idle = comes_back() && set(Idle);
     if !idle {
-        lessen();
+        nice();
     }
     let now = Instant::now();
     MAKING.set(Some(Making { rested: now, looked: now, worked: worked(), slept: Duration::ZERO, idle }));
 }
 
 /// This thread takes about a tenth of a busy core.
-pub fn lessen() {
+pub fn nice() {
     // Linux keeps a nice value for each thread.
     if let Err(cause) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE) {
         tracing::debug!(%cause, "a thread goes on at the usual priority");
@@ -59,7 +59,7 @@ pub fn lessen() {
 /// This thread takes the time that nobody else wants (`SCHED_IDLE`): it may get none at all.
 pub fn idle() {
     if !set(Idle) {
-        lessen();
+        nice();
     }
 }
 
@@ -76,7 +76,7 @@ pub fn make_way() {
     if making.idle && making.looked.elapsed() > LOOK {
         let (awake, worked) = (making.looked.elapsed().saturating_sub(making.slept), worked());
         if worked.saturating_sub(making.worked) * 10 < awake && set(Other) {
-            lessen();
+            nice();
             making.idle = false;
         }
         making = Making { looked: Instant::now(), worked, slept: Duration::ZERO, ..making };

@@ -108,16 +108,21 @@ impl<R: Read> Read for Resting<R> {
 }
 
 /// Removes a file piece by piece: a disk that hears of a large one at once as free (`discard`) takes no commit meanwhile.
+/// One that is gone by then is removed as well: somebody else clears up too, and a connection takes its log along.
 pub(super) fn remove_file(path: &Path) -> io::Result<()> {
-    if fs::symlink_metadata(path)?.is_file()
-        && let Err(cause) = shorten(path)
-    {
+    if let Err(cause) = shorten(path) {
         tracing::debug!(%cause, path = %path.display(), "a file is removed as a whole");
     }
-    fs::remove_file(path)
+    match fs::remove_file(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),
+        _ => Ok(()),
+    }
 }
 
 fn shorten(path: &Path) -> io::Result<()> {
+    if !fs::symlink_metadata(path)?.is_file() {
+        return Ok(());
+    }
     let nofollow = OFlags::NOFOLLOW.bits() as i32;
     let file = File::options().write(true).custom_flags(nofollow).open(path)?;
     // Whoever reads it still, or has it by another name, has it whole.
@@ -137,13 +142,7 @@ fn shorten(path: &Path) -> io::Result<()> {
 pub(super) fn remove_folder(path: &Path) -> io::Result<()> {
     for entry in fs::read_dir(path)? {
         let entry = entry?;
-        let removed =
-            if entry.file_type()?.is_dir() { remove_folder(&entry.path()) } else { remove_file(&entry.path()) };
-        match removed {
-            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
-            // A connection that closes takes its log along.
-            _ => {}
-        }
+        if entry.file_type()?.is_dir() { remove_folder(&entry.path()) } else { remove_file(&entry.path()) }?;
     }
     fs::remove_dir(path)
 }

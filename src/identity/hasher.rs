@@ -146,7 +146,7 @@ impl Hasher {
         for number in 0..threads {
             spawn(format!("password-{number}"), Turn::Usual, priority::idle)?;
         }
-        spawn("password-spare".into(), Turn::Spare, priority::lessen)?;
+        spawn("password-spare".into(), Turn::Spare, priority::nice)?;
         Ok(Self { queue: Arc::new(Open(queue)), cost, dummy: Arc::default() })
     }
 

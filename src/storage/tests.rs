@@ -190,3 +190,25 @@ fn the_parts_of_a_search_index_are_put_together() {
     let found = "SELECT count(*) FROM search_of_letters WHERE search_of_letters MATCH '\"common\"'";
     assert_eq!(number(found), Some(4));
 }
+
+#[test]
+fn a_search_index_that_was_made_anew_is_not_finished_by_whoever_filled_the_one_before() {
+    let (_folder, db, writer) = opened();
+    let write = |sql: &'static str| writer.write_blocking(move |tx| tx.execute(sql, &[])).unwrap();
+    write(
+        "INSERT INTO entities (id, type, data, version, created_at, updated_at)
+         VALUES ('a', 'letters', '{}', 1, 5, 5), ('b', 'letters', '{}', 1, 5, 5), ('c', 'letters', '{}', 1, 5, 5)",
+    );
+    let make = |path: &'static str| {
+        writer.write_blocking(move |tx| search::make_index(tx, "letters", &[vec![path.to_owned()]])).unwrap();
+    };
+    let finish = || writer.write_blocking(|tx| search::finish(tx, "letters", 2)).unwrap();
+    let is_ready = || db.read(|reader| search::SearchIndex::of(reader, "letters")).unwrap().unwrap().ready;
+    make("text");
+    while !writer.write_blocking(|tx| search::take_in(tx, "letters", 2)).unwrap() {}
+    make("title");
+    assert!(!finish() && !is_ready());
+    assert!(finish() && is_ready());
+    let taken = db.read(|reader| reader.query_one("SELECT count(*) FROM search_of_letters", &[], |row| row.get(0)));
+    assert_eq!(taken.unwrap(), Some(3_i64));
+}

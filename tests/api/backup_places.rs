@@ -1,9 +1,9 @@
 //! Where backups go: a folder of one's own, or a bucket; and how old the newest good one is said to be.
 
 use crate::{
-    backups::{backups, make, until},
+    backups::{backups, make},
     files::processed,
-    support::{Bucket, Site, Weather},
+    support::{Bucket, Site, Weather, until},
 };
 use portcullis::{
     backup,

@@ -1,6 +1,6 @@
 //! Backups through the API: under writes, checked, kept by number and age, refused when altered.
 
-use crate::support::{Actor, Site, within};
+use crate::support::{Actor, Site, until};
 use portcullis::jobs;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -15,11 +15,6 @@ const DAY: i64 = 86_400_000;
 
 pub fn backups(admin: &Actor) -> Vec<Value> {
     admin.get("/backups").expect(200).json()["items"].as_array().unwrap().clone()
-}
-
-#[track_caller]
-pub fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-    within(60, what, look)
 }
 
 /// One more, made by a job and checked by another; the recovery key where this was the first.

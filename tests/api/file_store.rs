@@ -2,8 +2,8 @@
 //! is swept.
 
 use crate::{
-    files::{processed, until, walk},
-    support::{Actor, Bucket, Site, Weather, png},
+    files::{processed, walk},
+    support::{Actor, Bucket, Site, Weather, png, until},
 };
 use portcullis::{ids::Id, jobs};
 use serde_json::json;

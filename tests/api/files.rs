@@ -1,6 +1,6 @@
 //! Files: told by their content, served so that nothing runs, seen by those who may see them.
 
-use crate::support::{Actor, GIF, Site, png, within};
+use crate::support::{Actor, GIF, Site, png, until};
 use portcullis::jobs;
 use reqwest::{
     Method,
@@ -17,11 +17,6 @@ const READS_OWN: &[&str] = &["files:read:own", "files:create", "files:update:own
 
 pub fn role(admin: &Actor, name: &str, permissions: &[&str]) {
     admin.post("/roles", &json!({"name": name, "permissions": permissions, "clearance": "internal"})).expect(201);
-}
-
-#[track_caller]
-pub fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-    within(60, what, look)
 }
 
 /// The file once the job is done with it.

@@ -1,7 +1,7 @@
 //! A hundred megabytes up and down a server of its own, with little memory; uploads that break off; and listeners that
 //! never read.
 
-use crate::process::{self, Portcullis};
+use crate::process::{self, added};
 use aws_lc_rs::digest::{Context, SHA256};
 use reqwest::blocking::{
     Client,
@@ -11,9 +11,7 @@ use serde_json::{Value, json};
 use std::{
     io::{Read, Write},
     net::TcpStream,
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::Path,
-    sync::atomic::{AtomicBool, Ordering::SeqCst},
     thread,
     time::{Duration, Instant},
 };
@@ -21,33 +19,6 @@ use std::{
 const SIZE: u64 = 100 << 20;
 /// What a hundred megabytes may add to the memory that the server holds, at most.
 const BOUND: u64 = 48 << 20;
-
-/// The memory that a server has made for itself, in bytes; pages of its program and its database are the system's.
-fn own_memory(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let found = status.lines().find_map(|text| text.strip_prefix("RssAnon:")).unwrap_or("0");
-    found.trim().trim_end_matches(" kB").trim().parse::<u64>().expect("a number") << 10
-}
-
-/// The most that a server holds of its own while `work` goes on, beyond what it held before.
-fn added<T>(server: &Portcullis, work: impl FnOnce() -> T) -> (u64, T) {
-    let (process, done) = (server.id(), AtomicBool::new(false));
-    let before = own_memory(process);
-    thread::scope(|scope| {
-        let most = scope.spawn(|| {
-            let mut most = 0;
-            while !done.load(SeqCst) {
-                most = own_memory(process).max(most);
-                thread::sleep(Duration::from_millis(2));
-            }
-            most
-        });
-        let outcome = catch_unwind(AssertUnwindSafe(work));
-        done.store(true, SeqCst);
-        let most = most.join().expect("it is measured");
-        (most.saturating_sub(before), outcome.unwrap_or_else(|panic| resume_unwind(panic)))
-    })
-}
 
 /// Lines of text without end.
 struct Lines(u64);
@@ -102,10 +73,11 @@ fn a_hundred_megabytes_come_and_go_in_bounded_memory() {
     assert_eq!(server.get(&token, &path)["state"], "ready");
     println!(
         "memory added: {} MB by the upload, {} MB by the download and the job",
-        for_upload >> 20,
-        for_download >> 20
+        for_upload.own >> 20,
+        for_download.own >> 20
     );
-    assert!(for_upload.max(for_download) < BOUND, "{for_upload} bytes by the upload, {for_download} by the download");
+    let (up, down) = (for_upload.own, for_download.own);
+    assert!(up.max(down) < BOUND, "{up} bytes by the upload, {down} by the download");
     let over = Part::reader_with_length(Lines(0).take(SIZE + 1), SIZE + 1).file_name("over.txt");
     let over = client.post(server.path("/files")).bearer_auth(&token).multipart(Form::new().part("file", over));
     assert_eq!(over.send().expect("an answer").status(), 413);
@@ -239,7 +211,7 @@ fn a_listener_that_never_reads_is_cut_and_holds_no_memory() {
             thread::sleep(Duration::from_millis(200));
         }
     });
-    println!("{EVENTS} events before two deaf listeners: {} MB more at most", grown >> 20);
-    assert!(grown < 64 << 20, "{} MB", grown >> 20);
+    println!("{EVENTS} events before two deaf listeners: {} MB more at most", grown.own >> 20);
+    assert!(grown.own < 64 << 20, "{} MB", grown.own >> 20);
     assert_eq!(server.get(&token, "/entities/rows?limit=1&count=true")["total"], 5_000 + EVENTS);
 }

@@ -71,7 +71,7 @@ fn the_daily_job_removes_them_by_itself() {
     assert_eq!(known(&gone), 2, "a day too soon");
     site.clock.advance(2 * DAY);
     portcullis::jobs::wake();
-    crate::files::until("it is gone", || (known(&gone) == 0).then_some(()));
+    crate::support::until("it is gone", || (known(&gone) == 0).then_some(()));
     assert_eq!(known(&live), 1);
     let admin = site.log_in("admin@example.org");
     let event = admin.get(&format!("/audit?target_id={gone}&limit=1")).expect(200).json()["items"][0].clone();

@@ -2,6 +2,10 @@
 
 #![allow(dead_code, reason = "each program that shares this uses some of it")]
 
+mod memory;
+
+#[allow(unused_imports, reason = "each program that shares this uses some of it")]
+pub use memory::{Memory, added};
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 use std::{

@@ -70,10 +70,7 @@ pub(super) fn follow(tx: &Tx<'_>, definition: &Definition) -> Result<()> {
     for (index, sql) in wanted.iter().filter(|(index, _)| !present.contains(*index)) {
         make(tx, name, index, sql)?;
     }
-    if definition.search.is_some() {
-        while !search::take_in(tx, name, CHUNK)? {}
-        search::finish(tx, name)?;
-    }
+    while definition.search.is_some() && !search::finish(tx, name, CHUNK)? {}
     Ok(())
 }
 
@@ -174,7 +171,7 @@ fn build(ledger: &Ledger, types: &EntityTypes, context: &Context) -> Result<()> 
             in_time = repeated(ledger, context, began, move |tx| search::merge(tx, &others, false))?;
         }
         if in_time && anew {
-            ledger.unrecorded_blocking(REASON, move |tx| search::finish(tx, &name))?;
+            in_time = repeated(ledger, context, began, move |tx| search::finish(tx, &name, CHUNK))?;
         }
         if !in_time {
             let now = ledger.clock().now();

@@ -163,9 +163,14 @@ pub fn take_in(tx: &Tx<'_>, entity_type: &str, limit: usize) -> Result<bool> {
     Ok(last)
 }
 
-/// The index holds everything.
-pub fn finish(tx: &Tx<'_>, entity_type: &str) -> Result<()> {
-    tx.execute("UPDATE search_indexes SET ready = 1 WHERE type = ?1", params![entity_type]).map(drop)
+/// Has the index asked from now on, where nothing is left for [`take_in`]; whether that is so. It may have been made
+/// anew since the last that was taken in.
+pub fn finish(tx: &Tx<'_>, entity_type: &str, limit: usize) -> Result<bool> {
+    let whole = take_in(tx, entity_type, limit)?;
+    if whole {
+        tx.execute("UPDATE search_indexes SET ready = 1 WHERE type = ?1", params![entity_type])?;
+    }
+    Ok(whole)
 }
 
 /// Whether an index has so many parts that searches suffer, each of which looks into all of them, and what is beside

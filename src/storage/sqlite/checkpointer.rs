@@ -102,17 +102,22 @@ impl Checkpointer {
     }
 }
 
-/// How many pages are left, since readers need them or they came meanwhile.
+/// How many pages are left, since readers need them or they came meanwhile; all of them after an error.
 fn bring_back(connection: &Connection) -> u32 {
+    let pass = || {
+        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+            Ok(row.get::<_, u32>(1)?.saturating_sub(row.get(2)?))
+        })
+    };
     let mut left = u32::MAX;
     for _ in 0..PASSES {
-        let passed = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
-            Ok(row.get::<_, u32>(1)?.saturating_sub(row.get(2)?))
-        });
-        left = passed.unwrap_or_else(|error| {
-            tracing::warn!(%error, "the write-ahead log could not be brought back into the database");
-            u32::MAX
-        });
+        left = match pass() {
+            Ok(left) => left,
+            Err(error) => {
+                tracing::warn!(%error, "the write-ahead log could not be brought back into the database");
+                return u32::MAX;
+            }
+        };
         if left <= FEW {
             break;
         }

@@ -4,8 +4,8 @@
 
 use super::site_of;
 use crate::{
-    files::{processed, until},
-    support::{Actor, Bucket, PASSWORD, Site, Weather, png},
+    files::processed,
+    support::{Actor, Bucket, PASSWORD, Site, Weather, png, until},
 };
 use reqwest::blocking::Client;
 use serde_json::{Value, json};

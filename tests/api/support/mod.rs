@@ -12,7 +12,7 @@ pub use answer::Answer;
 pub use bucket::{Bucket, Weather};
 pub use contents::{GIF, png};
 pub use receiver::{Received, Receiver};
-pub use wait::within;
+pub use wait::{until, within};
 
 use portcullis::{
     clock::Clock,

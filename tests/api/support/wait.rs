@@ -17,3 +17,9 @@ pub fn within<T>(seconds: u64, what: &str, look: impl Fn() -> Option<T>) -> T {
         thread::sleep(Duration::from_millis(20));
     }
 }
+
+/// What `look` finds, within a minute.
+#[track_caller]
+pub fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+    within(60, what, look)
+}
