@@ -146,13 +146,20 @@ function deleteType(type, drawer, changed) {
   });
 }
 
-async function existingType(drawer, name, { changed }) {
+/** `seen.migrating` is kept between two loads: a migration may be over before the next one has asked. */
+async function existingType(drawer, name, { changed }, seen) {
   const type = await get(`/entity-types/${segment(name)}`);
   drawer.setTitle(sentence(type.name));
+  if (seen.migrating && !type.migration) {
+    changed();
+    toast('The entities were migrated.');
+  }
+  seen.migrating = Boolean(type.migration);
   const send = async (values) => {
     const now = await patch(`/entity-types/${type.name}`, values);
     changed();
     toast(now.migration ? 'The entities are being migrated.' : 'The type was changed.');
+    seen.migrating = Boolean(now.migration);
     if (isUnderWay(now)) await drawer.reload();
     else drawer.close();
   };
@@ -163,14 +170,9 @@ async function existingType(drawer, name, { changed }) {
     h('a', { class: 'button', href: to(`entities/${type.name}`) }, 'Entities'),
   ].filter(Boolean);
   drawer.setFoot(...actions);
-  const ended = () => {
-    changed();
-    toast('The entities were migrated.');
-    drawer.reload();
-  };
   const editable = mayChange() && !type.migration;
   drawer.body.replaceChildren(
-    progressNotice(type, ended),
+    progressNotice(type, () => drawer.reload()),
     facts([
       ['Created', time(type.created_at, { full: true })],
       ['Updated', time(type.updated_at, { full: true })],
@@ -185,10 +187,11 @@ async function existingType(drawer, name, { changed }) {
 }
 
 export function entityTypeDrawer(name, hooks) {
+  const seen = { migrating: false };
   return recordDrawer({
     title: name === 'new' ? 'New entity type' : sentence(name),
     closed: hooks.closed,
     wide: true,
-    load: async (drawer) => (name === 'new' ? newType(drawer, hooks) : existingType(drawer, name, hooks)),
+    load: async (drawer) => (name === 'new' ? newType(drawer, hooks) : existingType(drawer, name, hooks, seen)),
   });
 }

@@ -29,7 +29,7 @@ function shown({ indexing, migration }) {
   return pieces;
 }
 
-/** A notice that says how far a type is, and goes when it is done; `ended(type)` hears of a migration's end. */
+/** A notice that says how far a type is, and goes when it is done; `ended` hears of a migration's end. */
 export function progressNotice(type, ended) {
   const place = h('div', { class: 'progress-notice', role: 'status' });
   const show = (now) => place.replaceChildren(...(isUnderWay(now) ? [notice('', shown(now))] : []));
@@ -45,7 +45,7 @@ export function progressNotice(type, ended) {
       return;
     }
     if (!place.isConnected) return;
-    if (type.migration && !now.migration) ended(now);
+    if (type.migration && !now.migration) ended();
     else {
       show(now);
       if (isUnderWay(now)) setTimeout(look, LOOK_AGAIN_MS);
