@@ -44,11 +44,13 @@ return label?.control ?? named(scope.querySelectorAll('input, select, textarea')
 
 const CENTRE: &str = "arguments[0].scrollIntoView({ block: 'center' })";
 
-/// The words that can be read: of the topmost dialog where one is open, and of the notes above everything.
+/// The words that can be seen: of the topmost dialog where one is open, and of the notes above everything. What was
+/// announced to a screen reader is not seen, and stays long after it was said.
 const READ: &str = r"
-const top = [...document.querySelectorAll('dialog[open]')].at(-1) ?? document.body;
-const notes = top === document.body ? [] : [...document.querySelectorAll('.toasts')];
-return [top, ...notes].map((element) => element.innerText).join('\n');
+const top = [...document.querySelectorAll('dialog[open]')].slice(-1);
+const seen = top.length ? [...top, ...document.querySelectorAll('.toasts')] : [...document.body.children];
+const open = (element) => element.id !== 'announcer' && element.checkVisibility();
+return seen.filter(open).map((element) => element.innerText).join('\n');
 ";
 
 pub struct Browser {
@@ -99,7 +101,7 @@ fn capabilities(profile: &Path) -> Map<String, Value> {
 }
 
 impl Browser {
-    /// A new browser, at 1440 by 900, for the console at `site`.
+    /// A new browser, at 1440 by 900 and in light colours, for the console at `site`.
     pub fn open(site: &str) -> Self {
         let profile = tempfile::tempdir().expect("a folder");
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -111,6 +113,7 @@ impl Browser {
         let session = format!("{address}/session/{id}");
         let browser = Self { runtime, client: Some(client), driver, session, site: site.to_owned(), _profile: profile };
         browser.resize(1440, 900);
+        browser.prefer("light");
         browser
     }
 
@@ -253,6 +256,12 @@ impl Browser {
         let _ = self.runtime.block_on(self.client().execute(CENTRE, vec![argument]));
     }
 
+    /// Waits until there is something of that name to press.
+    pub fn finds(&self, name: &str) {
+        self.until(&format!("{name:?} to be offered"), || self.offers(name).then_some(()));
+    }
+
+    /// Whether there is something of that name to press at this moment.
     pub fn offers(&self, name: &str) -> bool {
         self.element("press", name).is_some()
     }
