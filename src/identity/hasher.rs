@@ -1,7 +1,8 @@
 //! bcrypt on a few threads of its own behind a bounded queue, so that a flood of log-ins leaves the rest fast.
 //!
 //! These threads take the time that nobody else wants (`SCHED_IDLE`): whatever answers a request goes first, at once.
-//! Should others leave them none, a spare thread takes over, so that people get in all the same.
+//! Should others leave them none, a spare thread does over what they are at and goes on with what waits, so that people
+//! get in all the same.
 
 use super::password::{MAX_BYTES, Password};
 use crate::{
@@ -20,8 +21,8 @@ use zeroize::Zeroizing;
 
 /// Log-ins that may wait for each thread. At cost 12 these take about four seconds.
 const WAITING_PER_THREAD: usize = 16;
-/// Without a hash for so long, while some are waited for, these threads get no time.
-const STARVED: Duration = Duration::from_secs(2);
+/// Whoever is at one password for so long gets no time, up to cost 12.
+const STARVED: Duration = Duration::from_secs(1);
 
 /// Hashes and verifies passwords. Clones share the threads; they end when the last is dropped.
 #[derive(Clone)]
@@ -53,62 +54,105 @@ struct Queue {
     state: Mutex<State>,
     more: Condvar,
     most: usize,
+    starved: Duration,
 }
 
 struct State {
     waiting: VecDeque<(Instant, Work)>,
+    /// What each usual thread is at and since when; without the work once the spare one has it too.
+    in_hand: Vec<Option<(Instant, Option<Work>)>>,
     taken: usize,
-    /// When one of the threads that step back last had time.
-    had_time: Instant,
     is_closed: bool,
 }
 
-type Work = Box<dyn FnOnce() + Send>;
+/// Done twice where the one who took it gets no time; the first answer counts.
+type Work = Arc<dyn Fn() + Send + Sync>;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Turn {
     /// Steps back behind everybody.
-    Usual,
+    Usual(usize),
     /// Works when the usual ones get no time.
     Spare,
 }
 
+impl State {
+    /// Since when nobody has come for what waits first.
+    fn left_alone(&self) -> Option<Instant> {
+        let (asked, _) = self.waiting.front()?;
+        let all: Option<Vec<Instant>> =
+            self.in_hand.iter().map(|held| held.as_ref().map(|(since, _)| *since)).collect();
+        Some(all.and_then(|all| all.into_iter().max()).unwrap_or(*asked))
+    }
+
+    /// What the spare thread takes, or how long until there may be something.
+    fn starving(&mut self, starved: Duration) -> Result<Work, Option<Duration>> {
+        let held = self.in_hand.iter_mut().flatten().filter(|(_, work)| work.is_some()).min_by_key(|(since, _)| *since);
+        let first = held.as_ref().map(|(since, _)| starved.saturating_sub(since.elapsed()));
+        if first == Some(Duration::ZERO)
+            && let Some(work) = held.and_then(|(_, work)| work.take())
+        {
+            return Ok(work);
+        }
+        let next = self.left_alone().map(|since| starved.saturating_sub(since.elapsed()));
+        if next == Some(Duration::ZERO)
+            && let Some((_, work)) = self.waiting.pop_front()
+        {
+            return Ok(work);
+        }
+        Err(first.into_iter().chain(next).min())
+    }
+}
+
 impl Queue {
-    fn new(most: usize) -> Self {
-        let state = State { waiting: VecDeque::new(), taken: 0, had_time: Instant::now(), is_closed: false };
-        Self { state: Mutex::new(state), more: Condvar::new(), most }
+    fn new(threads: usize, cost: u32) -> Self {
+        let in_hand = (0..threads).map(|_| None).collect();
+        let state = State { waiting: VecDeque::new(), in_hand, taken: 0, is_closed: false };
+        let starved = STARVED * 2u32.pow(cost.saturating_sub(12).min(8));
+        Self { state: Mutex::new(state), more: Condvar::new(), most: threads * (WAITING_PER_THREAD + 1), starved }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn push(&self, work: Work) {
+        self.lock().waiting.push_back((Instant::now(), work));
+        self.more.notify_all();
+    }
+
     /// The next one for this turn; none once there will be no more.
     fn next(&self, turn: Turn) -> Option<Work> {
         let mut state = self.lock();
+        if let Turn::Usual(number) = turn {
+            state.in_hand[number] = None;
+        }
         loop {
             if state.is_closed {
                 return None;
             }
-            if turn == Turn::Usual {
-                state.had_time = Instant::now();
-            }
-            let had_time = state.had_time;
-            let left = state.waiting.front().map(|(since, _)| match turn {
-                Turn::Usual => Duration::ZERO,
-                Turn::Spare => STARVED.saturating_sub(had_time.max(*since).elapsed()),
-            });
-            state = match left {
-                Some(Duration::ZERO) => return state.waiting.pop_front().map(|(_, work)| work),
-                Some(left) => self.more.wait_timeout(state, left).map_or_else(|e| e.into_inner().0, |(state, _)| state),
-                None => self.more.wait(state).unwrap_or_else(PoisonError::into_inner),
+            let next = match turn {
+                Turn::Usual(_) => state.waiting.pop_front().map(|(_, work)| work).ok_or(None),
+                Turn::Spare => state.starving(self.starved),
+            };
+            state = match next {
+                Ok(work) => {
+                    if let Turn::Usual(number) = turn {
+                        state.in_hand[number] = Some((Instant::now(), Some(work.clone())));
+                    }
+                    return Some(work);
+                }
+                Err(Some(left)) => {
+                    self.more.wait_timeout(state, left).map_or_else(|e| e.into_inner().0, |(state, _)| state)
+                }
+                Err(None) => self.more.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
         }
     }
 
     fn run(&self, turn: Turn) {
         while let Some(work) = self.next(turn) {
-            if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
+            if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work())).is_err() {
                 tracing::error!("hashing a password panicked");
             }
         }
@@ -133,8 +177,7 @@ impl Hasher {
     pub fn start(cost: u32) -> Result<Self> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads = (cores / 2).clamp(1, 4);
-        let most = threads * (WAITING_PER_THREAD + 1);
-        let queue = Arc::new(Queue::new(most));
+        let queue = Arc::new(Queue::new(threads, cost));
         let spawn = |name: String, turn: Turn, step_back: fn()| {
             let queue = queue.clone();
             let run = move || {
@@ -144,7 +187,7 @@ impl Hasher {
             thread::Builder::new().name(name).spawn(run).map(drop).map_err(Error::internal)
         };
         for number in 0..threads {
-            spawn(format!("password-{number}"), Turn::Usual, priority::idle)?;
+            spawn(format!("password-{number}"), Turn::Usual(number), priority::idle)?;
         }
         spawn("password-spare".into(), Turn::Spare, priority::nice)?;
         Ok(Self { queue: Arc::new(Open(queue)), cost, dummy: Arc::default() })
@@ -178,19 +221,21 @@ impl Hasher {
         self.submit(place, move || verify(&password, hashed.as_deref(), cost, &dummy)).await?
     }
 
-    async fn submit<T: Send + 'static>(&self, place: Place, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    async fn submit<T: Send + 'static>(&self, place: Place, work: impl Fn() -> T + Send + Sync + 'static) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        let queue = &self.queue.0;
-        let work = Box::new(move || {
-            // The caller may have gone while this waited.
-            let done = (!reply.is_closed()).then(work);
+        let reply = Mutex::new(Some((reply, place)));
+        let work = move || {
+            let reply = || reply.lock().unwrap_or_else(PoisonError::into_inner);
+            // The caller may have gone while this waited, or have the answer of the other who is at it.
+            let is_wanted = reply().as_ref().is_some_and(|(reply, _)| !reply.is_closed());
+            let done = is_wanted.then(&work);
+            let Some((reply, place)) = reply().take() else { return };
             drop(place);
             if let Some(done) = done {
                 let _ = reply.send(done);
             }
-        });
-        queue.lock().waiting.push_back((Instant::now(), work));
-        queue.more.notify_all();
+        };
+        self.queue.0.push(Arc::new(work));
         answer.await.map_err(Error::internal)
     }
 }
@@ -228,6 +273,10 @@ fn nobody(cost: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::{
+        Barrier,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    };
 
     const LOWEST: u32 = 10;
 
@@ -264,20 +313,56 @@ mod tests {
         assert!(new.starts_with("$2b$11$"));
     }
 
+    fn work() -> Work {
+        Arc::new(|| ())
+    }
+
     #[test]
-    fn the_spare_thread_works_when_the_others_get_no_time() {
-        let queue = Queue::new(9);
-        let wait = |since: Instant| queue.lock().waiting.push_back((since, Box::new(|| ())));
-        let long_ago = Instant::now().checked_sub(STARVED).unwrap();
-        queue.lock().had_time = long_ago;
-        wait(long_ago);
-        assert!(queue.next(Turn::Spare).is_some());
-        wait(long_ago);
-        assert!(queue.next(Turn::Usual).is_some(), "and has had time by that");
-        wait(long_ago);
+    fn what_nobody_comes_for_is_done_by_the_spare_thread() {
+        let queue = Queue::new(1, LOWEST);
         let begun = Instant::now();
+        queue.push(work());
+        assert!(queue.lock().starving(STARVED).err().is_some_and(|left| left.is_some()));
         assert!(queue.next(Turn::Spare).is_some());
-        assert!(begun.elapsed() + Duration::from_millis(100) >= STARVED);
+        assert!(begun.elapsed() >= STARVED);
+        assert!(queue.lock().starving(STARVED).is_err_and(|left| left.is_none()));
+    }
+
+    #[test]
+    fn what_a_thread_without_time_is_at_is_done_over_and_what_waits_behind_it_at_once() {
+        let queue = Queue::new(1, LOWEST);
+        queue.push(work());
+        assert!(queue.next(Turn::Usual(0)).is_some());
+        queue.push(work());
+        queue.lock().in_hand[0].as_mut().unwrap().0 = Instant::now().checked_sub(STARVED).unwrap();
+        for _ in 0..2 {
+            assert!(queue.lock().starving(STARVED).is_ok());
+        }
+        assert!(queue.lock().starving(STARVED).is_err_and(|left| left.is_none()), "each is done over once");
+        queue.push(work());
+        assert!(queue.next(Turn::Usual(0)).is_some(), "who has time again is left to it");
+        assert!(queue.lock().starving(STARVED).is_err_and(|left| left.is_some()));
+    }
+
+    #[tokio::test]
+    async fn whoever_is_first_answers_and_one_place_is_given_back() {
+        let hasher = Hasher::start(LOWEST).unwrap();
+        let (begun, others) = (Arc::new(AtomicU32::new(0)), Arc::new(Barrier::new(2)));
+        let (count, meet) = (begun.clone(), others.clone());
+        // The first to begin waits until the other, who begins after it, has answered.
+        let work = move || {
+            let turn = count.fetch_add(1, Relaxed);
+            if turn == 0 {
+                meet.wait();
+            }
+            turn
+        };
+        assert_eq!(hasher.submit(hasher.place().unwrap(), work).await.unwrap(), 1);
+        assert_eq!(hasher.queue.0.lock().taken, 0);
+        others.wait();
+        assert_eq!(hasher.submit(hasher.place().unwrap(), || 7).await.unwrap(), 7);
+        assert_eq!(begun.load(Relaxed), 2);
+        assert_eq!(hasher.queue.0.lock().taken, 0);
     }
 
     #[tokio::test]
