@@ -24,7 +24,7 @@ use std::{
     ops::Deref,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 const STATEMENTS: usize = 256;
@@ -32,6 +32,8 @@ const STATEMENTS: usize = 256;
 const BUSY: Duration = Duration::from_secs(5);
 /// The longest that they wait so that nothing is left in it.
 const THOROUGH: Duration = Duration::from_millis(100);
+/// So often that is tried where a reader stands in the way.
+const AGAIN: Duration = Duration::from_secs(1);
 
 impl rusqlite::ToSql for Param<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -223,7 +225,8 @@ impl Tx<'_> {
 pub(super) struct WriteConnection {
     connection: Connection,
     checkpointer: Checkpointer,
-    traces: bool,
+    /// When what was to leave no trace is taken out of the write-ahead log.
+    traces: Option<Instant>,
 }
 
 impl WriteConnection {
@@ -244,20 +247,27 @@ impl WriteConnection {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
         outcome?;
-        self.traces |= tx.traceless.get();
+        if tx.traceless.get() {
+            self.traces = Some(Instant::now());
+        }
         tx.hooks.into_inner().into_iter().for_each(|hook| hook());
         Ok(())
     }
 
     /// Between two changes: keeps the write-ahead log short, and free of what is to leave no trace.
     pub fn tidy(&mut self) {
-        if self.traces {
-            // Where a reader is in its way it is tried again with the next change.
+        if self.traces.is_some_and(|due| due <= Instant::now()) {
             self.checkpointer.settle();
-            self.traces = !self.checkpoint("TRUNCATE", THOROUGH);
+            let done = self.checkpoint("TRUNCATE", THOROUGH);
+            self.traces = (!done).then(|| Instant::now() + AGAIN);
         } else if self.checkpointer.is_ready() {
             self.checkpoint("RESTART", self.checkpointer.patience());
         }
+    }
+
+    /// When [`WriteConnection::tidy`] is due even without a change: a reader stood in its way.
+    pub fn due(&self) -> Option<Instant> {
+        self.traces
     }
 
     /// Whether nobody was in its way.
@@ -291,7 +301,7 @@ pub(super) fn open_writer(path: &Path) -> Result<WriteConnection> {
          PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864; PRAGMA secure_delete = ON;",
     )?;
     let checkpointer = Checkpointer::start(path, &mut connection)?;
-    Ok(WriteConnection { connection, checkpointer, traces: false })
+    Ok(WriteConnection { connection, checkpointer, traces: None })
 }
 
 fn configure(connection: &Connection) -> Result<()> {

@@ -161,6 +161,29 @@ fn the_log_begins_anew_while_changes_go_on_once_no_reader_needs_it() {
 }
 
 #[test]
+fn what_is_to_leave_no_trace_leaves_the_log_once_the_last_reader_goes() {
+    let (folder, db, writer) = opened();
+    let length = || std::fs::metadata(folder.path().join("portcullis.db-wal")).unwrap().len();
+    db.read_long(|reader| {
+        reader.query_one("SELECT count(*) FROM notes", &[], |row| row.get::<i64>(0))?;
+        writer.write_blocking(|tx| {
+            tx.leave_no_trace();
+            tx.execute("INSERT INTO notes VALUES ('a', 'x')", &[])
+        })?;
+        // Longer than changes wait for it.
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(length() > 0, "the reader needs what stands in the log");
+        Ok(())
+    })
+    .unwrap();
+    let begun = std::time::Instant::now();
+    while length() > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it stays without another change");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
 fn the_parts_of_a_search_index_are_put_together() {
     let (_folder, db, writer) = opened();
     writer.write_blocking(|tx| search::make_index(tx, "letters", &[vec!["text".to_owned()]])).unwrap();

@@ -11,7 +11,7 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, Sender, channel},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread,
     time::{Duration, Instant},
@@ -66,7 +66,7 @@ impl Writer {
             .spawn(move || {
                 let mut connection = connection;
                 let mut held = None;
-                while let Some(first) = held.take().or_else(|| changes.recv().ok()) {
+                while let Some(first) = held.take().or_else(|| next(&mut connection, &changes)) {
                     let done;
                     (done, held) = commit_batch(&mut connection, first, &changes);
                     if let Some(shared) = counters.upgrade() {
@@ -219,6 +219,17 @@ impl<F: FnMut(&Tx<'_>) -> Result<()> + Send> Pending for Posted<F> {
             tracing::error!(?error, "a change that nobody waits for could not be written");
         }
     }
+}
+
+/// The next change; meanwhile the log is tidied when that is due. None once there will be no more.
+fn next(connection: &mut WriteConnection, changes: &Receiver<Box<dyn Pending>>) -> Option<Box<dyn Pending>> {
+    while let Some(due) = connection.due() {
+        match changes.recv_timeout(due.saturating_duration_since(Instant::now())) {
+            Err(RecvTimeoutError::Timeout) => connection.tidy(),
+            received => return received.ok(),
+        }
+    }
+    changes.recv().ok()
 }
 
 /// Runs `first` and whatever waits behind it in one transaction; how many changes that were, and the one after
