@@ -14,6 +14,7 @@ mod challenge;
 mod contract;
 mod decisions;
 mod doctor;
+mod doctor_probes;
 mod edge;
 mod elevation_reviews;
 mod elevations;

@@ -15,6 +15,9 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 /// Events that are checked, at most, since it is done often; `audit verify` checks them all.
 const LATEST: i64 = 100_000;
+const LEAST_FREE: u64 = 2_000_000_000;
+/// Where `alerts.disk_free_percent` does not ask for more.
+const LEAST_FREE_PERCENT: u64 = 10;
 /// It is posted every ten minutes when it changed.
 const ANCHOR_AGE: Duration = Duration::from_secs(3600);
 
@@ -111,9 +114,10 @@ fn disk(patient: &Patient, _: &Answers) -> Result<Outcome> {
     let stat = rustix::fs::statvfs(&patient.folder).map_err(Error::internal)?;
     let (free, whole) = (stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize);
     let part = free * 100 / whole.max(1);
-    let evidence = format!("{} GB free, {part} % of the disk.", free / 1_000_000_000);
+    let least = u64::from(patient.config.load().alerts.disk_free_percent).max(LEAST_FREE_PERCENT);
+    let evidence = format!("{} GB free, {part} % of the disk; {least} % should be.", free / 1_000_000_000);
     let remedy = "Make room, or give the data folder a larger disk.";
-    Ok(Outcome::holds(free >= 2_000_000_000 && part >= 10, Severity::High, evidence, remedy))
+    Ok(Outcome::holds(free >= LEAST_FREE && part >= least, Severity::High, evidence, remedy))
 }
 
 fn write_ahead_log(patient: &Patient, _: &Answers) -> Result<Outcome> {

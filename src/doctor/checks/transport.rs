@@ -50,14 +50,22 @@ fn missing(answer: &Answer, of: &str) -> Vec<String> {
     HEADERS.iter().filter(lacks).map(|(name, _)| format!("{name} at {of}")).collect()
 }
 
-fn headers(_: &Patient, answers: &Answers) -> Result<Outcome> {
+fn headers(patient: &Patient, answers: &Answers) -> Result<Outcome> {
     let (health, console) = match (&answers.health, &answers.console) {
         (Ok(health), Ok(console)) => (health, console),
         (Err(why), _) | (_, Err(why)) => return Ok(Outcome::NotProbed(why.clone())),
     };
-    let lacking = [missing(health, "/health/ready"), missing(console, "/console/")].concat();
+    let config = patient.config.load();
+    let mut heard = vec![(health, "/health/ready"), (console, "/console/")];
+    if let (Some(Ok(answer)), Some(url)) = (&answers.public, &config.server.public_url)
+        && answer.status == 200
+    {
+        heard.push((answer, url));
+    }
+    let lacking: Vec<_> = heard.iter().flat_map(|(answer, of)| missing(answer, of)).collect();
     let evidence = if lacking.is_empty() {
-        format!("All {} were there, at /health/ready and /console/.", HEADERS.len())
+        let places: Vec<_> = heard.iter().map(|(_, of)| *of).collect();
+        format!("All {} were there, at {}.", HEADERS.len(), places.join(", "))
     } else {
         format!("Missing or weak: {}.", lacking.join(", "))
     };
