@@ -4,25 +4,23 @@
 //! Should others leave them none, a spare thread does over what they are at and goes on with what waits, so that people
 //! get in all the same.
 
+mod queue;
+
+pub use queue::Place;
+
 use super::password::{MAX_BYTES, Password};
 use crate::{
     error::{Error, Result},
     priority,
 };
+use queue::{Queue, Turn};
 use std::{
-    collections::VecDeque,
     str::FromStr,
-    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     thread,
-    time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
-
-/// Log-ins that may wait for each thread. At cost 12 these take about four seconds.
-const WAITING_PER_THREAD: usize = 16;
-/// Whoever is at one password for so long gets no time, up to cost 12.
-const STARVED: Duration = Duration::from_secs(1);
 
 /// Hashes and verifies passwords. Clones share the threads; they end when the last is dropped.
 #[derive(Clone)]
@@ -41,135 +39,12 @@ pub enum Verified {
     Rehashed(String),
 }
 
-/// Room for one password, taken before anything is done for it, so that refusing a flood costs next to nothing.
-pub struct Place(Arc<Queue>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.lock().taken -= 1;
-    }
-}
-
-struct Queue {
-    state: Mutex<State>,
-    more: Condvar,
-    most: usize,
-    starved: Duration,
-}
-
-struct State {
-    waiting: VecDeque<(Instant, Work)>,
-    /// What each usual thread is at and since when; without the work once the spare one has it too.
-    in_hand: Vec<Option<(Instant, Option<Work>)>>,
-    taken: usize,
-    is_closed: bool,
-}
-
-/// Done twice where the one who took it gets no time; the first answer counts.
-type Work = Arc<dyn Fn() + Send + Sync>;
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    /// Steps back behind everybody.
-    Usual(usize),
-    /// Works when the usual ones get no time.
-    Spare,
-}
-
-impl State {
-    /// Since when nobody has come for what waits first.
-    fn left_alone(&self) -> Option<Instant> {
-        let (asked, _) = self.waiting.front()?;
-        let all: Option<Vec<Instant>> =
-            self.in_hand.iter().map(|held| held.as_ref().map(|(since, _)| *since)).collect();
-        Some(all.and_then(|all| all.into_iter().max()).unwrap_or(*asked))
-    }
-
-    /// What the spare thread takes, or how long until there may be something.
-    fn starving(&mut self, starved: Duration) -> Result<Work, Option<Duration>> {
-        let held = self.in_hand.iter_mut().flatten().filter(|(_, work)| work.is_some()).min_by_key(|(since, _)| *since);
-        let first = held.as_ref().map(|(since, _)| starved.saturating_sub(since.elapsed()));
-        if first == Some(Duration::ZERO)
-            && let Some(work) = held.and_then(|(_, work)| work.take())
-        {
-            return Ok(work);
-        }
-        let next = self.left_alone().map(|since| starved.saturating_sub(since.elapsed()));
-        if next == Some(Duration::ZERO)
-            && let Some((_, work)) = self.waiting.pop_front()
-        {
-            return Ok(work);
-        }
-        Err(first.into_iter().chain(next).min())
-    }
-}
-
-impl Queue {
-    fn new(threads: usize, cost: u32) -> Self {
-        let in_hand = (0..threads).map(|_| None).collect();
-        let state = State { waiting: VecDeque::new(), in_hand, taken: 0, is_closed: false };
-        let starved = STARVED * 2u32.pow(cost.saturating_sub(12).min(8));
-        Self { state: Mutex::new(state), more: Condvar::new(), most: threads * (WAITING_PER_THREAD + 1), starved }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn push(&self, work: Work) {
-        self.lock().waiting.push_back((Instant::now(), work));
-        self.more.notify_all();
-    }
-
-    /// The next one for this turn; none once there will be no more.
-    fn next(&self, turn: Turn) -> Option<Work> {
-        let mut state = self.lock();
-        if let Turn::Usual(number) = turn {
-            state.in_hand[number] = None;
-        }
-        loop {
-            if state.is_closed {
-                return None;
-            }
-            let next = match turn {
-                Turn::Usual(_) => state.waiting.pop_front().map(|(_, work)| work).ok_or(None),
-                Turn::Spare => state.starving(self.starved),
-            };
-            state = match next {
-                Ok(work) => {
-                    if let Turn::Usual(number) = turn {
-                        state.in_hand[number] = Some((Instant::now(), Some(work.clone())));
-                    }
-                    return Some(work);
-                }
-                Err(Some(left)) => {
-                    self.more.wait_timeout(state, left).map_or_else(|e| e.into_inner().0, |(state, _)| state)
-                }
-                Err(None) => self.more.wait(state).unwrap_or_else(PoisonError::into_inner),
-            };
-        }
-    }
-
-    fn run(&self, turn: Turn) {
-        while let Some(work) = self.next(turn) {
-            if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work())).is_err() {
-                tracing::error!("hashing a password panicked");
-            }
-        }
-    }
-}
-
 /// Closes the queue when nobody can ask any more.
 struct Open(Arc<Queue>);
 
 impl Drop for Open {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
-        state.is_closed = true;
-        let left = std::mem::take(&mut state.waiting);
-        drop(state);
-        drop(left);
-        self.0.more.notify_all();
+        self.0.close();
     }
 }
 
@@ -195,14 +70,7 @@ impl Hasher {
 
     /// Room for one password, or the advice to come again.
     pub fn place(&self) -> Result<Place> {
-        let queue = &self.queue.0;
-        let mut state = queue.lock();
-        if state.taken >= queue.most {
-            return Err(Error::unavailable("Too many sign-ins at once. Try again in a few seconds.")
-                .retry_after(Duration::from_secs(2)));
-        }
-        state.taken += 1;
-        Ok(Place(queue.clone()))
+        self.queue.0.place()
     }
 
     pub async fn hash(&self, password: Password) -> Result<String> {
@@ -313,37 +181,6 @@ mod tests {
         assert!(new.starts_with("$2b$11$"));
     }
 
-    fn work() -> Work {
-        Arc::new(|| ())
-    }
-
-    #[test]
-    fn what_nobody_comes_for_is_done_by_the_spare_thread() {
-        let queue = Queue::new(1, LOWEST);
-        let begun = Instant::now();
-        queue.push(work());
-        assert!(queue.lock().starving(STARVED).err().is_some_and(|left| left.is_some()));
-        assert!(queue.next(Turn::Spare).is_some());
-        assert!(begun.elapsed() >= STARVED);
-        assert!(queue.lock().starving(STARVED).is_err_and(|left| left.is_none()));
-    }
-
-    #[test]
-    fn what_a_thread_without_time_is_at_is_done_over_and_what_waits_behind_it_at_once() {
-        let queue = Queue::new(1, LOWEST);
-        queue.push(work());
-        assert!(queue.next(Turn::Usual(0)).is_some());
-        queue.push(work());
-        queue.lock().in_hand[0].as_mut().unwrap().0 = Instant::now().checked_sub(STARVED).unwrap();
-        for _ in 0..2 {
-            assert!(queue.lock().starving(STARVED).is_ok());
-        }
-        assert!(queue.lock().starving(STARVED).is_err_and(|left| left.is_none()), "each is done over once");
-        queue.push(work());
-        assert!(queue.next(Turn::Usual(0)).is_some(), "who has time again is left to it");
-        assert!(queue.lock().starving(STARVED).is_err_and(|left| left.is_some()));
-    }
-
     #[tokio::test]
     async fn whoever_is_first_answers_and_one_place_is_given_back() {
         let hasher = Hasher::start(LOWEST).unwrap();
@@ -358,25 +195,34 @@ mod tests {
             turn
         };
         assert_eq!(hasher.submit(hasher.place().unwrap(), work).await.unwrap(), 1);
-        assert_eq!(hasher.queue.0.lock().taken, 0);
+        assert_eq!(hasher.queue.0.taken(), 0);
         others.wait();
         assert_eq!(hasher.submit(hasher.place().unwrap(), || 7).await.unwrap(), 7);
         assert_eq!(begun.load(Relaxed), 2);
-        assert_eq!(hasher.queue.0.lock().taken, 0);
+        assert_eq!(hasher.queue.0.taken(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_and_gives_its_place_back() {
+        let hasher = Hasher::start(LOWEST).unwrap();
+        let panicked = hasher.submit::<()>(hasher.place().unwrap(), || panic!("on purpose")).await;
+        assert_eq!(panicked.unwrap_err().code(), crate::error::Code::Internal);
+        hasher.hash(Password::new("kettle orbit")).await.unwrap();
+        assert_eq!(hasher.queue.0.taken(), 0);
     }
 
     #[tokio::test]
     async fn places_are_given_back() {
         let hasher = Hasher::start(LOWEST).unwrap();
-        let most = hasher.queue.0.most;
-        let places: Vec<_> = (0..most).map(|_| hasher.place().unwrap()).collect();
+        let places: Vec<_> = std::iter::from_fn(|| hasher.place().ok()).collect();
         assert_eq!(hasher.place().err().unwrap().code(), crate::error::Code::Unavailable);
+        let most = places.len();
         drop(places);
         for _ in 0..=most {
             drop(hasher.place().unwrap());
         }
         hasher.hash(Password::new("kettle orbit")).await.unwrap();
-        assert_eq!(hasher.queue.0.lock().taken, 0);
+        assert_eq!(hasher.queue.0.taken(), 0);
     }
 
     #[tokio::test]

@@ -177,7 +177,7 @@ fn views(user: &str, entity: &str, key: &str, hook: &str, file: &str) -> Vec<Vie
         view("webhook", &format!("webhooks?open={hook}"), &["What was sent and answered"], "Message id"),
         view("webhook-rotate", &format!("webhooks?open={hook}"), &["Rotate"], "The old secret ends"),
         view("webhooks-no-match", "webhooks?state=off", &[], "No webhook matches"),
-        view("jobs", "jobs", &[], "Remove finished jobs"),
+        view("jobs", "jobs", &[], "Look whether an alert has to be told"),
         view("job", "jobs?state=waiting", &["Remove finished jobs"], "Comes by itself"),
         view("backups", "backups", &[], "No backups yet"),
         view("jobs-no-match", "jobs?state=cancelled", &[], "No job matches"),
