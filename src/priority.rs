@@ -96,7 +96,7 @@ fn comes_back() -> bool {
 }
 
 /// How long this thread was on a core.
-fn worked() -> Duration {
+pub fn worked() -> Duration {
     clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
 }
 

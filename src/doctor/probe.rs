@@ -2,9 +2,10 @@
 
 use crate::clock::Time;
 use reqwest::{
-    Client, Response,
+    Client, Response, StatusCode,
     header::{HeaderMap, ORIGIN},
 };
+use serde_json::Value;
 use std::time::Duration;
 
 /// Nobody's: a name that is kept for such uses (RFC 2606).
@@ -72,8 +73,15 @@ pub(super) async fn probe(address: Option<&str>, public_url: Option<&str>) -> An
 async fn from_outside(url: &str) -> Result<Answer, String> {
     let client = Client::builder().timeout(PATIENCE).no_proxy().redirect(reqwest::redirect::Policy::none()).build();
     let client = client.map_err(|cause| format!("No call could be made: {cause}"))?;
-    let answer = client.get(format!("{}/health/live", url.trim_end_matches('/'))).send().await;
-    answer.map(heard).map_err(|cause| format!("{url} did not answer from here: {}", whole(&cause)))
+    let path = format!("{}/health/live", url.trim_end_matches('/'));
+    let answer = client.get(&path).send().await;
+    let answer = answer.map_err(|cause| format!("{url} did not answer from here: {}", whole(&cause)))?;
+    if answer.status() != StatusCode::OK {
+        return Err(format!("{path} answered {}.", answer.status().as_u16()));
+    }
+    let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+    let is_own = answer.json::<Value>().await.is_ok_and(|body| body["status"] == "ok");
+    is_own.then_some(Answer { status, headers }).ok_or_else(|| format!("{path} was answered by something else."))
 }
 
 /// An error and what led to it: the first alone says little.

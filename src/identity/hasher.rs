@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Result},
     priority,
 };
-use queue::{Queue, Turn};
+use queue::{Queue, Turn, Work};
 use std::{
     str::FromStr,
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -52,7 +52,7 @@ impl Hasher {
     pub fn start(cost: u32) -> Result<Self> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads = (cores / 2).clamp(1, 4);
-        let queue = Arc::new(Queue::new(threads, cost));
+        let queue = Arc::new(Queue::new(threads));
         let spawn = |name: String, turn: Turn, step_back: fn()| {
             let queue = queue.clone();
             let run = move || {
@@ -90,22 +90,31 @@ impl Hasher {
     }
 
     async fn submit<T: Send + 'static>(&self, place: Place, work: impl Fn() -> T + Send + Sync + 'static) -> Result<T> {
-        let (reply, answer) = oneshot::channel();
-        let reply = Mutex::new(Some((reply, place)));
-        let work = move || {
-            let reply = || reply.lock().unwrap_or_else(PoisonError::into_inner);
-            // The caller may have gone while this waited, or have the answer of the other who is at it.
-            let is_wanted = reply().as_ref().is_some_and(|(reply, _)| !reply.is_closed());
-            let done = is_wanted.then(&work);
-            let Some((reply, place)) = reply().take() else { return };
-            drop(place);
-            if let Some(done) = done {
-                let _ = reply.send(done);
-            }
-        };
-        self.queue.0.push(Arc::new(work));
-        answer.await.map_err(Error::internal)
+        let (work, answer) = answering(place, work);
+        self.queue.0.push(work);
+        answer.await
     }
+}
+
+/// `work` so that it can be done twice, and what it answers first.
+fn answering<T: Send + 'static>(
+    place: Place,
+    work: impl Fn() -> T + Send + Sync + 'static,
+) -> (Work, impl Future<Output = Result<T>>) {
+    let (reply, answer) = oneshot::channel();
+    let reply = Mutex::new(Some((place, reply)));
+    let work = move || {
+        let reply = || reply.lock().unwrap_or_else(PoisonError::into_inner);
+        // The caller may have gone while this waited, or have the answer of the other who is at it.
+        let is_wanted = reply().as_ref().is_some_and(|(_, reply)| !reply.is_closed());
+        let done = is_wanted.then(&work);
+        let Some((place, reply)) = reply().take() else { return };
+        drop(place);
+        if let Some(done) = done {
+            let _ = reply.send(done);
+        }
+    };
+    (Arc::new(work), async { answer.await.map_err(Error::internal) })
 }
 
 fn hash(password: &Password, cost: u32) -> Result<String> {
@@ -141,10 +150,7 @@ fn nobody(cost: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::{
-        Barrier,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    };
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
     const LOWEST: u32 = 10;
 
@@ -181,25 +187,24 @@ mod tests {
         assert!(new.starts_with("$2b$11$"));
     }
 
+    /// Work for the queue that answers whether it was done before.
+    fn counted(queue: &Arc<Queue>) -> (Work, impl Future<Output = Result<u32>>) {
+        let count = AtomicU32::new(0);
+        answering(queue.place().unwrap(), move || count.fetch_add(1, Relaxed))
+    }
+
     #[tokio::test]
     async fn whoever_is_first_answers_and_one_place_is_given_back() {
-        let hasher = Hasher::start(LOWEST).unwrap();
-        let (begun, others) = (Arc::new(AtomicU32::new(0)), Arc::new(Barrier::new(2)));
-        let (count, meet) = (begun.clone(), others.clone());
-        // The first to begin waits until the other, who begins after it, has answered.
-        let work = move || {
-            let turn = count.fetch_add(1, Relaxed);
-            if turn == 0 {
-                meet.wait();
-            }
-            turn
-        };
-        assert_eq!(hasher.submit(hasher.place().unwrap(), work).await.unwrap(), 1);
-        assert_eq!(hasher.queue.0.taken(), 0);
-        others.wait();
-        assert_eq!(hasher.submit(hasher.place().unwrap(), || 7).await.unwrap(), 7);
-        assert_eq!(begun.load(Relaxed), 2);
-        assert_eq!(hasher.queue.0.taken(), 0);
+        let queue = Arc::new(Queue::new(1));
+        let (work, answer) = counted(&queue);
+        work();
+        work();
+        assert_eq!(answer.await.unwrap(), 0);
+        assert_eq!(queue.taken(), 0);
+        let (work, answer) = counted(&queue);
+        drop(answer);
+        work();
+        assert_eq!(queue.taken(), 0, "and where nobody waits for it");
     }
 
     #[tokio::test]

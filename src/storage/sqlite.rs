@@ -30,10 +30,12 @@ use std::{
 const STATEMENTS: usize = 256;
 /// The longest wait for somebody else's lock.
 const BUSY: Duration = Duration::from_secs(5);
-/// The longest that they wait so that nothing is left in it.
+/// The longest that changes wait for readers so that nothing is left in the write-ahead log.
 const THOROUGH: Duration = Duration::from_millis(100);
-/// So often that is tried where a reader stands in the way.
+/// So long after a reader stood in the way it is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// So long after it could not be done, as with a full disk.
+const AFTER_AN_ERROR: Duration = Duration::from_secs(30);
 
 impl rusqlite::ToSql for Param<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -225,7 +227,7 @@ impl Tx<'_> {
 pub(super) struct WriteConnection {
     connection: Connection,
     checkpointer: Checkpointer,
-    /// When what was to leave no trace is taken out of the write-ahead log.
+    /// When what was to leave no trace is taken out of the write-ahead log. At the start it may be left of a crash.
     traces: Option<Instant>,
 }
 
@@ -248,7 +250,7 @@ impl WriteConnection {
         }
         outcome?;
         if tx.traceless.get() {
-            self.traces = Some(Instant::now());
+            self.traces.get_or_insert_with(Instant::now);
         }
         tx.hooks.into_inner().into_iter().for_each(|hook| hook());
         Ok(())
@@ -259,9 +261,10 @@ impl WriteConnection {
         if self.traces.is_some_and(|due| due <= Instant::now()) {
             self.checkpointer.settle();
             let done = self.checkpoint("TRUNCATE", THOROUGH);
-            self.traces = (!done).then(|| Instant::now() + AGAIN);
+            let again = if done.is_ok() { AGAIN } else { AFTER_AN_ERROR };
+            self.traces = (!done.unwrap_or(false)).then(|| Instant::now() + again);
         } else if self.checkpointer.is_ready() {
-            self.checkpoint("RESTART", self.checkpointer.patience());
+            let _ = self.checkpoint("RESTART", self.checkpointer.patience());
         }
     }
 
@@ -271,23 +274,23 @@ impl WriteConnection {
     }
 
     /// Whether nobody was in its way.
-    fn checkpoint(&mut self, mode: &str, patience: Duration) -> bool {
+    fn checkpoint(&mut self, mode: &str, patience: Duration) -> rusqlite::Result<bool> {
         let sql = format!("PRAGMA wal_checkpoint({mode})");
         let _ = self.connection.busy_timeout(patience);
         let busy = self.connection.query_row(&sql, [], |row| row.get::<_, i64>(0));
         let _ = self.connection.busy_timeout(BUSY);
         let busy =
-            busy.inspect_err(|error| tracing::warn!(%error, mode, "the write-ahead log could not be checkpointed"));
-        let done = busy.is_ok_and(|busy| busy == 0);
+            busy.inspect_err(|error| tracing::warn!(%error, mode, "the write-ahead log could not be checkpointed"))?;
+        let done = busy == 0;
         if done {
             self.checkpointer.begun_anew();
         }
-        done
+        Ok(done)
     }
 
     pub fn close(mut self) {
         self.checkpointer.settle();
-        self.checkpoint("TRUNCATE", BUSY);
+        let _ = self.checkpoint("TRUNCATE", BUSY);
         self.checkpointer.close();
     }
 }
@@ -301,7 +304,7 @@ pub(super) fn open_writer(path: &Path) -> Result<WriteConnection> {
          PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864; PRAGMA secure_delete = ON;",
     )?;
     let checkpointer = Checkpointer::start(path, &mut connection)?;
-    Ok(WriteConnection { connection, checkpointer, traces: None })
+    Ok(WriteConnection { connection, checkpointer, traces: Some(Instant::now()) })
 }
 
 fn configure(connection: &Connection) -> Result<()> {

@@ -221,7 +221,8 @@ impl<F: FnMut(&Tx<'_>) -> Result<()> + Send> Pending for Posted<F> {
     }
 }
 
-/// The next change; meanwhile the log is tidied when that is due. None once there will be no more.
+/// The next change; until it comes the log is tidied when that is due. None once there will be no more; what is due then
+/// is left to the end.
 fn next(connection: &mut WriteConnection, changes: &Receiver<Box<dyn Pending>>) -> Option<Box<dyn Pending>> {
     while let Some(due) = connection.due() {
         match changes.recv_timeout(due.saturating_duration_since(Instant::now())) {

@@ -232,11 +232,6 @@ const CASES: &[Case] = &[
         mend: |site, _| raw(site, "UPDATE audit_events SET event = rtrim(event) WHERE seq = 2;"),
     },
     Case {
-        id: "disk",
-        spoil: |_, admin| set(admin, "alerts", "disk_free_percent", json!(99)),
-        mend: |_, admin| set(admin, "alerts", "disk_free_percent", json!(null)),
-    },
-    Case {
         id: "database",
         spoil: |site, _| raw(site, "PRAGMA foreign_keys = OFF; INSERT INTO totp VALUES ('nobody', 'x', 0, 1, 1);"),
         mend: |site, _| raw(site, "DELETE FROM totp WHERE user_id = 'nobody';"),

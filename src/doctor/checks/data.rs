@@ -115,9 +115,17 @@ fn disk(patient: &Patient, _: &Answers) -> Result<Outcome> {
     let (free, whole) = (stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize);
     let part = free * 100 / whole.max(1);
     let least = u64::from(patient.config.load().alerts.disk_free_percent).max(LEAST_FREE_PERCENT);
-    let evidence = format!("{} GB free, {part} % of the disk; {least} % should be.", free / 1_000_000_000);
+    let evidence = format!(
+        "{} GB free, {part} % of the disk; it should be {} GB and {least} %.",
+        free / 1_000_000_000,
+        LEAST_FREE / 1_000_000_000
+    );
     let remedy = "Make room, or give the data folder a larger disk.";
-    Ok(Outcome::holds(free >= LEAST_FREE && part >= least, Severity::High, evidence, remedy))
+    Ok(Outcome::holds(has_room(free, whole, least), Severity::High, evidence, remedy))
+}
+
+fn has_room(free: u64, whole: u64, least_percent: u64) -> bool {
+    free >= LEAST_FREE && free.saturating_mul(100) / whole.max(1) >= least_percent
 }
 
 fn write_ahead_log(patient: &Patient, _: &Answers) -> Result<Outcome> {
@@ -151,4 +159,17 @@ fn sensitivity(patient: &Patient, _: &Answers) -> Result<Outcome> {
     let evidence = format!("{unmarked} of {all} entity types mark no field.");
     let remedy = "Mark what is confidential, restricted or personal in each entity type.";
     Ok(Outcome::holds(unmarked == 0, Severity::Low, evidence, remedy))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_has_room_by_size_and_by_part() {
+        const GB: u64 = 1_000_000_000;
+        assert!(has_room(4 * GB, 40 * GB, 10));
+        assert!(!has_room(4 * GB - 1, 40 * GB, 10) && !has_room(4 * GB, 40 * GB, 11), "too small a part");
+        assert!(!has_room(LEAST_FREE - 1, 3 * GB, 10) && !has_room(0, 0, 0), "too little");
+    }
 }

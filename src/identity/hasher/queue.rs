@@ -1,7 +1,10 @@
 //! What waits to be hashed: for the threads that step back behind everybody, and for the one that works in their place
 //! when they get no time.
 
-use crate::error::{self, Error};
+use crate::{
+    error::{self, Error},
+    priority,
+};
 use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -11,8 +14,10 @@ use std::{
 
 /// Log-ins that may wait for each thread. At cost 12 these take about four seconds.
 const WAITING_PER_THREAD: usize = 16;
-/// Whoever is at one password for so long gets no time, up to cost 12.
+/// Whoever is at one password for so long gets no time; it is longer where passwords have been seen to take long.
 const STARVED: Duration = Duration::from_secs(1);
+/// A thread that gets no quarter of a core is one that gets no time.
+const SHARE: u32 = 4;
 
 /// Room for one password, taken before anything is done for it, so that refusing a flood costs next to nothing.
 pub struct Place(Arc<Queue>);
@@ -27,7 +32,6 @@ pub(super) struct Queue {
     state: Mutex<State>,
     more: Condvar,
     most: usize,
-    starved: Duration,
 }
 
 struct State {
@@ -35,6 +39,8 @@ struct State {
     /// What each usual thread is at and since when; without the work once the spare one has it too.
     in_hand: Vec<Option<(Instant, Option<Work>)>>,
     taken: usize,
+    /// The most time on a core that one of them took.
+    dearest: Duration,
     is_closed: bool,
 }
 
@@ -50,7 +56,8 @@ pub(super) enum Turn {
 }
 
 impl State {
-    /// Since when nobody has come for what waits first.
+    /// Since when nobody comes for what waits first: since it was asked for, or, where all are at something, since the
+    /// last of them began.
     fn left_alone(&self) -> Option<Instant> {
         let (asked, _) = self.waiting.front()?;
         let all: Option<Vec<Instant>> =
@@ -59,7 +66,8 @@ impl State {
     }
 
     /// What the spare thread takes, or how long until there may be something.
-    fn starving(&mut self, starved: Duration) -> Result<Work, Option<Duration>> {
+    fn starving(&mut self) -> Result<Work, Option<Duration>> {
+        let starved = STARVED.max(self.dearest * SHARE);
         let held = self.in_hand.iter_mut().flatten().filter(|(_, work)| work.is_some()).min_by_key(|(since, _)| *since);
         let first = held.as_ref().map(|(since, _)| starved.saturating_sub(since.elapsed()));
         if first == Some(Duration::ZERO)
@@ -78,11 +86,10 @@ impl State {
 }
 
 impl Queue {
-    pub fn new(threads: usize, cost: u32) -> Self {
+    pub fn new(threads: usize) -> Self {
         let in_hand = (0..threads).map(|_| None).collect();
-        let state = State { waiting: VecDeque::new(), in_hand, taken: 0, is_closed: false };
-        let starved = STARVED * 2u32.pow(cost.saturating_sub(12).min(8));
-        Self { state: Mutex::new(state), more: Condvar::new(), most: threads * (WAITING_PER_THREAD + 1), starved }
+        let state = State { waiting: VecDeque::new(), in_hand, taken: 0, dearest: Duration::ZERO, is_closed: false };
+        Self { state: Mutex::new(state), more: Condvar::new(), most: threads * (WAITING_PER_THREAD + 1) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -125,8 +132,7 @@ impl Queue {
     fn next(&self, turn: Turn) -> Option<Work> {
         if let Turn::Usual(number) = turn {
             // Dropped outside of the lock, which a place that comes back with it takes.
-            let over = self.lock().in_hand[number].take();
-            drop(over);
+            drop(self.over(number));
         }
         let mut state = self.lock();
         loop {
@@ -135,15 +141,13 @@ impl Queue {
             }
             let next = match turn {
                 Turn::Usual(_) => state.waiting.pop_front().map(|(_, work)| work).ok_or(None),
-                Turn::Spare => state.starving(self.starved),
+                Turn::Spare => state.starving(),
             };
+            if let Turn::Usual(number) = turn {
+                state.in_hand[number] = next.as_ref().ok().map(|work| (Instant::now(), Some(work.clone())));
+            }
             state = match next {
-                Ok(work) => {
-                    if let Turn::Usual(number) = turn {
-                        state.in_hand[number] = Some((Instant::now(), Some(work.clone())));
-                    }
-                    return Some(work);
-                }
+                Ok(work) => return Some(work),
                 Err(Some(left)) => {
                     self.more.wait_timeout(state, left).map_or_else(|e| e.into_inner().0, |(state, _)| state)
                 }
@@ -152,11 +156,23 @@ impl Queue {
         }
     }
 
+    /// What a thread was at. It is not taken for one that waits until it does.
+    fn over(&self, number: usize) -> Option<Work> {
+        self.lock().in_hand[number].as_mut().and_then(|(since, work)| {
+            *since = Instant::now();
+            work.take()
+        })
+    }
+
     pub fn run(&self, turn: Turn) {
         while let Some(work) = self.next(turn) {
+            let before = priority::worked();
             if catch_unwind(AssertUnwindSafe(|| work())).is_err() {
                 tracing::error!("hashing a password panicked");
             }
+            let took = priority::worked().saturating_sub(before);
+            let mut state = self.lock();
+            state.dearest = state.dearest.max(took);
         }
     }
 }
@@ -165,36 +181,60 @@ impl Queue {
 mod tests {
     use super::*;
 
-    const LOWEST: u32 = 10;
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    /// A queue of one usual thread that takes nobody to starve but who was made to.
+    fn queue() -> Queue {
+        let queue = Queue::new(1);
+        queue.lock().dearest = HOUR;
+        queue
+    }
 
     fn work() -> Work {
         Arc::new(|| ())
     }
 
+    fn long_ago() -> Instant {
+        Instant::now().checked_sub(HOUR * SHARE).unwrap()
+    }
+
+    fn waits(queue: &Queue) -> bool {
+        queue.lock().starving().is_err_and(|left| left.is_some())
+    }
+
+    fn has_nothing(queue: &Queue) -> bool {
+        queue.lock().starving().is_err_and(|left| left.is_none())
+    }
+
     #[test]
     fn what_nobody_comes_for_is_done_by_the_spare_thread() {
-        let queue = Queue::new(1, LOWEST);
-        let begun = Instant::now();
+        let queue = queue();
         queue.push(work());
-        assert!(queue.lock().starving(STARVED).err().is_some_and(|left| left.is_some()));
+        assert!(waits(&queue));
+        queue.lock().waiting[0].0 = long_ago();
         assert!(queue.next(Turn::Spare).is_some());
-        assert!(begun.elapsed() >= STARVED);
-        assert!(queue.lock().starving(STARVED).is_err_and(|left| left.is_none()));
+        assert!(has_nothing(&queue));
+    }
+
+    #[test]
+    fn the_spare_thread_comes_by_itself() {
+        let (queue, begun) = (Queue::new(1), Instant::now());
+        queue.push(work());
+        assert!(queue.next(Turn::Spare).is_some() && begun.elapsed() >= STARVED);
     }
 
     #[test]
     fn what_a_thread_without_time_is_at_is_done_over_and_what_waits_behind_it_at_once() {
-        let queue = Queue::new(1, LOWEST);
+        let queue = queue();
         queue.push(work());
         assert!(queue.next(Turn::Usual(0)).is_some());
         queue.push(work());
-        queue.lock().in_hand[0].as_mut().unwrap().0 = Instant::now().checked_sub(STARVED).unwrap();
-        for _ in 0..2 {
-            assert!(queue.lock().starving(STARVED).is_ok());
-        }
-        assert!(queue.lock().starving(STARVED).is_err_and(|left| left.is_none()), "each is done over once");
+        assert!(waits(&queue));
+        queue.lock().in_hand[0].as_mut().unwrap().0 = long_ago();
+        assert!(queue.lock().starving().is_ok() && queue.lock().starving().is_ok());
+        assert!(has_nothing(&queue), "each is done over once");
         queue.push(work());
         assert!(queue.next(Turn::Usual(0)).is_some(), "who has time again is left to it");
-        assert!(queue.lock().starving(STARVED).is_err_and(|left| left.is_some()));
+        assert!(waits(&queue));
     }
 }

@@ -28,6 +28,9 @@ use std::{
 /// Before it is tried again; doubled with each failure.
 const FIRST_WAIT: Duration = Duration::from_secs(60);
 const LONGEST_WAIT: Duration = Duration::from_secs(6 * 3600);
+/// So often it is begun anew at once when the authority keeps refusing a nonce, which it may at any time (RFC 8555,
+/// section 6.5).
+const AT_ONCE: u32 = 4;
 /// A longer sleep would miss that the machine slept, too.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
@@ -97,6 +100,16 @@ impl Acme {
     }
 
     async fn obtain(&self) -> Outcome<Issued> {
+        for _ in 0..AT_ONCE {
+            match self.order().await {
+                Err(why) if is_bad_nonce(&*why) => {}
+                outcome => return outcome,
+            }
+        }
+        self.order().await
+    }
+
+    async fn order(&self) -> Outcome<Issued> {
         let account = self.account().await?;
         let names: Vec<_> = self.names().into_iter().map(Identifier::Dns).collect();
         let mut order = account.new_order(&NewOrder::new(&names)).await?;
@@ -143,4 +156,9 @@ impl Acme {
         self.kept.keep_account(&kept)?;
         Ok(account)
     }
+}
+
+fn is_bad_nonce(why: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    let Some(instant_acme::Error::Api(problem)) = why.downcast_ref() else { return false };
+    problem.r#type.as_deref() == Some("urn:ietf:params:acme:error:badNonce")
 }

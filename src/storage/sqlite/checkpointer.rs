@@ -93,6 +93,7 @@ impl Checkpointer {
         if self.working {
             let _ = self.left.recv();
             self.working = false;
+            self.due = self.pages.load(Relaxed) + AGAIN;
         }
     }
 

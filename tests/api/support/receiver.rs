@@ -55,7 +55,7 @@ impl Receiver {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// The next answer, as status and further header lines; then the one after that.
+    /// The next answer, as status and further header lines, or to the end of its body; then the one after that.
     pub fn answer(&self, head: &str) {
         self.answers.lock().unwrap().push_back(head.to_owned());
     }
@@ -84,7 +84,9 @@ impl Receiver {
         while let Some(received) = read(&mut reader) {
             self.calls.lock().unwrap().push(received);
             let head = self.answers.lock().unwrap().pop_front().unwrap_or_else(|| "204 No Content".into());
-            let answer = if head.starts_with("204") {
+            let answer = if head.contains("\r\n\r\n") {
+                format!("HTTP/1.1 {head}")
+            } else if head.starts_with("204") {
                 format!("HTTP/1.1 {head}\r\n\r\n")
             } else {
                 format!("HTTP/1.1 {head}\r\ncontent-length: 9\r\n\r\nhello you")
