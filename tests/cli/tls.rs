@@ -7,7 +7,7 @@ use serde_json::json;
 use std::{
     fs,
     io::{BufRead, BufReader},
-    net::{SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Child, Command, Stdio},
@@ -160,8 +160,23 @@ fn a_certificate_that_cannot_be_used_is_named_at_the_start() {
     assert_eq!(said.status, Some(0), "{}", said.talk);
 }
 
+#[track_caller]
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "{what}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Ports that nothing listens on, no two of them the same.
+fn free_ports<const N: usize>() -> [u16; N] {
+    let held = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    held.map(|socket| socket.local_addr().unwrap().port())
 }
 
 /// Pebble, the authority for tests of those who run Let's Encrypt, with a name server that knows one host.
@@ -176,7 +191,7 @@ struct Authority {
 impl Authority {
     /// Certificates that it issues are good for `seconds`; it asks for challenges at `http_port`.
     fn start(folder: &Path, http_port: u16, seconds: u64) -> Self {
-        let (port, management, names, names_management) = (free_port(), free_port(), free_port(), free_port());
+        let [port, management, names, names_management] = free_ports();
         let own = generate_simple_self_signed(vec!["localhost".into(), "127.0.0.1".into()]).unwrap();
         fs::write(folder.join("authority.pem"), own.cert.pem()).unwrap();
         fs::write(folder.join("authority-key.pem"), own.signing_key.serialize_pem()).unwrap();
@@ -215,6 +230,7 @@ impl Authority {
         );
         let directory = format!("https://localhost:{port}/dir");
         let authority = Self { directory, management, port, own, _programs: [name_server, pebble] };
+        until("the name server is up", || TcpStream::connect(("127.0.0.1", names_management)).is_ok());
         authority.root();
         authority
     }
@@ -223,14 +239,9 @@ impl Authority {
     fn root(&self) -> String {
         let own = Certificate::from_pem(self.own.cert.pem().as_bytes()).unwrap();
         let client = Client::builder().tls_certs_only([own]).build().unwrap();
-        let begun = Instant::now();
-        loop {
-            if let Ok(answer) = client.get(format!("https://localhost:{}/roots/0", self.management)).send() {
-                return answer.text().unwrap();
-            }
-            assert!(begun.elapsed() < PATIENCE, "the authority is up");
-            thread::sleep(Duration::from_millis(50));
-        }
+        let ask = || client.get(format!("https://localhost:{}/roots/0", self.management)).send();
+        until("the authority is up", || ask().is_ok());
+        ask().unwrap().text().unwrap()
     }
 }
 
