@@ -121,11 +121,11 @@ fn disk(patient: &Patient, _: &Answers) -> Result<Outcome> {
         LEAST_FREE / 1_000_000_000
     );
     let remedy = "Make room, or give the data folder a larger disk.";
-    Ok(Outcome::holds(has_room(free, whole, least), Severity::High, evidence, remedy))
+    Ok(Outcome::holds(has_room(free, part, least), Severity::High, evidence, remedy))
 }
 
-fn has_room(free: u64, whole: u64, least_percent: u64) -> bool {
-    free >= LEAST_FREE && free.saturating_mul(100) / whole.max(1) >= least_percent
+fn has_room(free: u64, percent: u64, least_percent: u64) -> bool {
+    free >= LEAST_FREE && percent >= least_percent
 }
 
 fn write_ahead_log(patient: &Patient, _: &Answers) -> Result<Outcome> {
@@ -167,9 +167,8 @@ mod tests {
 
     #[test]
     fn a_disk_has_room_by_size_and_by_part() {
-        const GB: u64 = 1_000_000_000;
-        assert!(has_room(4 * GB, 40 * GB, 10));
-        assert!(!has_room(4 * GB - 1, 40 * GB, 10) && !has_room(4 * GB, 40 * GB, 11), "too small a part");
-        assert!(!has_room(LEAST_FREE - 1, 3 * GB, 10) && !has_room(0, 0, 0), "too little");
+        assert!(has_room(LEAST_FREE, 10, 10));
+        assert!(!has_room(LEAST_FREE * 2, 9, 10) && !has_room(LEAST_FREE * 2, 10, 11), "too small a part");
+        assert!(!has_room(LEAST_FREE - 1, 66, 10) && !has_room(0, 0, 0), "too little");
     }
 }
